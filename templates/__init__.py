@@ -1,0 +1,1 @@
+"""Data only: CP2K input templates, protocols, computers."""

@@ -1,0 +1,1 @@
+"""Work chains and their calcfunctions."""
