@@ -1,1 +1,171 @@
-"""."""
+"""The `qdsim` command: a thin click group that imports a command only when it is called."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from click.shell_completion import CompletionItem
+
+from qdsim import __version__
+from qdsim.errors import QdsimError
+
+__all__ = ["COMMANDS", "Session", "cli", "main"]
+
+COMMANDS = {
+    "init": "Set up this machine: profile, computer, CP2K code and daemon.",
+    "doctor": "Check this machine, and repair what can safely be repaired.",
+    "run": "Run a campaign file, and watch it.",
+    "status": "Show what runs, what is done and what is left.",
+    "results": "Print the results of a campaign.",
+    "report": "Write a campaign's results as one HTML file.",
+    "campaign": "Check campaign files and print their schema.",
+    "completion": "Print the completion script of a shell.",
+}
+"""Every command and its one-line help; the command itself is `qdsim.cli.<name>.command`."""
+
+_EXIT_BAD_INPUT = 2
+_EXIT_INTERRUPTED = 130
+
+_DISK_ERRORS = {
+    errno.ENOSPC: "no space is left on the disk; free some and run the command again",
+    errno.EDQUOT: "your disk quota is used up; free some space and run the command again",
+    errno.EACCES: "permission was denied; choose a place you may write to",
+    errno.EPERM: "permission was denied; choose a place you may write to",
+    errno.EROFS: "the file system is read-only; choose a place you may write to",
+}
+
+
+@dataclass
+class Session:
+    """What all commands share; click hands it to commands decorated with `click.pass_obj`.
+
+    Attributes
+    ----------
+    profile : str
+        Name of the AiiDA profile to work in.
+    """
+
+    profile: str = "qdsim"
+
+
+def _keep_profile(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    session = context.ensure_object(Session)
+    if value is not None:
+        session.profile = value
+
+
+def _profile_option(*, from_environment: bool) -> click.Option:
+    return click.Option(
+        ["--profile"],
+        metavar="NAME",
+        envvar="QDSIM_PROFILE" if from_environment else None,
+        expose_value=False,
+        is_eager=True,
+        callback=_keep_profile,
+        help="AiiDA profile to work in. [default: qdsim, or $QDSIM_PROFILE]",
+    )
+
+
+class QdsimGroup(click.Group):
+    """A group whose commands are imported when called, and whose errors are one sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        """Return the command names in the order a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
+        """Import and return a command, which accepts `--profile` too; None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{__name__}.{cmd_name}.command is not a click command")
+        if not any("--profile" in parameter.opts for parameter in command.params):
+            command.params.append(_profile_option(from_environment=False))
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, offering the nearest name for one that does not exist."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            nearest = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"No such command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete command names without importing any."""
+        names = [
+            CompletionItem(name, help=summary)
+            for name, summary in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run the command line and leave with its exit code: 2 for unusable input, 130 on Ctrl-C."""
+        kwargs["standalone_mode"] = False
+        try:
+            status = super().main(*args, **kwargs)
+        except click.Abort:
+            sys.exit(_EXIT_INTERRUPTED)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except QdsimError as error:
+            _fail(str(error))
+        except OSError as error:
+            if error.errno not in _DISK_ERRORS:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            _fail(f"{place}{_DISK_ERRORS[error.errno]}.")
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(sentence: str) -> NoReturn:
+    click.secho(f"Error: {sentence}", fg="red", err=True)
+    sys.exit(_EXIT_BAD_INPUT)
+
+
+@click.group(
+    cls=QdsimGroup,
+    params=[_profile_option(from_environment=True)],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="qdsim")
+def cli() -> None:
+    r"""Simulate lead chalcogenide quantum dots with CP2K, driven by AiiDA.
+
+    \b
+    Examples:
+      qdsim init                          set up this machine
+      qdsim doctor --fix                  check it, and repair it
+      qdsim run examples/quickstart.yaml  run a campaign
+      qdsim report -o report.html         write its report
+    """
+
+
+def main() -> NoReturn:
+    """Run `qdsim`, the console script.
+
+    The folder of this interpreter is put first in PATH, so that AiiDA finds the `verdi` of the same environment
+    also when that environment is not activated.
+    """
+    os.environ["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    )
+    cli.main()
