@@ -60,7 +60,7 @@ class EquationOfState(ResultModel):
         """
         ratio = (self.volume / volume) ** (1 / 3)
         correction = 1 + 0.75 * (self.bulk_modulus_derivative - 4) * (ratio**2 - 1)
-        return 1.5 * self.bulk_modulus * (ratio**7 - ratio**5) * correction
+        return float(1.5 * self.bulk_modulus * (ratio**7 - ratio**5) * correction)
 
     def volume_at_pressure(self, pressure: float) -> float:
         """Volume per formula unit (Å^3) at a pressure (GPa).
@@ -78,7 +78,7 @@ class EquationOfState(ResultModel):
         if sign * self.pressure_at(bound) > sign * pressure:
             raise QdsimError(
                 f"No volume has a pressure of {pressure:g} GPa: this equation of state ends at "
-                f"{self.pressure_at(bound):.3g} GPa; ask for a smaller {'tension' if pressure < 0 else 'pressure'}."
+                f"{self.pressure_at(bound):.3g} GPa; ask for a pressure nearer to zero."
             )
         return float(brentq(lambda v: self.pressure_at(v) - pressure, self.volume, bound, xtol=1e-12))
 
@@ -99,8 +99,8 @@ def fit_birch_murnaghan(volumes: Sequence[float], energies: Sequence[float]) -> 
     Raises
     ------
     QdsimError
-        If there are fewer than five different volumes, a number is not finite, or the energies have no minimum
-        within the sampled volumes.
+        If there are fewer than five different volumes, a number is not finite, or the energies have no
+        minimum within the sampled volumes.
     """
     if len(volumes) != len(energies):
         raise ValueError(f"{len(volumes)} volumes but {len(energies)} energies")
@@ -109,16 +109,16 @@ def fit_birch_murnaghan(volumes: Sequence[float], energies: Sequence[float]) -> 
     e = np.asarray(energies, dtype=float)[order]
     if not (np.isfinite(v).all() and np.isfinite(e).all() and (v > 0).all()):
         raise QdsimError(
-            "The equation of state has a volume or energy that is not a finite, positive volume: remove it."
+            "A point of the equation of state has no finite energy or positive volume: remove it."
         )
     if len(np.unique(v)) < MINIMUM_POINTS:
         raise QdsimError(
-            f"The equation of state has {len(np.unique(v))} different volumes: compute at least {MINIMUM_POINTS}."
+            f"The equation of state has {len(np.unique(v))} different volumes: compute {MINIMUM_POINTS} or more."
         )
     lowest = int(np.argmin(e))
     outside = QdsimError(
-        f"The energy has no minimum within the sampled volumes {v[0]:.3f}..{v[-1]:.3f} Å^3: compute volumes on both "
-        "sides of the equilibrium."
+        f"The energy has no minimum within the sampled volumes {v[0]:.3f}..{v[-1]:.3f} Å^3: compute volumes on "
+        "both sides of the equilibrium."
     )
     if lowest in {0, len(v) - 1}:
         raise outside
@@ -127,13 +127,12 @@ def fit_birch_murnaghan(volumes: Sequence[float], energies: Sequence[float]) -> 
     if curvature <= 0:
         raise outside
     guess = (0.0, v[lowest] * curvature, 4.0, v[lowest])
-    (energy, modulus, derivative, volume), covariance = curve_fit(
-        birchmurnaghan, v, e - reference, p0=guess, xtol=1e-13
-    )
+    parameters, covariance = curve_fit(birchmurnaghan, v, e - reference, p0=guess, xtol=1e-13)
+    energy, modulus, derivative, volume = (float(parameter) for parameter in parameters)
     if not v[0] < volume < v[-1] or modulus <= 0:
         raise outside
     errors = np.sqrt(np.diag(covariance))
-    residuals = birchmurnaghan(v, energy, modulus, derivative, volume) - (e - reference)
+    residuals = birchmurnaghan(v, *parameters) - (e - reference)
     lattice_constant = (4 * volume) ** (1 / 3)
     return EquationOfState(
         volumes=v.tolist(),

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from qdsim.analysis.equation_of_state import EquationOfState
 from qdsim.analysis.model import ResultModel
 from qdsim.analysis.relaxation import RelaxationStep
@@ -53,7 +55,7 @@ class DoubleWell(ResultModel):
     offsets, energies
         Å and eV per formula unit against the centred structure, which is included.
     quadratic, quadratic_error
-        Coefficient of offset^2, eV/Å^2, and its standard error (None if the fit has no degree of freedom left).
+        Coefficient of offset^2, eV/Å^2, and its standard error (None if no degree of freedom is left).
     quartic
         Coefficient of offset^4, eV/Å^4.
     sextic
@@ -103,8 +105,8 @@ class StrainPoint(ResultModel):
     relaxed: Phase | None = None
     double_well: DoubleWell | None = None
     energy_gain: float | None = None
-    path: list[RelaxationStep] = []
-    failures: list[str] = []
+    path: list[RelaxationStep] = Field(default_factory=list)
+    failures: list[str] = Field(default_factory=list)
 
 
 class Onset(ResultModel):
@@ -113,8 +115,8 @@ class Onset(ResultModel):
     Attributes
     ----------
     method
-        ``energy curvature``: the energy's curvature in the offset vanishes (the centred phase becomes unstable);
-        ``order parameter``: the squared offset of the relaxed phase, linear in strain, vanishes.
+        ``energy curvature``: the energy's curvature in the offset vanishes, the centred phase becomes
+        unstable; ``order parameter``: the squared offset of the relaxed phase, linear in strain, vanishes.
     linear_strain, linear_strain_error
         Against the equation of state's equilibrium; the standard error where known.
     lattice_constant, volume

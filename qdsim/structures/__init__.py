@@ -1,1 +1,15 @@
-"""."""
+"""Geometry of rock-salt crystals: no AiiDA, no CP2K."""
+
+from qdsim.structures.distortion import Distortion, measure_distortion
+from qdsim.structures.rocksalt import SUPERCELLS, RhombohedralState, supercell_matrix
+from qdsim.structures.sites import check_sites, coincident_atoms
+
+__all__ = [
+    "SUPERCELLS",
+    "Distortion",
+    "RhombohedralState",
+    "check_sites",
+    "coincident_atoms",
+    "measure_distortion",
+    "supercell_matrix",
+]
