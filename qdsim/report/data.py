@@ -1,0 +1,148 @@
+"""What a report is made from: the results, the structures and the nodes behind them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from qdsim.analysis.ferroelectric import StrainResults
+
+Vector = tuple[float, float, float]
+
+WHOLE_RESULT = "results"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Structure(_Record):
+    """A periodic structure in plain numbers.
+
+    Attributes
+    ----------
+    symbols
+        Chemical symbols, one an atom.
+    positions
+        Cartesian positions, Å, one row an atom.
+    cell
+        Cell vectors, Å, as rows.
+    """
+
+    symbols: Annotated[tuple[str, ...], Field(min_length=1)]
+    positions: tuple[Vector, ...]
+    cell: tuple[Vector, Vector, Vector]
+
+    @model_validator(mode="after")
+    def _one_position_an_atom(self) -> Self:
+        if len(self.symbols) != len(self.positions):
+            raise ValueError(f"{len(self.symbols)} symbols but {len(self.positions)} positions")
+        return self
+
+
+class PointStructures(_Record):
+    """The structures of one strain point; None where the phase was not reached."""
+
+    centred: Structure | None = None
+    relaxed: Structure | None = None
+
+
+class Reference(_Record):
+    """A value from elsewhere (experiment, a paper), drawn as a labelled mark and never mixed with results.
+
+    Attributes
+    ----------
+    quantity
+        What the value is; decides the figures it appears in.
+    value, error
+        In Å (lattice constant, offset) or degrees (alpha_rh).
+    label
+        Short text at the mark, such as "experiment, 300 K".
+    source
+        Citation, shown in the settings.
+    """
+
+    quantity: Literal["lattice_constant", "alpha_rh", "pb_offset"]
+    value: float
+    error: float | None = None
+    label: str
+    source: str = ""
+
+
+class Effort(_Record):
+    """What the campaign cost: numbers of CP2K calculations and their time in seconds."""
+
+    computed: Annotated[int, Field(ge=0)] = 0
+    reused: Annotated[int, Field(ge=0)] = 0
+    wall_time: Annotated[float, Field(ge=0)] | None = None
+    cpu_time: Annotated[float, Field(ge=0)] | None = None
+
+
+class ReportData(_Record):
+    """Everything a report shows.
+
+    Attributes
+    ----------
+    title
+        Heading of the page.
+    campaign
+        Name of the campaign.
+    created
+        When the report was made; any time zone, shown in UTC.
+    qdsim_version, code_version
+        Versions of this package and of CP2K ("CP2K 2023.1").
+    status
+        One line on the campaign as a whole, such as "finished" or "finished, 1 of 7 points failed".
+    failures
+        One sentence a failure that belongs to no strain point (those carry their own).
+    settings
+        Nested mapping shown as a table: protocol, cutoff, k-points, basis sets, template...
+    strain
+        The strain series, or None where the campaign ended before it had one.
+    structures
+        Structures by the label of their strain point.
+    nodes
+        UUID of the AiiDA node behind a value, by the value's path in the results: "equation_of_state",
+        "points.p0p0200.relaxed", "points.p0p0200.relaxed.structure", "points.p0p0200.double_well"...
+        A value without an entry of its own belongs to the nearest path that encloses it, and in the end to
+        "results", the results as a whole.
+    references
+        Values from elsewhere, drawn as labelled marks.
+    effort
+        Number of calculations and their time.
+    """
+
+    title: str
+    campaign: str
+    created: AwareDatetime
+    qdsim_version: str
+    code_version: str | None = None
+    status: str
+    failures: tuple[str, ...] = ()
+    settings: Mapping[str, JsonValue] = Field(default_factory=dict)
+    strain: StrainResults | None = None
+    structures: Mapping[str, PointStructures] = Field(default_factory=dict)
+    nodes: Mapping[str, str] = Field(default_factory=dict)
+    references: tuple[Reference, ...] = ()
+    effort: Effort = Effort()
+
+
+def node_behind(nodes: Mapping[str, str], path: str) -> str | None:
+    """Return the UUID of the node that holds a value.
+
+    Parameters
+    ----------
+    nodes
+        UUIDs by path, as in `ReportData.nodes`.
+    path
+        Dotted path of the value, such as "points.p0p0200.relaxed.alpha_rh".
+
+    Returns
+    -------
+    str or None
+        The UUID at the path itself or at the nearest path that encloses it, else that of "results".
+    """
+    parts = path.split(".")
+    enclosing = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    found = next((nodes[candidate] for candidate in enclosing if candidate in nodes), None)
+    return found if found is not None else nodes.get(WHOLE_RESULT)

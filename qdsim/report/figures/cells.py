@@ -1,0 +1,301 @@
+"""The relaxed cells in three dimensions, one strain at a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from ase import Atoms
+from ase.build import make_supercell
+
+from qdsim.analysis.ferroelectric import StrainPoint, StrainResults
+from qdsim.report.data import PointStructures, Structure
+from qdsim.report.figures import style
+from qdsim.report.figures.solids import Solid, arrow, rods, spheres
+from qdsim.report.formatting import fixed
+from qdsim.structures import Distortion, measure_distortion, supercell_matrix
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+FloatArray = npt.NDArray[np.float64]
+
+_CATION_COLOUR = "#4b5a6b"
+_ANION_COLOUR = "#f0c43c"
+_CATION_RADIUS = 0.17  # of the half lattice constant
+_ANION_RADIUS = 0.13
+_BOND_RADIUS = 0.028
+_FEW_ATOMS = 64
+_ATOMS_PER_CONVENTIONAL_CELL = 8
+_EDGE_MARGIN = 1.0  # Å beyond a face within which an atom still belongs to it
+_BOND_REACH = 1.35  # longest bond drawn, in units of the half lattice constant
+_EQUAL_BONDS = 0.002  # Å, below which short and long bonds are called equal
+_VISIBLE_OFFSET = 0.002  # Å, below which no arrow is drawn
+_MAGNIFICATIONS = (50, 20, 10, 5, 2, 1)
+_ARROW_REACH = 0.55  # longest arrow, in units of the lattice constant
+_MATT = {"ambient": 0.62, "diffuse": 0.55, "specular": 0.25, "roughness": 0.45, "fresnel": 0.1}
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """A piece of crystal: a cell with all atoms in it and on its faces, one anion at the origin."""
+
+    cell: FloatArray
+    cations: FloatArray
+    anions: FloatArray
+    distortion: Distortion
+
+
+def cells(
+    results: StrainResults,
+    structures: Mapping[str, PointStructures],
+    nodes: Mapping[str, str] = MappingProxyType({}),
+) -> "Figure":
+    """Draw the relaxed cells with a slider for the strain.
+
+    A primitive cell is drawn as its conventional-like cell of four formula units, of a supercell made of
+    conventional cells one of these is drawn, any other cell is drawn whole. Atoms stand at their computed
+    positions; the arrow of the offset is magnified, by the factor named in the title.
+
+    Parameters
+    ----------
+    results
+        The strain series.
+    structures
+        Structures by the label of their point; points without a relaxed one are left out.
+    nodes
+        UUIDs by path, shown in the hover texts.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    from plotly.graph_objects import Figure
+
+    cation = _cation(results.compound)
+    drawn: list[tuple[StrainPoint, _Drawing]] = []
+    for point in results.points:
+        relaxed = structures[point.label].relaxed if point.label in structures else None
+        if relaxed is not None:
+            drawn.append((point, _drawing(relaxed, cation)))
+    figure = Figure(layout=_scene_layout())
+    if not drawn:
+        return figure
+
+    longest = max(drawing.distortion.offset for _, drawing in drawn)
+    magnification = _magnification(longest, drawn[0][1].distortion.lattice_constant)
+    start = max(range(len(drawn)), key=lambda index: drawn[index][1].distortion.offset)
+    traces_of: list[list[dict[str, Any]]] = [
+        _traces(point, drawing, cation, magnification, nodes) for point, drawing in drawn
+    ]
+    for index, traces in enumerate(traces_of):
+        for trace in traces:
+            figure.add_trace(trace | {"visible": index == start})
+    owners = [index for index, traces in enumerate(traces_of) for _ in traces]
+    titles = [_title(drawing.distortion, cation, magnification) for _, drawing in drawn]
+    figure.update_layout(
+        title={"text": titles[start], "x": 0.5, "xanchor": "center", "y": 0.97, "font": {"size": 13}},
+        sliders=[
+            {
+                "active": start,
+                "currentvalue": {"prefix": "linear strain ", "font": {"size": 13}, "xanchor": "center"},
+                "pad": {"t": 8, "b": 4, "l": 24, "r": 24},
+                "bgcolor": style.GRID,
+                "bordercolor": style.AXIS,
+                "tickcolor": style.AXIS,
+                "font": {"size": 11, "color": style.MUTED},
+                "steps": [
+                    {
+                        "label": style.strain_label(point.linear_strain),
+                        "method": "update",
+                        "args": [{"visible": [owner == index for owner in owners]}, {"title.text": titles[index]}],
+                    }
+                    for index, (point, _) in enumerate(drawn)
+                ],
+            }
+        ],
+    )
+    return figure
+
+
+def _scene_layout() -> dict[str, Any]:
+    hidden = {"visible": False, "showspikes": False}
+    return style.layout(
+        height=560,
+        margin={"l": 0, "r": 0, "t": 36, "b": 0},
+        scene={
+            "xaxis": hidden,
+            "yaxis": hidden,
+            "zaxis": hidden,
+            "aspectmode": "data",
+            "dragmode": "orbit",
+            "camera": {
+                "eye": {"x": 1.45, "y": -1.15, "z": 0.62},
+                "projection": {"type": "orthographic"},
+            },
+        },
+        legend={"orientation": "v", "x": 0.01, "y": 0.98, "yanchor": "top", "font": {"size": 12}},
+    )
+
+
+def _cation(compound: str) -> str:
+    from ase.formula import Formula
+
+    return next(iter(Formula(compound).count()))
+
+
+def _title(distortion: Distortion, cation: str, magnification: int) -> str:
+    parts = [
+        f"a = {fixed(distortion.lattice_constant, 3, 'Å')}",
+        f"α<sub>rh</sub> = {fixed(distortion.alpha_rh, 2, '°')}",
+        f"{cation} offset {fixed(distortion.offset, 3, 'Å')}",
+    ]
+    if distortion.offset > _VISIBLE_OFFSET:
+        parts[-1] += f" (arrow ×{magnification})"
+    return " · ".join(parts)
+
+
+def _magnification(longest_offset: float, lattice_constant: float) -> int:
+    allowed = _ARROW_REACH * lattice_constant
+    return next((factor for factor in _MAGNIFICATIONS if factor * longest_offset <= allowed), 1)
+
+
+def _drawing(structure: Structure, cation: str) -> _Drawing:
+    atoms = Atoms(structure.symbols, positions=structure.positions, cell=structure.cell, pbc=True)
+    distortion = measure_distortion(atoms, cation)
+    n_formula = distortion.n_formula_sites
+    if n_formula == 1:
+        atoms = make_supercell(atoms, supercell_matrix("conventional"))
+    cell = np.asarray(atoms.cell.array)
+    repeats = round((n_formula / 4) ** (1 / 3))
+    window = cell / repeats if repeats > 1 and 4 * repeats**3 == n_formula else cell
+
+    symbols = np.array(atoms.symbols)
+    positions = atoms.positions - atoms.positions[symbols != cation][0]
+    shifts = np.array([(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)]) @ cell
+    wrapped = (positions @ np.linalg.inv(cell)) % 1.0 @ cell
+    images = (wrapped[:, None, :] + shifts[None, :, :]).reshape(-1, 3)
+    image_symbols = np.repeat(symbols, len(shifts))
+    margin = _EDGE_MARGIN / np.linalg.norm(window, axis=1)
+    fractional = images @ np.linalg.inv(window)
+    inside = np.all((fractional > -margin) & (fractional < 1 + margin), axis=1)
+    return _Drawing(
+        window, images[inside & (image_symbols == cation)], images[inside & (image_symbols != cation)], distortion
+    )
+
+
+def _bonds(drawing: _Drawing) -> tuple[list[tuple[FloatArray, FloatArray]], FloatArray]:
+    """Return the ends of each bond, and the lengths (Å)."""
+    reach = _BOND_REACH * drawing.distortion.lattice_constant / 2
+    lengths = np.linalg.norm(drawing.cations[:, None, :] - drawing.anions[None, :, :], axis=2)
+    pairs = np.argwhere(lengths < reach)
+    ends = [(drawing.cations[first], drawing.anions[second]) for first, second in pairs]
+    return ends, lengths[lengths < reach]
+
+
+def _traces(
+    point: StrainPoint, drawing: _Drawing, cation: str, magnification: int, nodes: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    path = f"points.{point.label}.relaxed.structure"
+    strain = f"ε = {style.strain_label(point.linear_strain)}"
+    distortion = drawing.distortion
+    half = distortion.lattice_constant / 2
+    resolution = 150 if len(drawing.cations) + len(drawing.anions) <= _FEW_ATOMS else 60
+    offset_rows = [("offset", fixed(distortion.offset, 4, "Å")), ("α_rh", fixed(distortion.alpha_rh, 3, "°"))]
+    anion_title = f"anion, {strain}"
+    traces = [
+        _edges(drawing.cell),
+        _mesh(
+            spheres(drawing.cations, _CATION_RADIUS * half, resolution),
+            cation,
+            _CATION_COLOUR,
+            style.hover(f"{cation}, {strain}", offset_rows, nodes, path),
+        ),
+        _mesh(
+            spheres(drawing.anions, _ANION_RADIUS * half, resolution),
+            "anion",
+            _ANION_COLOUR,
+            style.hover(anion_title, [("a", fixed(distortion.lattice_constant, 4, "Å"))], nodes, path),
+        ),
+    ]
+    ends, lengths = _bonds(drawing)
+    threshold = (distortion.bond_short + distortion.bond_long) / 2
+    equal = distortion.bond_long - distortion.bond_short < _EQUAL_BONDS
+    kinds = (
+        [("bonds", style.MUTED, lengths > 0, 1.0)]
+        if equal
+        else [
+            ("short bonds", style.VERMILLION, lengths <= threshold, 1.6),
+            ("long bonds", style.SKY, lengths > threshold, 0.8),
+        ]
+    )
+    for name, colour, chosen, thickness in kinds:
+        solid = rods([ends[index] for index in np.flatnonzero(chosen)], thickness * _BOND_RADIUS * half)
+        rows = [("d", _range(lengths[chosen]))]
+        label = f"{name} {fixed(float(lengths[chosen].mean()), 3, 'Å')}"
+        traces.append(_mesh(solid, label, colour, style.hover(f"{name}, {strain}", rows, nodes, path)))
+    if distortion.offset > _VISIBLE_OFFSET:
+        middle = drawing.cell.sum(axis=0) / 2
+        tip = middle + magnification * distortion.offset_vector
+        rows = [("length", fixed(distortion.offset, 4, "Å")), ("drawn", f"×{magnification}")]
+        traces.append(
+            _mesh(
+                arrow(middle, tip, 0.055 * half),
+                f"offset ×{magnification}",
+                style.GREEN,
+                style.hover(f"{cation} offset, {strain}", rows, nodes, path),
+            )
+        )
+    return traces
+
+
+def _range(lengths: FloatArray) -> str:
+    low, high = float(lengths.min()), float(lengths.max())
+    if high - low < _EQUAL_BONDS:
+        return fixed(float(lengths.mean()), 4, "Å")
+    return f"{fixed(low, 4)} to {fixed(high, 4, 'Å')}"
+
+
+def _mesh(solid: Solid, name: str, colour: str, hover: str) -> dict[str, Any]:
+    x, y, z = solid.vertices.astype(np.float32).T
+    i, j, k = solid.triangles.astype(np.int32).T
+    return {
+        "type": "mesh3d",
+        "x": x,
+        "y": y,
+        "z": z,
+        "i": i,
+        "j": j,
+        "k": k,
+        "color": colour,
+        "name": name,
+        "showlegend": True,
+        "flatshading": False,
+        "lighting": _MATT,
+        "lightposition": {"x": 800, "y": -1200, "z": 1500},
+        "hoverinfo": "text",
+        "hovertext": hover,
+    }
+
+
+def _edges(cell: FloatArray) -> dict[str, Any]:
+    corners = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+    lines: list[list[float | None]] = []
+    for first, corner in enumerate(corners):
+        for other in corners[first + 1 :]:
+            if np.abs(corner - other).sum() == 1:
+                lines += [list(corner @ cell), list(other @ cell), [None, None, None]]
+    x, y, z = zip(*lines, strict=True)
+    return {
+        "type": "scatter3d",
+        "mode": "lines",
+        "x": list(x),
+        "y": list(y),
+        "z": list(z),
+        "line": {"color": style.AXIS, "width": 2},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "name": "cell",
+    }
