@@ -1,0 +1,314 @@
+"""AiiDA's daemon and its embedded ZeroMQ broker: starting them, and noticing when they have lost each other.
+
+The broker makes a new socket every time it starts. Daemon workers and clients that were connected to the old
+one never reconnect by themselves; what a client submits in that state stays `Created` for ever. The functions
+here work on the loaded profile (see `qdsim.machine.profile.open_profile`).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import uuid
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from qdsim.errors import QdsimError
+
+if TYPE_CHECKING:
+    from aiida.engine.daemon.client import DaemonClient
+    from aiida.orm import ProcessNode
+
+_STATUS_INTERVAL = 5.0  # aiida.brokers.zeromq.defaults.STATUS_INTERVAL: how often the broker writes its status
+_POLL_INTERVAL = 0.1
+_START_TIMEOUT = 60
+_STOP_TIMEOUT = 60
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What is known about the broker and those it should be connected with.
+
+    Attributes
+    ----------
+    broker_pid : int or None
+        Process id of the broker; None if it does not run.
+    workers : int
+        Daemon workers that run.
+    subscribed : int
+        Workers that have told this broker that they take work.
+    strayed : tuple of int
+        Process ids of workers older than the broker: they still hold the socket of its predecessor.
+    answers : bool
+        Whether a message sent to the broker came back.
+    """
+
+    broker_pid: int | None
+    workers: int
+    subscribed: int
+    strayed: tuple[int, ...]
+    answers: bool
+
+    @property
+    def works(self) -> bool:
+        """Whether what is submitted now will be taken up by every worker."""
+        return self.answers and self.workers > 0 and self.subscribed >= self.workers and not self.strayed
+
+
+def _client() -> DaemonClient:
+    """Return a daemon client that starts the `verdi` of this very environment, activated or not."""
+    from aiida.engine.daemon.client import DaemonClient
+    from aiida.manage import get_manager
+
+    class OwnDaemonClient(DaemonClient):
+        @property
+        def _verdi_bin(self) -> str:
+            own = Path(sys.executable).with_name("verdi")
+            return str(own) if own.is_file() else super()._verdi_bin
+
+    profile = get_manager().get_profile()
+    if profile is None:
+        raise RuntimeError("no AiiDA profile is loaded; call qdsim.machine.profile.open_profile first")
+    if profile.process_control_backend is None:
+        raise QdsimError(
+            f"the AiiDA profile {profile.name!r} has no broker, so it cannot run anything; use another one "
+            "(`qdsim init` makes the profile 'qdsim')."
+        )
+    return OwnDaemonClient(profile)
+
+
+def worker_processes() -> list[psutil.Process]:
+    """Return the daemon's worker processes; an empty list if the daemon does not run."""
+    from aiida.engine.daemon.client import DaemonException
+
+    try:
+        info: dict[str, Any] = _client().get_worker_info().get("info", {})
+    except DaemonException:
+        return []
+    processes = []
+    for pid in info:
+        try:
+            processes.append(psutil.Process(int(pid)))
+        except psutil.NoSuchProcess:
+            continue
+    return processes
+
+
+def daemon_is_running() -> bool:
+    """Tell whether the daemon answers (its process id file alone proves nothing)."""
+    from aiida.engine.daemon.client import DaemonException
+
+    try:
+        _client().get_status()
+    except DaemonException:
+        return False
+    return True
+
+
+def ensure_daemon_running(workers: int = 1) -> bool:
+    """Start the daemon unless it runs.
+
+    One worker serves hundreds of small calculations a minute, and a single one never waits for another to
+    write to SQLite.
+
+    Parameters
+    ----------
+    workers : int
+        Workers of a daemon that is started.
+
+    Returns
+    -------
+    bool
+        True if it had to be started; then a client that was connected before is reconnected.
+
+    Raises
+    ------
+    QdsimError
+        If it cannot be started.
+    """
+    from aiida.common.exceptions import AiidaException
+
+    if daemon_is_running():
+        return False
+    try:
+        _client().start_daemon(number_workers=workers, timeout=_START_TIMEOUT)
+    except (AiidaException, OSError) as error:
+        raise QdsimError(
+            f"the AiiDA daemon could not be started ({error}); `verdi daemon logshow` may tell why."
+        ) from error
+    reconnect()
+    return True
+
+
+def stop_daemon() -> None:
+    """Stop the daemon and its broker, if they run; processes go on when it is started again.
+
+    Raises
+    ------
+    QdsimError
+        If the daemon runs but cannot be stopped.
+    """
+    from aiida.common.log import override_log_level
+    from aiida.engine.daemon.client import (
+        DaemonException,
+        DaemonNotRunningException,
+        DaemonStalePidException,
+    )
+
+    client = _client()
+    pid = client.get_daemon_pid()
+    try:
+        with override_log_level():
+            client.stop_daemon(wait=True, timeout=_STOP_TIMEOUT)
+    except (DaemonNotRunningException, DaemonStalePidException):
+        return
+    except DaemonException as error:
+        raise QdsimError(
+            f"the AiiDA daemon (process {pid}) does not stop ({error}); end that process yourself, then run "
+            "`qdsim doctor --fix`."
+        ) from error
+
+
+def restart_cleanly(workers: int = 1) -> None:
+    """Stop the daemon, give every unfinished process back to the queue, start the daemon, and reconnect.
+
+    This brings back processes that were submitted while the broker and the workers had lost each other.
+
+    Raises
+    ------
+    QdsimError
+        If one of the steps fails.
+    """
+    client = _client()
+    stop_daemon()
+    repair = subprocess.run(  # noqa: S603 (AiiDA's own command, without a shell)
+        [sys.executable, "-m", "aiida", "-p", client.profile.name, "process", "repair", "--force"],
+        env=client.get_env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if repair.returncode != 0:
+        ensure_daemon_running(workers)
+        last = repair.stderr.strip().splitlines()[-1:]
+        raise QdsimError(
+            f"`verdi -p {client.profile.name} process repair` failed with exit code {repair.returncode}: {last}."
+        )
+    ensure_daemon_running(workers)
+
+
+def reconnect() -> None:
+    """Drop this Python client's connection to the broker; the next submission makes a new one.
+
+    Nodes that are already loaded stay usable.
+    """
+    from aiida.manage import get_manager
+
+    manager = get_manager()
+    manager.reset_runner()
+    manager.reset_broker()
+
+
+def client_is_connected(timeout: float = 2.0) -> bool:
+    """Tell whether a message that this client sends to the broker comes back within ``timeout`` seconds."""
+    from aiida.manage import get_manager
+
+    name = f"qdsim-{uuid.uuid4().hex}"
+    try:
+        communicator = get_manager().get_communicator()
+        communicator.add_rpc_subscriber(lambda _communicator, message: message, name)
+        try:
+            return bool(communicator.rpc_send(name, "echo").result(timeout=timeout) == "echo")
+        finally:
+            communicator.remove_rpc_subscriber(name)
+    except (ConnectionError, TimeoutError, FutureTimeoutError):
+        return False
+
+
+def probe_connection() -> Connection:
+    """Look at the broker, the workers, and whether they are connected, as they are at this moment."""
+    from aiida.brokers.zeromq import ZeromqBroker
+    from aiida.manage import get_manager
+
+    broker = get_manager().get_broker()
+    workers = worker_processes()
+    if not isinstance(broker, ZeromqBroker):
+        answers = client_is_connected()
+        return Connection(None, len(workers), len(workers) if answers else 0, (), answers)
+    if not broker.check_service_reachable():
+        return Connection(None, len(workers), 0, (), answers=False)
+    status: dict[str, Any] = dict(broker.probe_service_status())
+    pid = status.get("pid")
+    if not isinstance(pid, int) or not psutil.pid_exists(pid):
+        return Connection(None, len(workers), 0, (), answers=False)
+    born = psutil.Process(pid).create_time()
+    strayed = tuple(worker.pid for worker in workers if worker.create_time() < born)
+    return Connection(
+        broker_pid=pid,
+        workers=len(workers),
+        subscribed=int(status.get("task_subscribers", 0)),
+        strayed=strayed,
+        answers=client_is_connected(),
+    )
+
+
+def wait_for_connection(timeout: float = 30.0) -> Connection:
+    """Wait until broker and workers are connected, and return what is found then or at the end of ``timeout``.
+
+    A worker needs a few seconds to start, and the broker tells of it only every five seconds. What waiting
+    cannot mend (no daemon, workers that hold the socket of a broker that is gone) is returned at once.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        connection = probe_connection()
+        hopeless = bool(connection.strayed) or not connection.workers
+        if connection.works or hopeless or time.monotonic() > deadline:
+            return connection
+        time.sleep(_POLL_INTERVAL)
+
+
+def broker_is_connected() -> bool:
+    """Tell whether what is submitted now will be taken up: the broker answers, and every worker listens to it.
+
+    Takes up to two of the broker's status intervals (10 s) to say no.
+    """
+    return wait_for_connection(2 * _STATUS_INTERVAL).works
+
+
+def stuck_processes(older_than: timedelta = timedelta(minutes=1)) -> list[ProcessNode]:
+    """Return the processes that were submitted but that no worker has taken up.
+
+    Parameters
+    ----------
+    older_than : timedelta
+        How long a process may wait before it counts as stuck; a worker takes one up within seconds.
+    """
+    from aiida.orm import ProcessNode, QueryBuilder
+
+    query = QueryBuilder().append(
+        ProcessNode,
+        filters={
+            "attributes.process_state": "created",
+            "ctime": {"<": datetime.now().astimezone() - older_than},
+        },
+    )
+    return list(query.all(flat=True))
+
+
+def daemon_is_outdated() -> bool:
+    """Tell whether the package's files have changed since the daemon's workers started: they run the old ones."""
+    package = Path(__file__).resolve().parents[1]
+    folders = (package, package / "workflows", package / "templates")
+    changed = max(
+        path.stat().st_mtime
+        for folder in folders
+        for pattern in ("**/*.py", "**/*.yaml", "**/*.inp")
+        for path in folder.glob(pattern)
+    )
+    return any(worker.create_time() < changed for worker in worker_processes())

@@ -1,0 +1,72 @@
+"""A calculation of about a second that tells whether CP2K works on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from qdsim.errors import QdsimError
+from qdsim.machine.installation import Cp2kInstallation
+
+HYDROGEN_ENERGY = -1.1642
+"""Total energy (Ha) of H2 at 0.74 Å in trial.inp, as CP2K 2023.1 gives it."""
+_ENERGY_TOLERANCE = 0.001
+_TIMEOUT = 120.0
+
+
+def run_trial(installation: Cp2kInstallation, launcher: Sequence[str] = ()) -> float:
+    """Calculate the hydrogen molecule with CP2K's own data files in a temporary folder.
+
+    Parameters
+    ----------
+    installation : Cp2kInstallation
+        The CP2K to try.
+    launcher : sequence of str
+        Command that starts MPI programs, with its number of ranks; empty to start CP2K by itself.
+
+    Returns
+    -------
+    float
+        Seconds it took.
+
+    Raises
+    ------
+    QdsimError
+        If CP2K does not end normally, or with another energy.
+    """
+    environment = {
+        **os.environ,
+        "CP2K_DATA_DIR": str(installation.data_directory),
+        "OMP_NUM_THREADS": "1",
+    }
+    if os.geteuid() == 0:
+        environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    with tempfile.TemporaryDirectory(prefix="qdsim-trial-") as folder:
+        (Path(folder) / "trial.inp").write_text((files("qdsim.machine") / "trial.inp").read_text())
+        start = time.perf_counter()
+        try:
+            run = subprocess.run(  # noqa: S603 (the user's own CP2K, without a shell)
+                [*launcher, installation.executable, "-i", "trial.inp"],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise QdsimError(f"CP2K could not calculate the hydrogen molecule: {error}.") from error
+        seconds = time.perf_counter() - start
+    energy = re.search(r"ENERGY\| Total FORCE_EVAL.*:\s+(\S+)", run.stdout)
+    if run.returncode != 0 or energy is None or "PROGRAM ENDED" not in run.stdout:
+        last = (run.stderr.strip() or run.stdout.strip()).splitlines()[-1:]
+        raise QdsimError(f"CP2K failed on the hydrogen molecule with exit code {run.returncode}: {last}.")
+    if abs(float(energy.group(1)) - HYDROGEN_ENERGY) > _ENERGY_TOLERANCE:
+        raise QdsimError(f"CP2K gives {energy.group(1)} Ha for the hydrogen molecule instead of {HYDROGEN_ENERGY} Ha.")
+    return seconds
