@@ -1,1 +1,1 @@
-"""."""
+"""Numbers in, numbers out: pure functions without AiiDA."""

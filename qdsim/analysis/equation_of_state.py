@@ -108,16 +108,14 @@ def fit_birch_murnaghan(volumes: Sequence[float], energies: Sequence[float]) -> 
     v = np.asarray(volumes, dtype=float)[order]
     e = np.asarray(energies, dtype=float)[order]
     if not (np.isfinite(v).all() and np.isfinite(e).all() and (v > 0).all()):
-        raise QdsimError(
-            "A point of the equation of state has no finite energy or positive volume: remove it."
-        )
+        raise QdsimError("A point of the equation of state has no finite energy or positive volume: remove it.")
     if len(np.unique(v)) < MINIMUM_POINTS:
         raise QdsimError(
-            f"The equation of state has {len(np.unique(v))} different volumes: compute {MINIMUM_POINTS} or more."
+            f"The equation of state has {len(np.unique(v))} volumes: compute {MINIMUM_POINTS} different ones."
         )
     lowest = int(np.argmin(e))
     outside = QdsimError(
-        f"The energy has no minimum within the sampled volumes {v[0]:.3f}..{v[-1]:.3f} Å^3: compute volumes on "
+        f"The energy has no minimum within the sampled volumes {v[0]:.3f}..{v[-1]:.3f} Å^3: compute some on "
         "both sides of the equilibrium."
     )
     if lowest in {0, len(v) - 1}:

@@ -1,149 +1,212 @@
-"""The ferroelectric distortion of rock salt under strain: phases, double wells and the onset."""
+"""The ferroelectric distortion of rock salt under strain: from computed energies to the results document."""
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any
 
-from pydantic import Field
+import numpy as np
 
 from qdsim.analysis.equation_of_state import EquationOfState
 from qdsim.analysis.model import ResultModel
+from qdsim.analysis.onset import (
+    explain_missing_onset_from_curvature,
+    explain_missing_onset_from_order_parameter,
+    locate_onset_from_curvature,
+    locate_onset_from_order_parameter,
+)
 from qdsim.analysis.relaxation import RelaxationStep
+from qdsim.analysis.strain import linear_strain
+from qdsim.analysis.strain_results import DoubleWell, Onset, Phase, StrainPoint, StrainResults
+from qdsim.errors import QdsimError
+
+__all__ = [
+    "ComputedStrain",
+    "DoubleWell",
+    "Onset",
+    "Phase",
+    "StrainPoint",
+    "StrainResults",
+    "fit_double_well",
+    "locate_onset_from_curvature",
+    "locate_onset_from_order_parameter",
+    "summarise_strain",
+]
+
+SAME_ANGLE = 1e-6
+"""Angles this near (degrees) are equal."""
+SAME_OFFSET = 1e-6
+"""Offsets this near (Å) are equal."""
+QUARTIC_TERMS = 2
+"""Quadratic and quartic."""
+SEXTIC_TERMS = 3
+"""Quadratic, quartic and sextic."""
 
 
-class Phase(ResultModel):
-    """One computed state of the crystal at a fixed volume.
-
-    Attributes
-    ----------
-    volume, lattice_constant
-        Volume per formula unit, Å^3, and (4 volume)^(1/3), Å.
-    alpha_rh
-        Rhombohedral angle, degrees.
-    pb_offset
-        Length of the cation's offset along <111>, Å.
-    energy
-        In eV per formula unit.
-    pressure
-        From the stress tensor, GPa; negative under tension.
-    gap
-        Band gap, eV, where known.
-    space_group
-        Symbol and number.
-    bond_short, bond_long
-        Means of the three short and the three long bonds, Å.
-    single_points
-        Number of calculations this phase took.
-    """
-
-    volume: float
-    lattice_constant: float
-    alpha_rh: float
-    pb_offset: float
-    energy: float
-    pressure: float
-    gap: float | None
-    space_group: str
-    bond_short: float
-    bond_long: float
-    single_points: int
-
-
-class DoubleWell(ResultModel):
-    """The energy along the cation's offset at 60 degrees and a fixed volume, and its even polynomial.
-
-    Attributes
-    ----------
-    offsets, energies
-        Å and eV per formula unit against the centred structure, which is included.
-    quadratic, quadratic_error
-        Coefficient of offset^2, eV/Å^2, and its standard error (None if no degree of freedom is left).
-    quartic
-        Coefficient of offset^4, eV/Å^4.
-    sextic
-        Coefficient of offset^6, eV/Å^6; 0 unless there are data enough to fit it.
-    """
-
-    offsets: list[float]
-    energies: list[float]
-    quadratic: float
-    quadratic_error: float | None
-    quartic: float
-    sextic: float = 0.0
-
-
-class StrainPoint(ResultModel):
-    """Everything computed at one strain.
+class ComputedStrain(ResultModel):
+    """What was computed at one strain; what failed is absent.
 
     Attributes
     ----------
     label
-        Link label, such as ``p0p0200`` for a linear strain of +0.0200.
-    linear_strain, volumetric_strain
-        Against the equation of state's own equilibrium.
-    lattice_constant, volume
-        Å, and Å^3 per formula unit.
-    eos_pressure
-        Pressure of the centred phase by the equation of state, GPa.
+        Link label of the strain.
+    volume
+        Per formula unit, Å^3.
     centred, relaxed
-        The cubic phase, and the phase relaxed in angle and offset; None where the calculation failed.
-    double_well
-        Energy along the offset at 60 degrees; None where fewer than two off-centred energies are known.
-    energy_gain
-        Energy of `relaxed` minus `centred`, eV per formula unit.
+        The cubic phase, and the phase relaxed in angle and offset.
+    wells
+        Single points off the centre at 60 degrees.
     path
-        The steps of the relaxation.
+        The steps of the relaxation; those at 60 degrees count for the double well too.
     failures
-        One sentence a calculation that failed.
+        One sentence for each calculation that failed.
     """
 
     label: str
-    linear_strain: float
-    volumetric_strain: float
-    lattice_constant: float
     volume: float
-    eos_pressure: float
     centred: Phase | None = None
     relaxed: Phase | None = None
-    double_well: DoubleWell | None = None
-    energy_gain: float | None = None
-    path: list[RelaxationStep] = Field(default_factory=list)
-    failures: list[str] = Field(default_factory=list)
+    wells: Sequence[RelaxationStep] = ()
+    path: Sequence[RelaxationStep] = ()
+    failures: Sequence[str] = ()
+
+    def double_well(self) -> DoubleWell | None:
+        """Fit the energies along the offset at 60 degrees, None if they do not suffice."""
+        steps = [step for step in (*self.wells, *self.path) if abs(step.alpha - 60) < SAME_ANGLE]
+        steps = [step for step in steps if abs(step.offset) > SAME_OFFSET]
+        if self.centred is None or not steps:
+            return None
+        return fit_double_well(
+            [0.0, *(step.offset for step in steps)],
+            [self.centred.energy, *(step.energy for step in steps)],
+            [None, *(step.gradient_offset for step in steps)],
+        )
+
+    def strain_point(self, equation_of_state: EquationOfState) -> StrainPoint:
+        """Refer everything to the equilibrium of the equation of state."""
+        gain = self.relaxed.energy - self.centred.energy if self.relaxed and self.centred else None
+        return StrainPoint(
+            label=self.label,
+            linear_strain=linear_strain(self.volume, equation_of_state),
+            volumetric_strain=self.volume / equation_of_state.volume - 1,
+            lattice_constant=(4 * self.volume) ** (1 / 3),
+            volume=self.volume,
+            eos_pressure=equation_of_state.pressure_at(self.volume),
+            centred=self.centred,
+            relaxed=self.relaxed,
+            double_well=self.double_well(),
+            energy_gain=gain,
+            path=list(self.path),
+            failures=list(self.failures),
+        )
 
 
-class Onset(ResultModel):
-    """Where the centred crystal becomes unstable against the ferroelectric distortion.
+def fit_double_well(
+    offsets: Sequence[float], energies: Sequence[float], gradients: Sequence[float | None] | None = None
+) -> DoubleWell:
+    """Fit an even polynomial to the energy along the cation's offset, by linear least squares.
 
-    Attributes
+    The polynomial A u^2 + B u^4 gets a term in u^6 when at least four data are known off the centre. A gradient
+    counts like an energy difference over the largest offset.
+
+    Parameters
     ----------
-    method
-        ``energy curvature``: the energy's curvature in the offset vanishes, the centred phase becomes
-        unstable; ``order parameter``: the squared offset of the relaxed phase, linear in strain, vanishes.
-    linear_strain, linear_strain_error
-        Against the equation of state's equilibrium; the standard error where known.
-    lattice_constant, volume
-        Å, and Å^3 per formula unit.
-    pressure
-        By the equation of state of the centred phase, GPa.
-    note
-        What the value rests on.
+    offsets
+        Å, the centred structure (0) included; the sign does not matter.
+    energies
+        eV per formula unit, on any common zero.
+    gradients
+        dE/d offset, eV/Å per formula unit, where known, else None.
+
+    Returns
+    -------
+    DoubleWell
+        In ascending order of the offsets; the standard error of the quadratic coefficient comes from the residuals.
+
+    Raises
+    ------
+    QdsimError
+        If the centred structure is missing, fewer than two data are known off the centre, or one is not finite.
     """
+    known = [None] * len(offsets) if gradients is None else list(gradients)
+    if not len(offsets) == len(energies) == len(known):
+        raise ValueError(f"{len(offsets)} offsets, {len(energies)} energies and {len(known)} gradients")
+    if not all(isfinite(x) for x in [*offsets, *energies, *(g for g in known if g is not None)]):
+        raise QdsimError("A point of the double well is not a finite number: leave it out.")
+    if 0 not in offsets:
+        raise QdsimError("The double well has no energy at offset 0: compute the centred structure too.")
+    u = np.abs(np.asarray(offsets, dtype=float))
+    energy = np.asarray(energies, dtype=float) - energies[list(offsets).index(0)]
+    largest = max(float(u.max()), 1e-300)
+    slope = np.array([np.nan if g is None else g * np.sign(x) for x, g in zip(offsets, known, strict=True)])
+    off, sloped = u > 0, (u > 0) & np.isfinite(slope)
 
-    method: Literal["energy curvature", "order parameter"]
-    linear_strain: float
-    linear_strain_error: float | None
-    lattice_constant: float
-    volume: float
-    pressure: float
-    note: str
+    n_data = int(np.count_nonzero(off) + np.count_nonzero(sloped))
+    n_terms = SEXTIC_TERMS if n_data > SEXTIC_TERMS else QUARTIC_TERMS
+    powers = 2 * np.arange(1, n_terms + 1)
+    reduced = u[:, None] / largest
+    matrix = np.vstack([reduced[off] ** powers, powers * reduced[sloped] ** (powers - 1)])
+    data = np.concatenate([energy[off], slope[sloped] * largest])
+    if np.linalg.matrix_rank(matrix) < n_terms:
+        raise QdsimError(
+            "The double well is known at too few offsets: compute two different ones besides the centred structure."
+        )
+    solution = np.linalg.lstsq(matrix, data)[0]
+    coefficients = [*(solution / largest**powers), 0.0]
+    error = None
+    if n_data > n_terms:
+        residuals = data - matrix @ solution
+        variance = residuals @ residuals / (n_data - n_terms) * np.linalg.inv(matrix.T @ matrix)[0, 0]
+        error = float(np.sqrt(variance)) / largest**2
+    order = np.argsort(u, kind="stable")
+    return DoubleWell(
+        offsets=u[order].tolist(),
+        energies=energy[order].tolist(),
+        quadratic=coefficients[0],
+        quadratic_error=error,
+        quartic=coefficients[1],
+        sextic=coefficients[2],
+    )
 
 
-class StrainResults(ResultModel):
-    """The results document of a strain series."""
+def summarise_strain(
+    compound: str,
+    protocol: str,
+    equation_of_state: EquationOfState,
+    computed: Sequence[ComputedStrain | Mapping[str, Any]],
+) -> StrainResults:
+    """Sort the points of a strain series and locate the ferroelectric onset both ways.
 
-    compound: str
-    protocol: str
-    equation_of_state: EquationOfState
-    points: list[StrainPoint]
-    onset_curvature: Onset | None
-    onset_order_parameter: Onset | None
-    onset_messages: list[str]
-    schema_version: int = 1
+    A point of which a phase failed keeps the other one and its failures, and is left out where the phase is needed.
+
+    Parameters
+    ----------
+    compound, protocol
+        Names.
+    equation_of_state
+        Of the centred phase; its equilibrium is the zero of strain.
+    computed
+        What there is at each strain, in any order, as a `ComputedStrain` or the mapping of its fields.
+
+    Returns
+    -------
+    StrainResults
+        `onset_messages` has one sentence for every onset that could not be located.
+    """
+    points = [ComputedStrain.model_validate(strain).strain_point(equation_of_state) for strain in computed]
+    ordered = sorted(points, key=lambda point: point.linear_strain)
+    curvature = locate_onset_from_curvature(ordered, equation_of_state)
+    order_parameter = locate_onset_from_order_parameter(ordered, equation_of_state)
+    messages = []
+    if curvature is None:
+        messages.append(explain_missing_onset_from_curvature(ordered))
+    if order_parameter is None:
+        messages.append(explain_missing_onset_from_order_parameter(ordered))
+    return StrainResults(
+        compound=compound,
+        protocol=protocol,
+        equation_of_state=equation_of_state,
+        points=ordered,
+        onset_curvature=curvature,
+        onset_order_parameter=order_parameter,
+        onset_messages=messages,
+    )

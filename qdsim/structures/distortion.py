@@ -26,6 +26,8 @@ SYMMETRY_TOLERANCE = 5e-3
 """Tolerance of the space group search, Å: above the 0.002 Å to which offsets are relaxed."""
 CENTRED = 1e-6
 """Below this offset along the axis (Å) its sense is the Cartesian one, not that of the offset."""
+N_ELEMENTS = 2
+"""Of a crystal AB."""
 NON_METALS = frozenset(["H", "N", "P", "As", "O", "S", "Se", "Te", "Po", "F", "Cl", "Br", "I", "At"])
 """Elements that are the anion beside any other."""
 STEPS_FORWARD: IntArray = 1 - np.eye(3, dtype=np.int64)
@@ -95,10 +97,10 @@ def measure_distortion(atoms: Atoms, cation: str | None = None) -> Distortion:
     """Measure the distortion of any supercell of a rock-salt crystal AB.
 
     The supercell may be any integer multiple of the primitive cell, rotated as a whole, its atoms in any
-    order, wrapped or not, moderately displaced, and with vacancies in both sublattices: then offsets and bonds
-    are averages over the atoms that are there. Among the four <111> axes the polar one is chosen such that the
-    part of the cell's metric that is not rhombohedral about it and the part of the offset across it are
-    smallest together.
+    order, wrapped or not, moderately displaced, and with vacancies in both sublattices: then offsets and
+    bonds are averages over the atoms that are there. Among the four <111> axes the polar one is chosen
+    such that the part of the cell's metric that is not rhombohedral about it and the part of the offset
+    across it are smallest together.
 
     Parameters
     ----------
@@ -115,8 +117,8 @@ def measure_distortion(atoms: Atoms, cation: str | None = None) -> Distortion:
     Raises
     ------
     QdsimError
-        If the structure is not periodic, has not exactly two elements, two atoms share a site, or the atoms do
-        not sit on the sites of a rock-salt lattice.
+        If the structure is not periodic, has not exactly two elements, two atoms share a site, or the
+        atoms do not sit on the sites of a rock-salt lattice.
     """
     check_sites(atoms)
     if not atoms.pbc.all():
@@ -133,7 +135,7 @@ def measure_distortion(atoms: Atoms, cation: str | None = None) -> Distortion:
     lattice_constant = (4 * volume) ** (1 / 3)
     if np.linalg.norm(offset_vector) > LARGEST_DEVIATION * lattice_constant:
         raise QdsimError(
-            f"The structure is not a rock-salt crystal: {cation} is {np.linalg.norm(offset_vector):.2f} Å from "
+            f"The structure is not rock salt: {cation} is {np.linalg.norm(offset_vector):.2f} Å from "
             f"the midpoint between {anion} atoms; give a supercell of a crystal AB."
         )
 
@@ -151,9 +153,7 @@ def measure_distortion(atoms: Atoms, cation: str | None = None) -> Distortion:
         cation: n_sites - _count_sites(cations, matrix, cation),
         anion: n_sites - _count_sites(anions, matrix, anion),
     }
-    towards, away = (
-        _bonds(cations, anions, basis, matrix, steps=steps) for steps in (STEPS_FORWARD, STEPS_BACKWARD)
-    )
+    towards, away = (_bonds(cations, anions, basis, matrix, steps=steps) for steps in (STEPS_FORWARD, STEPS_BACKWARD))
     short, long = (towards, away) if forward else (away, towards)
     angles = Cell(basis).angles()
     number, symbol = _space_group(atoms)
@@ -180,7 +180,7 @@ def measure_distortion(atoms: Atoms, cation: str | None = None) -> Distortion:
 def _elements(atoms: Atoms, cation: str | None) -> tuple[str, str]:
     """Tell cation and anion."""
     elements = sorted(set(atoms.get_chemical_symbols()))
-    if len(elements) != len("AB"):
+    if len(elements) != N_ELEMENTS:
         raise QdsimError(
             f"The structure has the elements {', '.join(elements)}: a rock-salt crystal AB has exactly two; "
             "give such a structure."
@@ -241,9 +241,7 @@ def _bonds(
                 vector = step + between + anions.deviations[partner] - cations.deviations[atom]
                 lengths.append(float(np.linalg.norm(vector @ basis)))
     if not lengths:
-        raise QdsimError(
-            "The structure has no bond between its two elements: give a crystal with fewer vacancies."
-        )
+        raise QdsimError("The structure has no bond between its two elements: give a crystal with fewer vacancies.")
     return np.array(lengths)
 
 
@@ -251,7 +249,5 @@ def _space_group(atoms: Atoms) -> tuple[int, str]:
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     dataset = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_TOLERANCE)
     if dataset is None:
-        raise QdsimError(
-            f"No space group was found for {atoms.get_chemical_formula()}: check its cell and positions."
-        )
+        raise QdsimError(f"No space group was found for {atoms.get_chemical_formula()}: check its cell and positions.")
     return int(dataset.number), str(dataset.international)

@@ -31,7 +31,8 @@ SETTINGS: IntArray = np.array(
         [[0, 0, 1], [-1, 0, 1], [0, -1, 1]],
     ]
 )
-"""The rhombohedral bases of one lattice about its four <111> axes, from the first of them; shape (4, 3, 3)."""
+"""The rhombohedral bases of one lattice about its four <111> axes, from the first of them; shape (4, 3,
+3)."""
 
 
 def _distorted(what: str) -> QdsimError:
@@ -137,9 +138,7 @@ def assign_sites(positions: FloatArray, basis: FloatArray, element: str) -> Subl
     lattice_constant = (4 * abs(float(np.linalg.det(basis)))) ** (1 / 3)
     distances = np.linalg.norm(deviations @ basis, axis=1)
     if distances.max() > LARGEST_DEVIATION * lattice_constant:
-        raise _distorted(
-            f"an atom of {element} is {distances.max():.2f} Å from the nearest site of its sublattice"
-        )
+        raise _distorted(f"an atom of {element} is {distances.max():.2f} Å from the nearest site of its sublattice")
     return Sublattice(origin + shift, sites, deviations)
 
 

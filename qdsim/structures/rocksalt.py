@@ -62,8 +62,8 @@ def supercell_matrix(supercell: Supercell) -> IntArray:
         given = np.empty(0)
     if given.shape not in {(3,), (3, 3)} or not np.array_equal(given, np.round(given)):
         raise QdsimError(
-            f"The supercell {supercell!r} is neither three integers nor a 3x3 integer matrix: give repeats of "
-            "the conventional cell such as [2, 2, 2], or a matrix."
+            f"The supercell {supercell!r} is neither three integers nor a 3x3 integer matrix: give "
+            "repeats of the conventional cell such as [2, 2, 2], or a matrix."
         )
     integers = np.round(given).astype(np.int64)
     if integers.shape == (3,):
@@ -71,9 +71,7 @@ def supercell_matrix(supercell: Supercell) -> IntArray:
             raise QdsimError(f"The supercell {supercell!r} has a repeat below 1: use positive integers.")
         return np.diag(integers) @ SUPERCELLS["conventional"]
     if round(float(np.linalg.det(integers))) == 0:
-        raise QdsimError(
-            f"The supercell matrix {integers.tolist()} is singular: use linearly independent rows."
-        )
+        raise QdsimError(f"The supercell matrix {integers.tolist()} is singular: use linearly independent rows.")
     return integers
 
 
@@ -106,9 +104,7 @@ class RhombohedralState:
         if not (isfinite(self.volume) and self.volume > 0):
             raise QdsimError(f"The volume per formula unit is {self.volume} Å^3: give a positive number.")
         if not 0 < self.alpha < FLAT_ANGLE:
-            raise QdsimError(
-                f"The rhombohedral angle is {self.alpha} degrees: give one between 0 and {FLAT_ANGLE:g}."
-            )
+            raise QdsimError(f"The rhombohedral angle is {self.alpha} degrees: give one between 0 and {FLAT_ANGLE:g}.")
         if not isfinite(self.offset):
             raise QdsimError(f"The cation offset is {self.offset} Å: give a finite number.")
 
