@@ -139,22 +139,24 @@ def _fail(sentence: str) -> NoReturn:
     sys.exit(_EXIT_BAD_INPUT)
 
 
+_EXAMPLES = """\b
+Examples:
+  qdsim init                          set up this machine
+  qdsim doctor --fix                  check it, and repair it
+  qdsim run examples/quickstart.yaml  run a campaign
+  qdsim report -o report.html         write its report
+"""
+
+
 @click.group(
+    epilog=_EXAMPLES,
     cls=QdsimGroup,
     params=[_profile_option(from_environment=True)],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="qdsim")
 def cli() -> None:
-    r"""Simulate lead chalcogenide quantum dots with CP2K, driven by AiiDA.
-
-    \b
-    Examples:
-      qdsim init                          set up this machine
-      qdsim doctor --fix                  check it, and repair it
-      qdsim run examples/quickstart.yaml  run a campaign
-      qdsim report -o report.html         write its report
-    """
+    """Simulate lead chalcogenide quantum dots with CP2K, driven by AiiDA."""
 
 
 def main() -> NoReturn:

@@ -85,12 +85,9 @@ def _client() -> DaemonClient:
 
 def worker_processes() -> list[psutil.Process]:
     """Return the daemon's worker processes; an empty list if the daemon does not run."""
-    from aiida.engine.daemon.client import DaemonException
-
-    try:
-        info: dict[str, Any] = _client().get_worker_info().get("info", {})
-    except DaemonException:
+    if not daemon_is_running():
         return []
+    info: dict[str, Any] = _client().get_worker_info().get("info", {})
     processes = []
     for pid in info:
         try:
@@ -104,8 +101,12 @@ def daemon_is_running() -> bool:
     """Tell whether the daemon answers (its process id file alone proves nothing)."""
     from aiida.engine.daemon.client import DaemonException
 
+    client = _client()
+    pid = client.get_daemon_pid()
+    if pid is None or not psutil.pid_exists(pid):
+        return False
     try:
-        _client().get_status()
+        client.get_status()
     except DaemonException:
         return False
     return True

@@ -1,0 +1,70 @@
+"""`qdsim init`: set up this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from qdsim.cli import Session
+
+_EXAMPLES = """\b
+Examples:
+  qdsim init
+  qdsim init --slots 4 --ranks 2
+  qdsim init --cp2k /opt/cp2k/bin/cp2k.psmp
+  qdsim init --computer cluster.yaml --code cp2k-cluster.yaml
+  qdsim init --profile trial
+"""
+
+
+@click.command(name="init", epilog=_EXAMPLES)
+@click.option(
+    "--slots", type=int, metavar="N", help="Calculations that run at once. [default: one per core, at most 8]"
+)
+@click.option("--ranks", type=int, metavar="N", help="MPI ranks of each calculation. [default: cores / slots]")
+@click.option("--cp2k", type=click.Path(path_type=Path), help="CP2K's executable. [default: cp2k.psmp in PATH]")
+@click.option(
+    "--computer",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Another machine, as `verdi computer setup --config` takes it, with the options of its transport under "
+    "`configure`.",
+)
+@click.option(
+    "--code",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="CP2K on another machine, as `verdi code create core.code.installed --config` takes it.",
+)
+@click.pass_obj
+def command(
+    session: Session,
+    slots: int | None,
+    ranks: int | None,
+    cp2k: Path | None,
+    computer: Path | None,
+    code: Path | None,
+) -> None:
+    """Set up this machine: AiiDA profile, computer, CP2K code and daemon.
+
+    What is there already is kept, so it does no harm to run it again. Without --slots and --ranks, every physical
+    core runs a calculation of its own; more than 8 cores are shared out evenly among 8 calculations.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from qdsim.machine.setup import Request, set_up
+
+    console = Console()
+    with console.status("Setting up this machine"):
+        steps = set_up(Request(session.profile, slots, ranks, cp2k, computer, code))
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for step in steps:
+        colour = "dim" if step.state in {"unchanged", "skipped"} else "green"
+        table.add_row(f"[{colour}]{step.state}[/]", step.subject, step.detail)
+    console.print(table)
+    if all(step.state in {"unchanged", "skipped"} for step in steps):
+        console.print("Everything was set up already; nothing has changed.")
+    else:
+        console.print("This machine is set up; `qdsim doctor` checks it.")
