@@ -1,0 +1,139 @@
+"""Hand a plan to AiiDA, once: the same campaign is found again, and continued from what it has finished."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from qdsim.campaign.plan import Plan
+from qdsim.errors import QdsimError
+
+if TYPE_CHECKING:
+    from aiida.orm import Code, WorkChainNode
+
+FINGERPRINT = "qdsim_fingerprint"
+
+
+def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
+    """Submit a campaign, unless the same one is running or has succeeded already.
+
+    A campaign that failed is submitted anew: AiiDA's cache gives back every calculation that had finished.
+
+    Returns
+    -------
+    tuple
+        The campaign's process, and whether it was submitted now.
+
+    Raises
+    ------
+    QdsimError
+        If the code does not exist, or the daemon cannot be reached.
+    """
+    from aiida.engine import submit
+
+    from qdsim.machine.daemon import ensure_daemon_running
+    from qdsim.workflows.campaign import CampaignWorkChain
+
+    code = load_code(plan.campaign.code)
+    with _one_at_a_time():
+        earlier = find_same(plan)
+        if earlier is not None:
+            return earlier, False
+        ensure_daemon_running()
+        inputs = {
+            "campaign": _document(plan),
+            "strain": _strain_inputs(plan, code),
+            "metadata": {"label": plan.campaign.name},
+        }
+        node = cast("WorkChainNode", submit(CampaignWorkChain, **inputs))
+        node.base.extras.set(FINGERPRINT, plan.fingerprint)
+    return node, True
+
+
+def find_same(plan: Plan) -> WorkChainNode | None:
+    """Return the process of the same campaign that is running or has succeeded, if there is one."""
+    from qdsim.provenance import campaigns
+
+    for node in campaigns():
+        if node.base.extras.get(FINGERPRINT, None) == plan.fingerprint and (
+            node.is_finished_ok or not node.is_terminated
+        ):
+            return node
+    return None
+
+
+def load_code(label: str) -> Code:
+    """Return an AiiDA code.
+
+    Raises
+    ------
+    QdsimError
+        If there is none of that label; the known ones are named.
+    """
+    from aiida import orm
+    from aiida.common import MultipleObjectsError, NotExistent
+
+    try:
+        return orm.load_code(label)
+    except (NotExistent, MultipleObjectsError, ValueError) as error:
+        known = sorted(code.full_label for code in orm.QueryBuilder().append(orm.Code).all(flat=True))
+        names = f"there are {', '.join(known)}" if known else "there are none; run 'qdsim init' first"
+        raise QdsimError(f"code: there is no code '{label}' in this profile; {names}.") from error
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Keep two clients from submitting the same campaign in the same moment."""
+    from aiida.manage.configuration import get_config, get_profile
+
+    profile = get_profile()
+    if profile is None:
+        raise QdsimError("No AiiDA profile is loaded; run 'qdsim init' first.")
+    from pathlib import Path
+
+    with (Path(get_config().dirpath) / f"qdsim-{profile.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _document(plan: Plan) -> Any:
+    from aiida import orm
+
+    campaign = plan.campaign.model_dump(mode="json", exclude_none=True)
+    return orm.Dict({"campaign": campaign, "settings": plan.settings.model_dump(mode="json", exclude_none=True)})
+
+
+def _strain_inputs(plan: Plan, code: Code) -> dict[str, Any]:
+    from aiida import orm
+
+    return {
+        "cp2k": {
+            "code": code,
+            "parameters": orm.Dict(plan.parameters),
+            "metadata": {"options": _options(plan, code)},
+        },
+        "lattice": orm.Dict(plan.lattice.model_dump(mode="json")),
+        "settings": orm.Dict(plan.strain.model_dump(mode="json")),
+        "relaxation": orm.Dict(plan.campaign.strain.relaxation.model_dump(mode="json")),
+    }
+
+
+def _options(plan: Plan, code: Code) -> dict[str, Any]:
+    """Return the scheduler options of one calculation."""
+    wanted = plan.campaign.resources
+    computer = code.computer
+    resources: dict[str, Any] = {"num_machines": 1}
+    if wanted.ranks is not None:
+        resources["num_mpiprocs_per_machine"] = wanted.ranks
+    elif computer is None or computer.get_default_mpiprocs_per_machine() is None:
+        raise QdsimError(f"resources.ranks: the computer of '{code.full_label}' has no default number; give one.")
+    options: dict[str, Any] = {"resources": resources, "max_wallclock_seconds": wanted.walltime}
+    if code.with_mpi is not None:
+        options["withmpi"] = code.with_mpi
+    if wanted.queue is not None:
+        options["queue_name"] = wanted.queue
+    if wanted.account is not None:
+        options["account"] = wanted.account
+    return options

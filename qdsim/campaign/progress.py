@@ -1,0 +1,75 @@
+"""What a campaign has done and what is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qdsim.provenance import Task, TaskState, state_of, tasks
+from qdsim.workflows.documents import ORDINARY_RELAXATION, StrainSettings
+
+if TYPE_CHECKING:
+    from aiida.orm import WorkChainNode
+
+
+@dataclass(frozen=True)
+class Line:
+    """One planned task and how far it is."""
+
+    label: str
+    section: str
+    state: TaskState
+    single_points: int
+    expected: int
+    seconds: float
+    message: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A campaign at one moment."""
+
+    state: TaskState
+    lines: tuple[Line, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in {"done", "failed"}
+
+    @property
+    def single_points(self) -> int:
+        """Single points that are finished."""
+        return sum(line.single_points for line in self.lines)
+
+    @property
+    def expected(self) -> int:
+        """Single points in all, as far as can be told."""
+        return sum(max(line.expected, line.single_points) for line in self.lines)
+
+    @property
+    def seconds(self) -> float:
+        """CP2K's own wall time so far."""
+        return sum(line.seconds for line in self.lines)
+
+
+def measure_progress(campaign: WorkChainNode) -> Progress:
+    """Compare what runs with what the campaign's settings ask for."""
+    settings = StrainSettings(**campaign.inputs.strain.settings.get_dict())
+    state = state_of(campaign)  # before the tasks: a campaign seen as finished has no task that is still running
+    launched = {task.label: task for task in tasks(campaign)}
+    lines = tuple(
+        _line(task.label, task.part, ORDINARY_RELAXATION if task.relaxes else 1, launched) for task in settings.tasks()
+    )
+    return Progress(state, lines)
+
+
+def _line(label: str, section: str, expected: int, launched: dict[str, Task]) -> Line:
+    task = launched.get(label)
+    if task is None:
+        return Line(label, section, "waiting", 0, expected, 0.0, "")
+    done = [run for run in task.calculations if run.finished]
+    seconds = sum(run.wall_time or 0.0 for run in done if not run.reused)
+    if task.state in {"done", "failed"}:
+        expected = len(done)
+    return Line(label, section, task.state, len(done), expected, seconds, task.message)

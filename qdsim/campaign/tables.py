@@ -1,0 +1,50 @@
+"""Results as pandas tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qdsim.analysis.ferroelectric import StrainResults
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def strain_table(results: StrainResults) -> pd.DataFrame:
+    """Return one row a strain.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by the strain's label. Lengths in Å, volumes in Å^3 and energies in eV per formula unit, pressures in
+        GPa, angles in degrees; missing where a calculation failed.
+    """
+    import pandas as pd
+
+    rows = []
+    for point in results.points:
+        centred, relaxed = point.centred, point.relaxed
+        rows.append(
+            {
+                "label": point.label,
+                "linear_strain": point.linear_strain,
+                "lattice_constant": point.lattice_constant,
+                "volume": point.volume,
+                "pressure_equation_of_state": point.eos_pressure,
+                "energy_centred": centred.energy if centred else None,
+                "pressure_centred": centred.pressure if centred else None,
+                "gap_centred": centred.gap if centred else None,
+                "energy_relaxed": relaxed.energy if relaxed else None,
+                "pressure_relaxed": relaxed.pressure if relaxed else None,
+                "gap_relaxed": relaxed.gap if relaxed else None,
+                "alpha_rh": relaxed.alpha_rh if relaxed else None,
+                "pb_offset": relaxed.pb_offset if relaxed else None,
+                "bond_short": relaxed.bond_short if relaxed else None,
+                "bond_long": relaxed.bond_long if relaxed else None,
+                "space_group": relaxed.space_group if relaxed else None,
+                "energy_gain": point.energy_gain,
+                "double_well_quadratic": point.double_well.quadratic if point.double_well else None,
+                "single_points": relaxed.single_points if relaxed else len(point.path),
+            }
+        )
+    return pd.DataFrame(rows).set_index("label")

@@ -1,0 +1,48 @@
+"""`qdsim campaign`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+EXAMPLES = """
+\b
+Examples:
+  qdsim campaign schema > campaign.schema.json   for editors that check YAML
+  qdsim campaign check examples/quickstart.yaml  names line and field of the first mistake
+"""
+
+
+@click.group("campaign", epilog=EXAMPLES)
+def command() -> None:
+    """Check campaign files and print their schema."""
+
+
+@command.command()
+def schema() -> None:
+    r"""Print the JSON schema of campaign files.
+
+    \b
+    Example:
+      qdsim campaign schema > campaign.schema.json
+    """
+    from qdsim.campaign.schema import Campaign
+
+    click.echo(json.dumps(Campaign.model_json_schema(), indent=2, ensure_ascii=False))
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    r"""Check the campaign in FILE, its protocol and its template, and run nothing.
+
+    \b
+    Example:
+      qdsim campaign check examples/quickstart.yaml
+    """
+    from qdsim.campaign import load_campaign, plan_campaign
+
+    plan = plan_campaign(load_campaign(file))
+    click.echo(f"{file}: good; {plan.single_points} single points, about {plan.core_hours:.2g} core-hours.")

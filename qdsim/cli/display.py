@@ -1,0 +1,149 @@
+"""What the terminal shows of campaigns: live progress and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from qdsim.analysis.ferroelectric import Onset, StrainResults
+    from qdsim.campaign.progress import Line
+    from qdsim.campaign.progress import Progress as CampaignProgress
+
+MARKS = {"waiting": "[dim]·[/]", "running": "[yellow]▶[/]", "done": "[green]✓[/]", "failed": "[red]✗[/]"}
+ROLES = ("centred", "well", "relaxed")
+
+
+def progress_table(progress: CampaignProgress) -> Table:
+    """Show one row for the equation of state and one for every strain."""
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2))
+    for heading in ("", "state", "single points", "CP2K time"):
+        table.add_column(heading, justify="left" if heading in {"", "state"} else "right")
+    groups: dict[str, list[Line]] = {}
+    for line in progress.lines:
+        groups.setdefault(_group(line), []).append(line)
+    for name, lines in groups.items():
+        done = sum(line.single_points for line in lines)
+        expected = sum(max(line.expected, line.single_points) for line in lines)
+        seconds = sum(line.seconds for line in lines)
+        table.add_row(name, _marks(name, lines), f"{done}/{expected}", f"{seconds:.0f} s" if seconds else "")
+    return table
+
+
+def _group(line: Line) -> str:
+    if line.section == "equation_of_state":
+        return "equation of state"
+    return line.label.partition("__")[0]
+
+
+def _marks(name: str, lines: list[Line]) -> Text:
+    if name == "equation of state":
+        return Text.from_markup("".join(MARKS[line.state] for line in lines))
+    parts = []
+    for role in ROLES:
+        marks = "".join(MARKS[line.state] for line in lines if line.label.partition("__")[2].startswith(role))
+        if marks:
+            parts.append(f"{role} {marks}")
+    return Text.from_markup("  ".join(parts))
+
+
+def watch(console: Console, name: str, steps: Iterable[CampaignProgress]) -> CampaignProgress:
+    """Show a campaign until it has finished; without a terminal, print a line whenever something is done."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    task = bar.add_task(f"[bold]{name}[/]", total=None)
+    last = None
+    with Live(console=console, refresh_per_second=4, transient=False) as live:
+        for step in steps:
+            bar.update(task, completed=step.single_points, total=step.expected)
+            if console.is_terminal:
+                live.update(Group(progress_table(step), Text(""), bar))
+            elif last is None or step.single_points != last.single_points:
+                console.print(f"{name}: {step.single_points} of {step.expected} single points done")
+            last = step
+    if last is None:
+        raise ValueError("a campaign has at least one state to show")
+    return last
+
+
+def strain_results_table(results: StrainResults) -> Table:
+    """Show one row a strain."""
+    table = Table(title=f"{results.compound}, protocol {results.protocol}", title_justify="left", header_style="bold")
+    for heading in (
+        "strain\n%",
+        "a\nÅ",
+        "P\nGPa",
+        "α_rh\ndeg",
+        "Pb offset\nÅ",
+        "bonds 3+3\nÅ",
+        "gain\nmeV",
+        "gap\neV",
+    ):
+        table.add_column(heading, justify="right")
+    table.add_column("space group")
+    for point in results.points:
+        row = [
+            f"{100 * point.linear_strain:+.2f}",
+            f"{point.lattice_constant:.4f}",
+            f"{point.eos_pressure:+.2f}",
+        ]
+        relaxed = point.relaxed
+        if relaxed is None:
+            table.add_row(*row, *[""] * 5, Text("failed", style="red"))
+            continue
+        row += [f"{relaxed.alpha_rh:.3f}", f"{relaxed.pb_offset:.4f}"]
+        row.append(f"{relaxed.bond_short:.3f} / {relaxed.bond_long:.3f}")
+        row.append("" if point.energy_gain is None else f"{1000 * point.energy_gain:.2f}")
+        row.append("" if relaxed.gap is None else f"{relaxed.gap:.3f}")
+        table.add_row(*row, relaxed.space_group)
+    return table
+
+
+def summary(results: StrainResults) -> str:
+    """Tell equation of state and onset in a few lines."""
+    eos = results.equation_of_state
+    lines = [
+        f"a0 = {eos.lattice_constant:.4f} ± {eos.lattice_constant_error:.4f} Å, "
+        f"B = {eos.bulk_modulus:.1f} ± {eos.bulk_modulus_error:.1f} GPa, "
+        f"B' = {eos.bulk_modulus_derivative:.2f} ± {eos.bulk_modulus_derivative_error:.2f}"
+    ]
+    onsets = (results.onset_curvature, results.onset_order_parameter)
+    lines += [_onset(onset) for onset in onsets if onset is not None]
+    return "\n".join([*lines, *results.onset_messages])
+
+
+def _onset(onset: Onset) -> str:
+    error = "" if onset.linear_strain_error is None else f" ± {100 * onset.linear_strain_error:.2f}"
+    return (
+        f"onset by {onset.method}: {100 * onset.linear_strain:+.2f}{error} % "
+        f"(a = {onset.lattice_constant:.4f} Å, P = {onset.pressure:+.2f} GPa)"
+    )
+
+
+def print_strain_results(console: Console, results: StrainResults) -> None:
+    """Print table, summary and failures."""
+    console.print(strain_results_table(results))
+    console.print(summary(results), highlight=False)
+    for point in results.points:
+        for sentence in point.failures:
+            console.print(Text.assemble(("failed ", "red"), f"{point.label}: {sentence}"))

@@ -1,0 +1,48 @@
+"""`qdsim results`."""
+
+from __future__ import annotations
+
+import click
+
+from qdsim.cli import Session
+
+EXAMPLES = """
+\b
+Examples:
+  qdsim results quickstart                   a table for people
+  qdsim results quickstart --csv > out.csv   one row a strain, in Å, eV, GPa and degrees
+  qdsim results quickstart --json            the whole results document, with node UUIDs
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("campaign")
+@click.option("--json", "form", flag_value="json", help="Print the results document.")
+@click.option("--csv", "form", flag_value="csv", help="Print one row a strain.")
+@click.pass_obj
+def command(session: Session, campaign: str, form: str | None) -> None:
+    """Print the results of CAMPAIGN, given by name, PK or UUID."""
+    from qdsim.errors import QdsimError
+    from qdsim.machine.profile import open_profile
+    from qdsim.provenance import find_campaign, nodes_behind, strain_results
+
+    open_profile(session.profile)
+    node = find_campaign(campaign)
+    results = strain_results(node)
+    if results is None:
+        raise QdsimError(f"Campaign '{campaign}' has no results yet; 'qdsim status {campaign}' shows how far it is.")
+    if form == "json":
+        import json
+
+        document = {"campaign": node.label, "uuid": node.uuid, "nodes": nodes_behind(node)}
+        click.echo(json.dumps({**document, "strain": results.model_dump(mode="json")}, indent=2))
+    elif form == "csv":
+        from qdsim.campaign import strain_table
+
+        click.echo(strain_table(results).to_csv(), nl=False)
+    else:
+        from rich.console import Console
+
+        from qdsim.cli.display import print_strain_results
+
+        print_strain_results(Console(), results)

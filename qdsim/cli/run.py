@@ -1,0 +1,124 @@
+"""`qdsim run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qdsim.cli import Session
+
+if TYPE_CHECKING:
+    from aiida.orm import WorkChainNode
+    from rich.console import Console
+
+    from qdsim.campaign import Plan
+
+EXAMPLES = """
+\b
+Examples:
+  qdsim run examples/quickstart.yaml            run and watch; Ctrl-C detaches, the work goes on
+  qdsim run examples/quickstart.yaml            the same again: attaches, or finds everything done
+  qdsim run examples/quickstart.yaml --detach   submit only
+  qdsim run examples/quickstart.yaml --dry-run  write every CP2K input and print the plan
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--detach", is_flag=True, help="Return at once; the daemon does the work.")
+@click.option("--dry-run", is_flag=True, help="Run nothing: write the CP2K inputs and print the plan.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the inputs of a dry run. [default: NAME-inputs]",
+)
+@click.pass_obj
+def command(session: Session, file: Path, detach: bool, dry_run: bool, output: Path | None) -> None:
+    """Run the campaign in FILE, and watch it.
+
+    Finished calculations are not repeated: run the same file again after an interruption or a failure, or with more
+    strains in it.
+    """
+    from rich.console import Console
+
+    from qdsim.campaign import load_campaign, plan_campaign
+
+    console = Console()
+    plan = plan_campaign(load_campaign(file))
+    if dry_run:
+        _dry_run(console, plan, output or Path(f"{plan.campaign.name}-inputs"))
+        return
+    if output is not None:
+        raise click.UsageError("--output goes with --dry-run.")
+
+    from qdsim.campaign.launch import launch
+    from qdsim.machine.profile import open_profile
+
+    open_profile(session.profile)
+    node, new = launch(plan)
+    if detach:
+        _tell_detached(console, file, plan)
+        return
+    if not new and node.is_finished:
+        console.print(f"Campaign '{plan.campaign.name}' has finished already; nothing was computed again.")
+    _watch(console, file, plan, node)
+    _show_results(console, plan, node)
+
+
+def _watch(console: Console, file: Path, plan: Plan, node: WorkChainNode) -> None:
+    from qdsim.campaign.follow import follow
+    from qdsim.cli.display import watch
+
+    try:
+        watch(console, plan.campaign.name, follow(node))
+    except KeyboardInterrupt:
+        _tell_detached(console, file, plan)
+        raise
+
+
+def _tell_detached(console: Console, file: Path, plan: Plan) -> None:
+    console.print(
+        f"Detached: the work goes on. 'qdsim run {file}' attaches again, "
+        f"'qdsim status {plan.campaign.name}' shows how far it is.",
+        soft_wrap=True,
+    )
+
+
+def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
+    from qdsim.cli.display import print_strain_results
+    from qdsim.provenance import failures, strain_results
+
+    results = strain_results(node)
+    if results is not None:
+        print_strain_results(console, results)
+    if not node.is_finished_ok:
+        for sentence in failures(node):
+            console.print(f"[red]failed[/] {sentence}", highlight=False)
+        raise SystemExit(1)
+    console.print(f"'qdsim report {plan.campaign.name}' draws it.", highlight=False)
+
+
+def _dry_run(console: Console, plan: Plan, folder: Path) -> None:
+    from rich.table import Table
+
+    from qdsim.campaign.plan import core_seconds, write_inputs
+
+    written = write_inputs(plan, folder)
+    mesh = plan.settings.k_points
+    table = Table(title=f"{plan.campaign.name}: {plan.lattice.compound}, protocol {plan.campaign.protocol}")
+    for heading in ("calculation", "single points", "atoms", "k-points", "core-hours"):
+        table.add_column(heading, justify="left" if heading == "calculation" else "right")
+    for task in plan.tasks:
+        hours = task.single_points * core_seconds(task.atoms, plan.settings) / 3600
+        points = "×".join(map(str, mesh)) if mesh else "Γ"
+        label = f"{task.part}/{task.label}"
+        table.add_row(label, str(task.single_points), str(len(task.atoms)), points, f"{hours:.3f}")
+    console.print(table)
+    console.print(
+        f"{plan.single_points} single points, about {plan.core_hours:.2g} core-hours "
+        f"(an estimate within a factor of three). {len(written)} inputs are in {folder}.",
+        highlight=False,
+    )

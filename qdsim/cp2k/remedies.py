@@ -1,0 +1,80 @@
+"""Changes to an input, as aiida-cp2k's nested dictionary, that let a calculation go on where it failed."""
+
+from copy import deepcopy
+from typing import Any
+
+Parameters = dict[str, Any]
+
+PARENT_FOLDER = "parent_calc"
+PROJECT = "aiida"
+
+
+def uses_kpoints(parameters: Parameters) -> bool:
+    """Return whether the input samples the Brillouin zone, which gives the wavefunction file another name."""
+    return "KPOINTS" in parameters["FORCE_EVAL"]["DFT"]
+
+
+def uses_orbital_transformation(parameters: Parameters) -> bool:
+    """Return whether the electrons are minimised by OT rather than by diagonalisation with mixing."""
+    return "OT" in parameters["FORCE_EVAL"]["DFT"]["SCF"]
+
+
+def restart_wavefunction(parameters: Parameters) -> Parameters:
+    """Start the electrons from the wavefunction in the parent folder.
+
+    CP2K falls back to atomic densities, with a warning, where the file is missing or of another basis.
+    """
+    changed = deepcopy(parameters)
+    dft = changed["FORCE_EVAL"]["DFT"]
+    suffix = "kp" if uses_kpoints(parameters) else "wfn"
+    dft["RESTART_FILE_NAME"] = f"./{PARENT_FOLDER}/{PROJECT}-RESTART.{suffix}"
+    dft["SCF"]["SCF_GUESS"] = "RESTART"
+    return changed
+
+
+def restart_geometry(parameters: Parameters) -> Parameters:
+    """Continue a geometry optimisation, its positions and step counter, from the parent folder's restart file."""
+    changed = restart_wavefunction(parameters)
+    changed["EXT_RESTART"] = {
+        "RESTART_FILE_NAME": f"./{PARENT_FOLDER}/{PROJECT}-1.restart",
+        "RESTART_DEFAULT": False,
+        "RESTART_POS": True,
+    }
+    return changed
+
+
+def soften_scf(parameters: Parameters) -> Parameters:
+    """Converge more slowly and more surely: half the mixing and twice the steps, or conjugate gradients in OT."""
+    changed = deepcopy(parameters)
+    scf = changed["FORCE_EVAL"]["DFT"]["SCF"]
+    scf["MAX_SCF"] = 2 * int(scf.get("MAX_SCF", 50))
+    if uses_orbital_transformation(parameters):
+        scf["OT"] = {
+            **scf["OT"],
+            "MINIMIZER": "CG",
+            "LINESEARCH": "3PNT",
+            "PRECONDITIONER": "FULL_ALL",
+            "ENERGY_GAP": 0.001,
+        }
+    else:
+        mixing = scf.setdefault("MIXING", {})
+        mixing["ALPHA"] = 0.5 * float(mixing.get("ALPHA", 0.4))
+    return changed
+
+
+def smear_occupations(parameters: Parameters) -> Parameters:
+    """Diagonalise with Fermi-Dirac occupations at 300 K, in place of OT where that was used.
+
+    For a gap that is wide against 26 meV the energy is the same; a gap that closes is what OT cannot converge.
+    """
+    changed = deepcopy(parameters)
+    scf = changed["FORCE_EVAL"]["DFT"]["SCF"]
+    scf.pop("OT", None)
+    scf.pop("OUTER_SCF", None)
+    scf["ADDED_MOS"] = max(20, int(str(scf.get("ADDED_MOS", 0)).split()[0]))
+    scf["SMEAR"] = {"_": "ON", "METHOD": "FERMI_DIRAC", "ELECTRONIC_TEMPERATURE": "[K] 300"}
+    scf["DIAGONALIZATION"] = {"ALGORITHM": "STANDARD"}
+    scf["MIXING"] = {"METHOD": "BROYDEN_MIXING", "ALPHA": 0.1, "NBROYDEN": 8}
+    scf["MAX_SCF"] = max(200, int(scf.get("MAX_SCF", 50)))
+    scf["SCF_GUESS"] = "ATOMIC"
+    return changed

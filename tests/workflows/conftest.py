@@ -1,0 +1,36 @@
+"""Small real cells for the work chains."""
+
+from typing import Any
+
+import pytest
+from aiida import orm
+
+from qdsim.cp2k.inputs import build_parameters, load_protocol
+from qdsim.structures import RhombohedralState, supercell_matrix
+from qdsim.workflows.documents import Lattice
+
+COARSE = {"k_points": [2, 2, 2], "walltime": 300}
+
+
+@pytest.fixture
+def stretched() -> orm.StructureData:
+    """PbS at a = 6.25 Å with its Pb atoms off-centre."""
+    state = RhombohedralState.from_lattice_constant(6.25, offset=0.2)
+    return orm.StructureData(ase=state.to_atoms("Pb", "S"))
+
+
+@pytest.fixture
+def lattice() -> orm.Dict:
+    """The primitive cell of PbS."""
+    matrix = supercell_matrix("primitive").tolist()
+    return orm.Dict(Lattice(compound="PbS", cation="Pb", anion="S", supercell=matrix).model_dump(mode="json"))
+
+
+@pytest.fixture
+def cp2k_inputs(cp2k_code: orm.InstalledCode, stretched: orm.StructureData) -> dict[str, Any]:
+    """Inputs of the `cp2k` namespace on a coarse mesh, without a structure."""
+    atoms = stretched.get_ase()
+    reference = RhombohedralState.from_lattice_constant(6.008).cell
+    parameters = build_parameters(load_protocol("fast", COARSE), atoms, reference)
+    options = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}
+    return {"code": cp2k_code, "parameters": orm.Dict(parameters), "metadata": {"options": options}}

@@ -1,0 +1,112 @@
+"""The restart chain against real failures of real CP2K."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiida import orm
+from aiida.engine import run_get_node
+
+from qdsim.workflows.cp2k import Cp2kWorkChain
+
+
+def changed(inputs: dict[str, Any], structure: orm.StructureData, **scf: Any) -> dict[str, Any]:
+    parameters = deepcopy(inputs["parameters"].get_dict())
+    parameters["FORCE_EVAL"]["DFT"]["SCF"].update(scf)
+    return {"cp2k": {**inputs, "structure": structure, "parameters": orm.Dict(parameters)}}
+
+
+def attempts(node: orm.WorkChainNode) -> list[orm.CalcJobNode]:
+    return sorted((called for called in node.called if isinstance(called, orm.CalcJobNode)), key=lambda job: job.pk)
+
+
+def reports(node: orm.WorkChainNode) -> str:
+    return "\n".join(log.message for log in orm.Log.collection.get_logs_for(node))
+
+
+def test_single_point_has_energy_forces_and_stress(cp2k_inputs, stretched) -> None:
+    outputs, node = run_get_node(Cp2kWorkChain, **changed(cp2k_inputs, stretched))
+    assert node.is_finished_ok, node.exit_message
+    assert outputs["output_parameters"]["scf_converged"]
+    assert outputs["output_parameters"]["pressure"] < 0  # a = 6.25 Å is under tension
+    assert outputs["output_arrays"].get_array("forces").shape == (2, 3)
+    assert outputs["output_arrays"].get_array("stress").shape == (3, 3)
+
+
+def test_scf_that_does_not_converge_is_softened_then_smeared(cp2k_inputs, stretched) -> None:
+    reference, _ = run_get_node(Cp2kWorkChain, **changed(cp2k_inputs, stretched))
+    outputs, node = run_get_node(Cp2kWorkChain, **changed(cp2k_inputs, stretched, MAX_SCF=2))
+    assert node.is_finished_ok, node.exit_message
+    runs = attempts(node)
+    assert [run.exit_status for run in runs] == [450, 450, 0]
+    assert "parent_calc_folder" in runs[1].inputs
+    assert "SMEAR" in runs[2].inputs.parameters["FORCE_EVAL"]["DFT"]["SCF"]
+    assert reports(node).count("Next:") == 2
+    # PbS has a gap of half an eV here: 300 K change nothing that counts.
+    energy = reference["output_parameters"]["energy"]
+    assert outputs["output_parameters"]["energy"] == pytest.approx(energy, abs=1e-4)
+
+
+def test_hopeless_scf_is_bounded_and_reported(cp2k_inputs, stretched) -> None:
+    _, node = run_get_node(Cp2kWorkChain, **changed(cp2k_inputs, stretched, EPS_SCF=1e-30, MAX_SCF=3))
+    assert node.exit_status == 411
+    assert "3 attempts" in node.exit_message
+    assert "output_parameters" not in node.outputs
+
+
+def test_abort_passes_on_the_message_of_cp2k(cp2k_inputs, stretched) -> None:
+    inputs = changed(cp2k_inputs, stretched)
+    parameters = inputs["cp2k"]["parameters"].get_dict()
+    parameters["FORCE_EVAL"]["SUBSYS"]["KIND"][0]["BASIS_SET"] = "NO-SUCH-BASIS"
+    inputs["cp2k"]["parameters"] = orm.Dict(parameters)
+    _, node = run_get_node(Cp2kWorkChain, **inputs)
+    assert node.exit_status == 410
+    assert "NO-SUCH-BASIS" in node.exit_message
+    assert len(attempts(node)) == 1
+
+
+KILLER = """#!/bin/bash
+# Kill CP2K with SIGKILL in its first {times} runs, once the SCF has begun.
+{cp2k} "$@" &
+child=$!
+count=$(ls {marks} | wc -l)
+if [ "$count" -lt {times} ]; then
+  touch {marks}/$count
+  until grep -qs "Broy./Diag." aiida.out; do kill -0 $child || exit 1; done
+  kill -9 $child
+fi
+wait $child
+"""
+
+
+@pytest.mark.parametrize(("times", "statuses", "exit_status"), [(1, [303, 0], 0), (2, [303, 303], 412)])
+def test_killed_run_is_repeated_once(
+    times, statuses, exit_status, cp2k_inputs, stretched, cp2k_executable, tmp_path: Path
+) -> None:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    script = tmp_path / "killed_cp2k.sh"
+    script.write_text(KILLER.format(cp2k=cp2k_executable, marks=marks, times=times), encoding="utf-8")
+    script.chmod(0o755)
+    computer = cp2k_inputs["code"].computer
+    code = orm.InstalledCode(
+        label="killed", computer=computer, filepath_executable=str(script), with_mpi=False
+    ).store()
+    inputs = changed(cp2k_inputs, stretched)
+    inputs["cp2k"]["code"] = code
+    _, node = run_get_node(Cp2kWorkChain, **inputs)
+    assert [run.exit_status for run in attempts(node)] == statuses
+    assert node.exit_status == exit_status
+
+
+def test_walltime_continues_from_the_written_wavefunction(cp2k_inputs, stretched) -> None:
+    inputs = changed(cp2k_inputs, stretched)
+    parameters = inputs["cp2k"]["parameters"].get_dict()
+    parameters["GLOBAL"]["WALLTIME"] = 2
+    inputs["cp2k"]["parameters"] = orm.Dict(parameters)
+    _, node = run_get_node(Cp2kWorkChain, max_iterations=orm.Int(2), **inputs)
+    runs = attempts(node)
+    assert runs[0].exit_status == 400
+    assert runs[1].inputs.parent_calc_folder.uuid == runs[0].outputs.remote_folder.uuid
+    assert runs[1].inputs.parameters["FORCE_EVAL"]["DFT"]["SCF"]["SCF_GUESS"] == "RESTART"

@@ -1,0 +1,154 @@
+"""One CP2K calculation, carried to its end: failures that have a remedy are restarted, the others are reported."""
+
+from typing import Any, cast
+
+from aiida import orm
+from aiida.common import AttributeDict
+from aiida.engine import (
+    BaseRestartWorkChain,
+    CalcJob,
+    ExitCode,
+    ProcessHandlerReport,
+    calcfunction,
+    process_handler,
+    while_,
+)
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+from aiida.plugins import CalculationFactory
+
+from qdsim.cp2k import remedies
+
+Cp2kCalculation = cast("type[CalcJob]", CalculationFactory("cp2k"))
+EXIT = Cp2kCalculation.exit_codes
+
+
+@calcfunction
+def restart_wavefunction(parameters: orm.Dict) -> orm.Dict:
+    """Wrap :func:`qdsim.cp2k.remedies.restart_wavefunction`."""
+    return orm.Dict(remedies.restart_wavefunction(parameters.get_dict()))
+
+
+@calcfunction
+def restart_geometry(parameters: orm.Dict) -> orm.Dict:
+    """Wrap :func:`qdsim.cp2k.remedies.restart_geometry`."""
+    return orm.Dict(remedies.restart_geometry(parameters.get_dict()))
+
+
+@calcfunction
+def soften_scf(parameters: orm.Dict) -> orm.Dict:
+    """Wrap :func:`qdsim.cp2k.remedies.soften_scf`."""
+    return orm.Dict(remedies.soften_scf(parameters.get_dict()))
+
+
+@calcfunction
+def smear_occupations(parameters: orm.Dict) -> orm.Dict:
+    """Wrap :func:`qdsim.cp2k.remedies.smear_occupations`."""
+    return orm.Dict(remedies.smear_occupations(parameters.get_dict()))
+
+
+class Cp2kWorkChain(BaseRestartWorkChain):
+    """Run CP2K until it has converged, or say why it cannot.
+
+    A calculation that is given a parent folder starts from the wavefunction in it.
+    """
+
+    _process_class = Cp2kCalculation
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        """Declare inputs, outputs, outline and exit codes."""
+        super().define(spec)
+        spec.expose_inputs(Cp2kCalculation, namespace="cp2k")
+        spec.input("cp2k.metadata.options.parser_name", valid_type=str, default="qdsim.cp2k", non_db=True)
+        spec.expose_outputs(Cp2kCalculation)
+        spec.output("output_arrays", valid_type=orm.ArrayData, required=False, help="Forces, stress, charges.")
+        spec.outline(
+            cls.setup,
+            while_(cls.should_run_process)(cls.run_process, cls.inspect_process),
+            cls.results,
+        )
+        spec.exit_code(410, "ERROR_CP2K_ABORTED", message="CP2K stopped with an error: {reason}")
+        spec.exit_code(411, "ERROR_SCF_NOT_CONVERGED", message="The SCF did not converge in {attempts} attempts.")
+        spec.exit_code(412, "ERROR_ENDED_TWICE", message="CP2K ended without finishing its output, twice in a row.")
+
+    def setup(self) -> None:
+        """Prepare the inputs of the first calculation."""
+        super().setup()
+        self.ctx.inputs = AttributeDict(self.exposed_inputs(Cp2kCalculation, "cp2k"))
+        self.ctx.scf_failures = 0
+        self.ctx.incomplete = 0
+        if "parent_calc_folder" in self.ctx.inputs:
+            self.ctx.inputs.parameters = restart_wavefunction(self.ctx.inputs.parameters)
+
+    def _continue_from(self, calculation: orm.CalcJobNode, parameters: orm.Dict, remedy: str) -> ProcessHandlerReport:
+        self.report(f"{calculation.process_label}<{calculation.pk}>: {calculation.exit_message} Next: {remedy}.")
+        self.ctx.inputs.parameters = parameters
+        self.ctx.inputs.parent_calc_folder = calculation.outputs.remote_folder
+        return ProcessHandlerReport(do_break=True)
+
+    def _moves_atoms(self) -> bool:
+        run_type: str = self.ctx.inputs.parameters["GLOBAL"]["RUN_TYPE"]
+        return run_type.upper() in {"GEO_OPT", "CELL_OPT"}
+
+    @process_handler(priority=500, exit_codes=[EXIT.ERROR_SCF_NOT_CONVERGED])
+    def handle_scf(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Mix more gently first, from the wavefunction reached; then smear the occupations from scratch."""
+        self.ctx.scf_failures += 1
+        parameters = self.ctx.inputs.parameters
+        if self.ctx.scf_failures == 1:
+            softened = soften_scf(restart_wavefunction(parameters))
+            return self._continue_from(calculation, softened, "gentler convergence from the last wavefunction")
+        if self.ctx.scf_failures == 2:  # noqa: PLR2004  the second remedy
+            smeared = smear_occupations(parameters)
+            return self._continue_from(calculation, smeared, "diagonalisation with Fermi-Dirac occupations")
+        code = self.exit_codes.ERROR_SCF_NOT_CONVERGED.format(attempts=self.ctx.scf_failures)
+        return ProcessHandlerReport(do_break=True, exit_code=code)
+
+    @process_handler(
+        priority=400,
+        exit_codes=[EXIT.ERROR_OUT_OF_WALLTIME, EXIT.ERROR_MAXIMUM_NUMBER_OPTIMIZATION_STEPS_REACHED],
+    )
+    def handle_unfinished(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Continue from the files that CP2K wrote before it stopped in good order."""
+        parameters = self.ctx.inputs.parameters
+        if self._moves_atoms():
+            return self._continue_from(calculation, restart_geometry(parameters), "the geometry reached so far")
+        return self._continue_from(calculation, restart_wavefunction(parameters), "the wavefunction reached so far")
+
+    @process_handler(
+        priority=300,
+        exit_codes=[EXIT.ERROR_OUTPUT_INCOMPLETE, EXIT.ERROR_OUTPUT_PARSE, EXIT.ERROR_OUTPUT_MISSING],
+    )
+    def handle_incomplete(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Run once more what was killed or came back truncated."""
+        self.ctx.incomplete += 1
+        if self.ctx.incomplete > 1:
+            return ProcessHandlerReport(do_break=True, exit_code=self.exit_codes.ERROR_ENDED_TWICE)
+        self.report(f"{calculation.process_label}<{calculation.pk}>: {calculation.exit_message} Next: once more.")
+        return ProcessHandlerReport(do_break=True)
+
+    @process_handler(priority=200, exit_codes=[EXIT.ERROR_OUTPUT_CONTAINS_ABORT])
+    def handle_abort(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Pass on CP2K's own message: nothing but a change by the user helps."""
+        reason = calculation.exit_message or "no message"
+        return ProcessHandlerReport(do_break=True, exit_code=self.exit_codes.ERROR_CP2K_ABORTED.format(reason=reason))
+
+
+def failure_of(process: orm.ProcessNode) -> str:
+    """Return one sentence on why a process has no result."""
+    if process.is_excepted:
+        return f"{process.process_label}<{process.pk}> raised an exception: {process.exception}"
+    if process.is_killed:
+        return f"{process.process_label}<{process.pk}> was killed."
+    code: ExitCode | None = process.exit_code
+    return f"{process.process_label}<{process.pk}>: {code.message if code else 'it is not finished'}"
+
+
+def cp2k_inputs(exposed: Any, structure: orm.StructureData, parent: orm.RemoteData | None = None) -> dict[str, Any]:
+    """Return the inputs of a :class:`Cp2kWorkChain` for one structure from the inputs shared by a series."""
+    inputs: dict[str, Any] = {"cp2k": {**exposed.cp2k, "structure": structure}}
+    if parent is not None:
+        inputs["cp2k"]["parent_calc_folder"] = parent
+    if "max_iterations" in exposed:
+        inputs["max_iterations"] = exposed.max_iterations
+    return inputs
