@@ -109,6 +109,11 @@ def work_directory(name: str) -> Path:
     return Path(_configuration().dirpath) / "scratch" / name
 
 
+def data_directory() -> Path:
+    """Return the folder of all AiiDA profiles; the home folder where AiiDA has not been configured."""
+    return Path(_configuration().dirpath) if _configuration_exists() else Path.home()
+
+
 def open_profile(name: str) -> Profile:
     """Load a profile made by `qdsim init`, or any other AiiDA profile.
 
