@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from qdsim.report.data import ReportData, node_behind
 from qdsim.report.formatting import MISSING, fixed, with_error
@@ -13,12 +13,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FigureBlock:
-    """A figure with its caption; `wide` figures take the whole width of the page."""
+    """A figure with its caption.
+
+    Attributes
+    ----------
+    name
+        Identifier, unique on the page.
+    figure, caption
+        What is drawn and what is written below it.
+    shape
+        "wide" figures take the whole width of the page, "tall" ones the height of two others.
+    """
 
     name: str
     figure: "Figure"
     caption: str
-    wide: bool = False
+    shape: Literal["plain", "wide", "tall"] = "plain"
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Table:
     notes: Sequence[str] = field(default_factory=tuple)
 
 
-def number(data: ReportData, path: str, value: float | None, decimals: int, unit: str, **options: bool) -> Cell:
+def number(data: ReportData, path: str, value: float | None, decimals: int, unit: str, *, signed: bool = False) -> Cell:
     """Return a table cell for a value without its unit; the tooltip has all digits, unit and node.
 
     Parameters
@@ -60,19 +70,21 @@ def number(data: ReportData, path: str, value: float | None, decimals: int, unit
         Digits after the point.
     unit
         Unit, shown in the tooltip.
-    **options
-        `signed=True` writes the plus sign.
+    signed
+        Write the plus sign.
     """
     if value is None:
         return Cell(MISSING)
     exact = f"{value!r} {unit}".strip()
-    return Cell(fixed(value, decimals, **options), exact, node_behind(data.nodes, path))
+    return Cell(fixed(value, decimals, signed=signed), exact, node_behind(data.nodes, path))
 
 
 def measured(data: ReportData, path: str, value: float, error: float, decimals: int, unit: str) -> Cell:
     """Return a table cell "value ± error unit"."""
     return Cell(
-        with_error(value, error, unit, decimals).strip(), f"{value!r} ± {error!r} {unit}".strip(), node_behind(data.nodes, path)
+        with_error(value, error, unit, decimals).strip(),
+        f"{value!r} ± {error!r} {unit}".strip(),
+        node_behind(data.nodes, path),
     )
 
 

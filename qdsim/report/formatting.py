@@ -3,6 +3,7 @@
 import math
 
 MISSING = "–"
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 _TWO_DIGIT_LIMIT = 35  # errors are given with two digits up to 35, then with one (Particle Data Group)
 
 
@@ -19,7 +20,7 @@ def fixed(value: float | None, decimals: int, unit: str = "", *, signed: bool = 
         return MISSING
     rounded = round(value, decimals) + 0.0  # adding zero turns -0.0 into 0.0
     text = f"{rounded:{'+' if signed and rounded else ''}.{decimals}f}".replace("-", "−")
-    return f"{text} {unit}" if unit else text
+    return _attach(text, unit)
 
 
 def with_error(value: float, error: float | None, unit: str, decimals: int, *, signed: bool = False) -> str:
@@ -27,7 +28,12 @@ def with_error(value: float, error: float | None, unit: str, decimals: int, *, s
     if error is None or not math.isfinite(error) or error <= 0:
         return fixed(value, decimals, unit, signed=signed)
     digits = decimals_for(error)
-    return f"{fixed(value, digits, signed=signed)} ± {fixed(error, digits)} {unit}"
+    return _attach(f"{fixed(value, digits, signed=signed)} ± {fixed(error, digits)}", unit)
+
+
+def _attach(text: str, unit: str) -> str:
+    """Join number and unit; the degree sign stands without a space."""
+    return text + ("" if unit in {"", "°"} else NO_BREAK_SPACE) + unit
 
 
 def duration(seconds: float | None) -> str:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 from qdsim.analysis.ferroelectric import Onset, StrainPoint, StrainResults
 from qdsim.report.data import Reference, ReportData, node_behind
+from qdsim.report.figures.guides import CENTRED_OFFSET
 from qdsim.report.formatting import fixed, with_error
-
-CENTRED_OFFSET = 0.005
-"""Offset (Å) below which a relaxed structure is called centred: of the size of the relaxation's tolerance."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def key_numbers(data: ReportData) -> list[KeyNumber]:
             KeyNumber(
                 "largest offset",
                 fixed(largest.relaxed.pb_offset, 3, "Å"),
-                f"at ε = {_percent(largest.linear_strain)}, α_rh = {fixed(largest.relaxed.alpha_rh, 2, '°')}",
+                f"at ε = {_percent(largest.linear_strain)}, α = {fixed(largest.relaxed.alpha_rh, 2, '°')}",
                 node_behind(data.nodes, f"points.{largest.label}.relaxed.pb_offset"),
             )
         )
@@ -56,7 +54,7 @@ def key_numbers(data: ReportData) -> list[KeyNumber]:
 def sentences(data: ReportData) -> Iterator[str]:
     """Yield the findings as sentences: what was found, against what it is measured, and what is missing."""
     if data.strain is None:
-        yield "The campaign ended before it had results: there is no equation of state and no strain series to show."
+        yield f"There is no equation of state and no strain series to show. State of the campaign: {data.status}."
         return
     results = data.strain
     state = results.equation_of_state
@@ -91,10 +89,11 @@ def sentences(data: ReportData) -> Iterator[str]:
 
 
 def failures(data: ReportData) -> list[str]:
-    """Return every failure, those of the strain points with their strain."""
+    """Return every failure once, those of the strain points with their strain."""
     points = data.strain.points if data.strain is not None else []
-    of_points = [f"ε = {_percent(point.linear_strain)}: {failure}" for point in points for failure in point.failures]
-    return [*data.failures, *of_points]
+    of_points = [(point.linear_strain, failure) for point in points for failure in point.failures]
+    named = [f"ε = {_percent(strain)}: {failure}" for strain, failure in of_points if failure not in data.failures]
+    return [*data.failures, *named]
 
 
 def largest_offset(results: StrainResults) -> StrainPoint | None:
@@ -120,11 +119,12 @@ def _onset_number(data: ReportData, results: StrainResults) -> KeyNumber:
         if onset is not None:
             where = f"a = {fixed(onset.lattice_constant, 3, 'Å')}, P = {fixed(onset.pressure, 2, 'GPa')}"
             return KeyNumber(
-                "off-centring sets in at", _onset_strain(onset), f"{where}; {onset.method}", node_behind(data.nodes, path)
+                "off-centring sets in at",
+                _onset_strain(onset),
+                f"{where}; {onset.method}",
+                node_behind(data.nodes, path),
             )
-    return KeyNumber(
-        "off-centring sets in at", "not found", "see the text", node_behind(data.nodes, "onset_messages")
-    )
+    return KeyNumber("off-centring sets in at", "not found", "see the text", node_behind(data.nodes, "onset_messages"))
 
 
 def _against_reference(value: float, references: tuple[Reference, ...]) -> str:
@@ -161,6 +161,6 @@ def _offset_sentence(results: StrainResults) -> str:
     )
     return (
         f"The largest offset computed is {fixed(phase.pb_offset, 3, 'Å')} at {_percent(largest.linear_strain)} "
-        f"(a = {fixed(largest.lattice_constant, 3, 'Å')}): there α_rh = {fixed(phase.alpha_rh, 2, '°')}, the six bonds "
+        f"(a = {fixed(largest.lattice_constant, 3, 'Å')}): there α = {fixed(phase.alpha_rh, 2, '°')}, the six bonds "
         f"are split into {fixed(phase.bond_short, 3)} and {fixed(phase.bond_long, 3, 'Å')}{gain}."
     )

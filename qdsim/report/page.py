@@ -47,7 +47,7 @@ def render_report(data: ReportData) -> str:
     return environment.get_template("report.jinja").render(
         data=data,
         created=data.created.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        troubled=bool(failures(data)) or data.strain is None,
+        troubled=bool(failures(data)),
         sections=sections,
         style=_read("report.css"),
         plotly=scripts[0],

@@ -4,6 +4,7 @@
   const config = {
     responsive: true,
     displaylogo: false,
+    showSendToCloud: false,
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "hoverClosest3d", "tableRotation"],
     toImageButtonOptions: { format: "svg" },
   };
@@ -13,15 +14,34 @@
   });
   Promise.all(drawn).then(() => document.documentElement.setAttribute("data-drawn", String(drawn.length)));
 
-  const PRINT_WIDTH = { column: 335, page: 690 };
+  // On paper, drawings are laid out anew for the column; a WebGL canvas can only be scaled.
+  const PRINTED = { width: 326, heightRatio: 0.78, font: 9.5, legend: 8.5 };
+  const isTall = (div) => div.closest("figure").classList.contains("tall");
+  const onScreen = new Map();
   window.addEventListener("beforeprint", () => {
     for (const div of figures) {
-      const wide = div.closest("figure").classList.contains("wide");
-      Plotly.relayout(div, { width: wide ? PRINT_WIDTH.page : PRINT_WIDTH.column });
+      if (isTall(div)) {
+        const scale = PRINTED.width / div.offsetWidth;
+        div.style.width = `${div.offsetWidth}px`;
+        div.style.height = `${scale * div.offsetHeight}px`;
+        div.style.transform = `scale(${scale})`;
+        continue;
+      }
+      const { height, font, legend } = div.layout;
+      onScreen.set(div, { width: null, height, autosize: true, "font.size": font.size, "legend.font.size": legend.font.size });
+      Plotly.relayout(div, {
+        width: PRINTED.width,
+        height: PRINTED.heightRatio * height,
+        "font.size": PRINTED.font,
+        "legend.font.size": PRINTED.legend,
+      });
     }
   });
   window.addEventListener("afterprint", () => {
-    for (const div of figures) Plotly.relayout(div, { width: null, autosize: true });
+    for (const div of figures) {
+      if (isTall(div)) div.removeAttribute("style");
+      else Plotly.relayout(div, onScreen.get(div));
+    }
   });
 
   const notice = document.getElementById("copied");

@@ -34,8 +34,10 @@ _BOND_REACH = 1.35  # longest bond drawn, in units of the half lattice constant
 _EQUAL_BONDS = 0.002  # Å, below which short and long bonds are called equal
 _VISIBLE_OFFSET = 0.002  # Å, below which no arrow is drawn
 _MAGNIFICATIONS = (50, 20, 10, 5, 2, 1)
-_ARROW_REACH = 0.55  # longest arrow, in units of the lattice constant
-_MATT = {"ambient": 0.62, "diffuse": 0.55, "specular": 0.25, "roughness": 0.45, "fresnel": 0.1}
+_ARROW_REACH = 0.8  # longest arrow, in units of the lattice constant
+_MATT = {"ambient": 0.5, "diffuse": 0.75, "specular": 0.25, "roughness": 0.5, "fresnel": 0.05}
+_LIGHT = {"x": -70000, "y": 80000, "z": -60000}  # plotly's light moves with the camera: from the upper left
+_ZOOM = 1.45
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class _Drawing:
     cell: FloatArray
     cations: FloatArray
     anions: FloatArray
+    anion: str
     distortion: Distortion
 
 
@@ -80,7 +83,7 @@ def cells(
         relaxed = structures[point.label].relaxed if point.label in structures else None
         if relaxed is not None:
             drawn.append((point, _drawing(relaxed, cation)))
-    figure = Figure(layout=_scene_layout())
+    figure = Figure(layout=_scene_layout([drawing for _, drawing in drawn]))
     if not drawn:
         return figure
 
@@ -96,7 +99,16 @@ def cells(
     owners = [index for index, traces in enumerate(traces_of) for _ in traces]
     titles = [_title(drawing.distortion, cation, magnification) for _, drawing in drawn]
     figure.update_layout(
-        title={"text": titles[start], "x": 0.5, "xanchor": "center", "y": 0.97, "font": {"size": 13}},
+        title={
+            "text": titles[start],
+            "x": 0.5,
+            "xanchor": "center",
+            "y": 1.0,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 36},
+            "font": {"size": 13},
+        },
         sliders=[
             {
                 "active": start,
@@ -120,23 +132,26 @@ def cells(
     return figure
 
 
-def _scene_layout() -> dict[str, Any]:
-    hidden = {"visible": False, "showspikes": False}
+def _scene_layout(drawings: list[_Drawing]) -> dict[str, Any]:
+    """Return the layout; all strains share one scale, so that the cell is seen to grow."""
+    corners = np.vstack([np.vstack([drawing.cations, drawing.anions]) for drawing in drawings] or [np.zeros((1, 3))])
+    low, high = corners.min(axis=0) - _EDGE_MARGIN, corners.max(axis=0) + _EDGE_MARGIN
+    shape = _ZOOM * (high - low) / (high - low).max()
+    axes = {
+        f"{name}axis": {"visible": False, "showspikes": False, "range": [float(low[n]), float(high[n])]}
+        for n, name in enumerate("xyz")
+    }
     return style.layout(
-        height=560,
-        margin={"l": 0, "r": 0, "t": 36, "b": 0},
-        scene={
-            "xaxis": hidden,
-            "yaxis": hidden,
-            "zaxis": hidden,
-            "aspectmode": "data",
+        height=720,
+        margin={"l": 0, "r": 0, "t": 64, "b": 0},
+        scene=axes
+        | {
+            "aspectmode": "manual",
+            "aspectratio": dict(zip("xyz", map(float, shape), strict=True)),
             "dragmode": "orbit",
-            "camera": {
-                "eye": {"x": 1.45, "y": -1.15, "z": 0.62},
-                "projection": {"type": "orthographic"},
-            },
+            "camera": {"eye": {"x": 1.5, "y": -1.05, "z": 0.62}, "projection": {"type": "orthographic"}},
         },
-        legend={"orientation": "v", "x": 0.01, "y": 0.98, "yanchor": "top", "font": {"size": 12}},
+        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.0, "yanchor": "top", "font": {"size": 12}},
     )
 
 
@@ -149,7 +164,7 @@ def _cation(compound: str) -> str:
 def _title(distortion: Distortion, cation: str, magnification: int) -> str:
     parts = [
         f"a = {fixed(distortion.lattice_constant, 3, 'Å')}",
-        f"α<sub>rh</sub> = {fixed(distortion.alpha_rh, 2, '°')}",
+        f"α = {fixed(distortion.alpha_rh, 2, '°')}",
         f"{cation} offset {fixed(distortion.offset, 3, 'Å')}",
     ]
     if distortion.offset > _VISIBLE_OFFSET:
@@ -181,8 +196,13 @@ def _drawing(structure: Structure, cation: str) -> _Drawing:
     margin = _EDGE_MARGIN / np.linalg.norm(window, axis=1)
     fractional = images @ np.linalg.inv(window)
     inside = np.all((fractional > -margin) & (fractional < 1 + margin), axis=1)
+    cations = image_symbols == cation
     return _Drawing(
-        window, images[inside & (image_symbols == cation)], images[inside & (image_symbols != cation)], distortion
+        cell=window,
+        cations=images[inside & cations],
+        anions=images[inside & ~cations],
+        anion=str(symbols[symbols != cation][0]),
+        distortion=distortion,
     )
 
 
@@ -203,8 +223,7 @@ def _traces(
     distortion = drawing.distortion
     half = distortion.lattice_constant / 2
     resolution = 150 if len(drawing.cations) + len(drawing.anions) <= _FEW_ATOMS else 60
-    offset_rows = [("offset", fixed(distortion.offset, 4, "Å")), ("α_rh", fixed(distortion.alpha_rh, 3, "°"))]
-    anion_title = f"anion, {strain}"
+    offset_rows = [("offset", fixed(distortion.offset, 4, "Å")), ("α", fixed(distortion.alpha_rh, 3, "°"))]
     traces = [
         _edges(drawing.cell),
         _mesh(
@@ -215,9 +234,9 @@ def _traces(
         ),
         _mesh(
             spheres(drawing.anions, _ANION_RADIUS * half, resolution),
-            "anion",
+            drawing.anion,
             _ANION_COLOUR,
-            style.hover(anion_title, [("a", fixed(distortion.lattice_constant, 4, "Å"))], nodes, path),
+            style.hover(f"{drawing.anion}, {strain}", [("a", fixed(distortion.lattice_constant, 4, "Å"))], nodes, path),
         ),
     ]
     ends, lengths = _bonds(drawing)
@@ -242,7 +261,7 @@ def _traces(
         rows = [("length", fixed(distortion.offset, 4, "Å")), ("drawn", f"×{magnification}")]
         traces.append(
             _mesh(
-                arrow(middle, tip, 0.055 * half),
+                arrow(middle, tip, 0.06 * half),
                 f"offset ×{magnification}",
                 style.GREEN,
                 style.hover(f"{cation} offset, {strain}", rows, nodes, path),
@@ -274,7 +293,7 @@ def _mesh(solid: Solid, name: str, colour: str, hover: str) -> dict[str, Any]:
         "showlegend": True,
         "flatshading": False,
         "lighting": _MATT,
-        "lightposition": {"x": 800, "y": -1200, "z": 1500},
+        "lightposition": _LIGHT,
         "hoverinfo": "text",
         "hovertext": hover,
     }

@@ -41,7 +41,7 @@ def energy_volume(
     from plotly.subplots import make_subplots
 
     state = results.equation_of_state
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.05)
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.62, 0.38], vertical_spacing=0.05)
 
     reached = [phase.volume for point in results.points for phase in (point.centred, point.relaxed) if phase]
     volumes = np.linspace(min([*state.volumes, *reached]), max([*state.volumes, *reached]), 161)
@@ -59,7 +59,7 @@ def energy_volume(
         style.markers(
             state.volumes,
             [_MEV * (energy - state.energy) for energy in state.energies],
-            "centred, fitted",
+            "fitted points",
             style.CENTRED,
             [
                 style.hover(
@@ -71,14 +71,14 @@ def energy_volume(
                 for index, (volume, energy) in enumerate(zip(state.volumes, state.energies, strict=True))
             ],
             symbol="circle-open",
-            size=8,
+            size=10,
         ),
         row=1,
         col=1,
     )
     for name, colour, symbol, size in (
-        ("centred", style.CENTRED, "circle", 6),
-        ("relaxed", style.RELAXED, "diamond", 9),
+        ("centred", style.CENTRED, "circle", 8),
+        ("relaxed", style.RELAXED, "diamond", 8),
     ):
         found = [(point, phase) for point in results.points if (phase := getattr(point, name)) is not None]
         if found:
@@ -86,7 +86,7 @@ def energy_volume(
                 style.markers(
                     [phase.volume for _, phase in found],
                     [_MEV * (phase.energy - state.energy) for _, phase in found],
-                    f"{name}, strain series" if name == "centred" else "relaxed, off-centre",
+                    name,
                     colour,
                     [_phase_hover(name, point, phase, state.energy, nodes) for point, phase in found],
                     symbol=symbol,
@@ -104,7 +104,7 @@ def energy_volume(
     figure.update_xaxes(style.axis(""))
     figure.update_xaxes(title_text="volume per formula unit V (Å³)", row=2, col=1)
     figure.update_yaxes(style.axis("E − E₀ (meV / f.u.)"), row=1, col=1)
-    figure.update_yaxes(style.axis("gain (meV / f.u.)", nticks=5), row=2, col=1)
+    figure.update_yaxes(style.axis("ΔE (meV / f.u.)", nticks=5), row=2, col=1)
     return figure
 
 

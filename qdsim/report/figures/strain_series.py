@@ -1,6 +1,6 @@
 """What changes along the strain series: offset, angle, bonds, pressure, gap."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -10,17 +10,23 @@ import numpy as np
 from qdsim.analysis.ferroelectric import Onset, Phase, StrainPoint, StrainResults
 from qdsim.report.data import Reference
 from qdsim.report.figures import style
+from qdsim.report.figures.guides import guide
 from qdsim.report.formatting import fixed, with_error
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+_CUBIC_ANGLE = 60.0
 _NO_NODES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class _Line:
-    """One line of a figure: a number of a phase against the strain."""
+    """A number of one phase against the strain: markers, and a line that guides the eye.
+
+    `centred` gives the centred phase's value at a point and `exponent` how the distance from it grows beyond the
+    onset (see `guide`); without `centred` the points are joined by straight lines.
+    """
 
     phase: str
     field: str
@@ -30,21 +36,25 @@ class _Line:
     decimals: int
     colour: str
     symbol: str
+    size: int = 9
+    centred: Callable[[StrainPoint], float | None] | None = None
+    exponent: float = 1.0
 
-    def draw(self, figure: "Figure", points: Sequence[StrainPoint], nodes: Mapping[str, str]) -> None:
-        """Add the line to a figure; a point without the phase or the number is left out."""
-        found: list[tuple[StrainPoint, float]] = []
-        for point in points:
+    def draw(self, figure: "Figure", results: StrainResults, nodes: Mapping[str, str]) -> None:
+        """Add markers and guide to a figure; a point without the phase or the number is left out."""
+        found: list[tuple[StrainPoint, Phase, float]] = []
+        for point in sorted(results.points, key=lambda point: point.linear_strain):
             phase: Phase | None = getattr(point, self.phase)
             value = getattr(phase, self.field) if phase is not None else None
-            if value is not None:
-                found.append((point, value))
+            if phase is not None and value is not None:
+                found.append((point, phase, value))
         if not found:
             return
+        figure.add_trace(self._guide(found, results))
         figure.add_trace(
             style.markers(
-                [style.percent(point.linear_strain) for point, _ in found],
-                [value for _, value in found],
+                [style.percent(point.linear_strain) for point, _, _ in found],
+                [value for _, _, value in found],
                 self.name,
                 self.colour,
                 [
@@ -57,12 +67,31 @@ class _Line:
                         nodes,
                         f"points.{point.label}.{self.phase}.{self.field}",
                     )
-                    for point, value in found
+                    for point, _, value in found
                 ],
                 symbol=self.symbol,
-                joined=True,
+                size=self.size,
+                legendgroup=self.name,
             )
         )
+
+    def _guide(self, found: Sequence[tuple[StrainPoint, Phase, float]], results: StrainResults) -> dict[str, Any]:
+        strains = [point.linear_strain for point, _, _ in found]
+        values = [value for _, _, value in found]
+        baseline = [self.centred(point) if self.centred else None for point, _, _ in found]
+        known = [value for value in baseline if value is not None]
+        if len(known) == len(found):
+            onset = results.onset_order_parameter or results.onset_curvature
+            strains, values = guide(
+                strains,
+                values,
+                known,
+                [phase.pb_offset for _, phase, _ in found],
+                onset.linear_strain if onset is not None else None,
+                self.exponent,
+            )
+        drawn = style.curve([style.percent(strain) for strain in strains], values, self.name, self.colour)
+        return drawn | {"line": {"color": self.colour, "width": 1.5}, "showlegend": False, "legendgroup": self.name}
 
 
 def offset(
@@ -84,13 +113,12 @@ def offset(
     plotly.graph_objects.Figure
     """
     line = _Line(
-        "relaxed", "pb_offset", "relaxed", "u", "Å", 4, style.RELAXED, "diamond"
+        "relaxed", "pb_offset", "relaxed", "u", "Å", 4, style.RELAXED, "diamond", centred=lambda _: 0.0, exponent=0.5
     )
     figure = _figure(results, nodes, [line], "cation offset u along [111] (Å)")
     for onset, path, colour, symbol in _onsets(results):
         figure.add_trace(_onset_mark(onset, path, colour, symbol, nodes))
     _mark_references(figure, references, line.field)
-    figure.update_yaxes(rangemode="tozero")
     return figure
 
 
@@ -110,12 +138,20 @@ def alpha_rh(
     -------
     plotly.graph_objects.Figure
     """
-    line = _Line("relaxed", "alpha_rh", "relaxed", "α_rh", "°", 3, style.RELAXED, "diamond")
-    figure = _figure(results, nodes, [line], "rhombohedral angle α<sub>rh</sub> (°)")
+    line = _Line(
+        "relaxed", "alpha_rh", "relaxed", "α", "°", 3, style.RELAXED, "diamond", centred=lambda _: _CUBIC_ANGLE
+    )
+    figure = _figure(results, nodes, [line], "rhombohedral angle α (°)")
     _mark_references(figure, references, line.field)
-    figure.add_hline(60.0, line={"color": style.CENTRED, "width": 1.2, "dash": "dash"}, layer="below")
+    figure.add_hline(_CUBIC_ANGLE, line={"color": style.CENTRED, "width": 1.2, "dash": "dash"}, layer="below")
     figure.add_annotation(
-        text="cubic, 60°", x=0, xref="x domain", y=60.0, xanchor="left", yanchor="bottom", showarrow=False,
+        text="cubic, 60°",
+        x=0,
+        xref="x domain",
+        y=_CUBIC_ANGLE,
+        xanchor="left",
+        yanchor="bottom",
+        showarrow=False,
         font={"size": 11, "color": style.CENTRED},
     )
     return figure
@@ -134,9 +170,11 @@ def bond_lengths(results: StrainResults, nodes: Mapping[str, str] = _NO_NODES) -
     plotly.graph_objects.Figure
     """
     lines = [
-        _Line("relaxed", "bond_long", "3 long bonds", "d", "Å", 4, style.SKY, "triangle-up"),
         _Line("centred", "bond_short", "6 bonds, centred", "d", "Å", 4, style.MUTED, "circle-open"),
-        _Line("relaxed", "bond_short", "3 short bonds", "d", "Å", 4, style.RELAXED, "triangle-down"),
+        _Line("relaxed", "bond_long", "3 long bonds", "d", "Å", 4, style.SKY, "triangle-up", 11, _half_edge, 0.5),
+        _Line(
+            "relaxed", "bond_short", "3 short bonds", "d", "Å", 4, style.RELAXED, "triangle-down", 11, _half_edge, 0.5
+        ),
     ]
     return _figure(results, nodes, lines, "bond length d (Å)")
 
@@ -154,11 +192,11 @@ def pressure(results: StrainResults, nodes: Mapping[str, str] = _NO_NODES) -> "F
     plotly.graph_objects.Figure
     """
     lines = [
-        _Line("centred", "pressure", "stress, centred", "P", "GPa", 3, style.CENTRED, "circle-open"),
-        _Line("relaxed", "pressure", "stress, relaxed", "P", "GPa", 3, style.RELAXED, "diamond"),
+        _Line("centred", "pressure", "stress, centred", "P", "GPa", 3, style.CENTRED, "circle-open", 12),
+        _Line("relaxed", "pressure", "stress, relaxed", "P", "GPa", 3, style.RELAXED, "diamond", 8),
     ]
     figure = _figure(results, nodes, lines, "pressure P (GPa)")
-    figure.update_traces(mode="markers")
+    figure.data = [trace for trace in figure.data if trace.mode == "markers"]
     strains = [point.linear_strain for point in results.points]
     if strains:
         state = results.equation_of_state
@@ -201,23 +239,27 @@ def gap(results: StrainResults, nodes: Mapping[str, str] = _NO_NODES) -> "Figure
     """
     lines = [
         _Line("centred", "gap", "centred", "gap", "eV", 4, style.CENTRED, "circle-open"),
-        _Line("relaxed", "gap", "relaxed", "gap", "eV", 4, style.RELAXED, "diamond"),
+        _Line("relaxed", "gap", "relaxed", "gap", "eV", 4, style.RELAXED, "diamond", centred=_centred_gap),
     ]
     return _figure(results, nodes, lines, "gap on the k-mesh (eV)")
 
 
-def _figure(
-    results: StrainResults, nodes: Mapping[str, str], lines: Sequence[_Line], title: str
-) -> "Figure":
+def _half_edge(point: StrainPoint) -> float:
+    return point.lattice_constant / 2
+
+
+def _centred_gap(point: StrainPoint) -> float | None:
+    return point.centred.gap if point.centred is not None else None
+
+
+def _figure(results: StrainResults, nodes: Mapping[str, str], lines: Sequence[_Line], title: str) -> "Figure":
     from plotly.graph_objects import Figure
 
-    figure = Figure(
-        layout=style.layout(xaxis=style.axis(style.STRAIN_TITLE), yaxis=style.axis(title))
-    )
+    figure = Figure(layout=style.layout(xaxis=style.axis(style.STRAIN_TITLE), yaxis=style.axis(title)))
     for onset, _, colour, _ in _onsets(results):
         _draw_onset(figure, onset, colour)
     for line in lines:
-        line.draw(figure, results.points, nodes)
+        line.draw(figure, results, nodes)
     return figure
 
 
@@ -235,14 +277,10 @@ def _draw_onset(figure: "Figure", onset: Onset, colour: str) -> None:
     figure.add_vline(centre, line={"color": colour, "width": 1.5, "dash": "dash"}, layer="below")
     if onset.linear_strain_error:
         half = style.percent(onset.linear_strain_error)
-        figure.add_vrect(
-            centre - half, centre + half, fillcolor=colour, opacity=0.13, line_width=0, layer="below"
-        )
+        figure.add_vrect(centre - half, centre + half, fillcolor=colour, opacity=0.13, line_width=0, layer="below")
 
 
-def _onset_mark(
-    onset: Onset, path: str, colour: str, symbol: str, nodes: Mapping[str, str]
-) -> dict[str, Any]:
+def _onset_mark(onset: Onset, path: str, colour: str, symbol: str, nodes: Mapping[str, str]) -> dict[str, Any]:
     error = style.percent(onset.linear_strain_error) if onset.linear_strain_error else None
     name = f"onset, {onset.method}"
     rows = [

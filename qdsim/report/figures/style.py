@@ -95,8 +95,8 @@ def layout(**options: Any) -> dict[str, Any]:
         "font": {"family": FONT, "size": 13, "color": INK},
         "paper_bgcolor": "rgba(255,255,255,0)",
         "plot_bgcolor": "#ffffff",
-        "margin": {"l": 64, "r": 18, "t": 40, "b": 56},
-        "height": 400,
+        "margin": {"l": 64, "r": 18, "t": 62, "b": 56},
+        "height": 370,
         "hovermode": "closest",
         "hoverlabel": {
             "bgcolor": "#ffffff",
@@ -176,19 +176,11 @@ def markers(
 
 def mark_reference(figure: "Figure", reference: Reference, value: float, *, along: str) -> None:
     """Draw a reference value as a dotted line with its label, across ("x") or up ("y") the figure."""
-    ends = (
-        {"y0": value, "y1": value, "x0": 0, "x1": 1, "xref": "x domain"}
-        if along == "x"
-        else {"x0": value, "x1": value, "y0": 0, "y1": 1, "yref": "y domain"}
-    )
-    figure.add_shape(
-        type="line",
-        **ends,
-        line={"color": MUTED, "width": 1.2, "dash": "dot"},
-        label={
-            "text": text(reference.label),
-            "textposition": "end",
-            "font": {"size": 11, "color": MUTED},
-            "padding": 4,
-        },
-    )
+    line = {"color": MUTED, "width": 1.2, "dash": "dot"}
+    label = {"text": text(reference.label), "showarrow": False, "font": {"size": 11, "color": MUTED}}
+    if along == "x":
+        figure.add_hline(value, line=line)
+        figure.add_annotation(label, x=1, xref="x domain", xanchor="right", y=value, yanchor="bottom")
+    else:
+        figure.add_vline(value, line=line)
+        figure.add_annotation(label, x=value, xanchor="right", y=1, yref="y domain", yanchor="top", textangle=-90)

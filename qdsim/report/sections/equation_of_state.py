@@ -57,7 +57,7 @@ def equation_of_state(data: ReportData) -> Context | None:
             FigureBlock(
                 "energy_volume",
                 energy_volume(results, data.nodes, data.references),
-                "Energy of both phases, and below it what the crystal gains by moving off-centre.",
+                "Energy of both phases above the minimum of the curve; below, ΔE: relaxed minus centred.",
             ),
             FigureBlock(
                 "pressure",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from qdsim.report.content import Cell, Table
-from qdsim.report.data import ReportData, Reference
+from qdsim.report.data import Reference, ReportData
 from qdsim.report.formatting import fixed, with_error
 from qdsim.report.sections import Context, section
 

@@ -11,7 +11,7 @@ _HEADS = (
     ("a", "Å"),
     ("P, eq. of state", "GPa"),
     ("P, stress", "GPa"),
-    ("α_rh", "°"),
+    ("α", "°"),
     ("offset", "Å"),
     ("3 short bonds", "Å"),
     ("3 long bonds", "Å"),
