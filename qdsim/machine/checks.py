@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from qdsim.errors import QdsimError
 from qdsim.machine import codes, computers, daemon, profile
-from qdsim.machine.installation import Cp2kInstallation, find_cp2k, find_mpirun
+from qdsim.machine.installation import HOW_TO_INSTALL, Cp2kInstallation, find_cp2k, find_mpirun
 from qdsim.machine.localhost import describe_localhost
 from qdsim.machine.processors import Layout
 from qdsim.machine.setup import LOCALHOST, Request, read_layout, set_up
@@ -24,7 +24,7 @@ _GIGABYTE = 1e9
 _LEAST_SPACE = 1.0
 _COMFORTABLE_SPACE = 5.0
 _CONNECTION_TIMEOUT = 15.0
-_INSTALL_CP2K = "apt-get install cp2k (Debian, Ubuntu), or conda install -c conda-forge cp2k; then qdsim init"
+_INSTALL_CP2K = f"{HOW_TO_INSTALL}; then `qdsim init`"
 _RESTART = "verdi daemon stop; verdi process repair -f; verdi daemon start"
 
 

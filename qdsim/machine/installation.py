@@ -16,7 +16,8 @@ DATA_FILES = ("BASIS_MOLOPT", "GTH_POTENTIALS")
 """The files of CP2K's data folder that the templates read."""
 
 HOW_TO_INSTALL = (
-    "install it with `apt-get install cp2k` (Debian, Ubuntu) or `conda install -c conda-forge cp2k` (conda-forge)"
+    "install it with `apt-get install cp2k openmpi-bin` (Debian, Ubuntu) or "
+    "`conda install -c conda-forge 'cp2k=*=*openmpi*'` (conda-forge)"
 )
 _ANSWER_TIMEOUT = 60.0
 
@@ -80,7 +81,12 @@ def _ask_version(executable: Path) -> str:
     """Return what ``cp2k.psmp --version`` prints, its wrapped lines joined."""
     try:
         answer = subprocess.run(  # noqa: S603 (the user's own CP2K, without a shell)
-            [executable, "--version"], capture_output=True, text=True, timeout=_ANSWER_TIMEOUT, check=False
+            [executable, "--version"],
+            env=make_environment(),
+            capture_output=True,
+            text=True,
+            timeout=_ANSWER_TIMEOUT,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise QdsimError(f"{executable} could not be run: {error}; {HOW_TO_INSTALL}.") from error
@@ -88,6 +94,17 @@ def _ask_version(executable: Path) -> str:
         last = (answer.stderr.strip() or answer.stdout.strip()).splitlines()[-1:]
         raise QdsimError(f"{executable} --version failed with exit code {answer.returncode} {last}; {HOW_TO_INSTALL}.")
     return answer.stdout
+
+
+def make_environment() -> dict[str, str]:
+    """Return this process's environment with what `templates/computers/localhost.yaml` sets for a calculation.
+
+    Open MPI then starts a one-rank CP2K without its daemon and without looking for a network, and starts as root.
+    """
+    own = {"OMP_NUM_THREADS": "1", "OMPI_MCA_pml": "ob1", "OMPI_MCA_ess_singleton_isolated": "1"}
+    if os.geteuid() == 0:
+        own |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    return {**os.environ, **own}
 
 
 def find_data_directory(executable: Path, version_text: str) -> Path:

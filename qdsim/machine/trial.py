@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tempfile
@@ -12,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from qdsim.errors import QdsimError
-from qdsim.machine.installation import Cp2kInstallation
+from qdsim.machine.installation import Cp2kInstallation, make_environment
 
 HYDROGEN_ENERGY = -1.1642
 """Total energy (Ha) of H2 at 0.74 Å in trial.inp, as CP2K 2023.1 gives it."""
@@ -40,13 +39,7 @@ def run_trial(installation: Cp2kInstallation, launcher: Sequence[str] = ()) -> f
     QdsimError
         If CP2K does not end normally, or with another energy.
     """
-    environment = {
-        **os.environ,
-        "CP2K_DATA_DIR": str(installation.data_directory),
-        "OMP_NUM_THREADS": "1",
-    }
-    if os.geteuid() == 0:
-        environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    environment = make_environment() | {"CP2K_DATA_DIR": str(installation.data_directory)}
     with tempfile.TemporaryDirectory(prefix="qdsim-trial-") as folder:
         (Path(folder) / "trial.inp").write_text((files("qdsim.machine") / "trial.inp").read_text())
         start = time.perf_counter()

@@ -1,0 +1,90 @@
+#!/bin/sh
+# What `make` needs from the machine: CP2K, a Python virtual environment, a browser for the tests.
+#   install.sh cp2k     find CP2K, or install it (Debian package; conda-forge into .conda where there is no root)
+#   install.sh venv     make .venv with the first Python >= 3.11 in PATH
+#   install.sh browser  find Chromium and its driver, or install them (Debian packages)
+# Run it in the top folder of the repository. Package sources are those that apt, conda and pip are set up with.
+set -eu
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "Error: $*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+can_be_root() { [ "$(id -u)" -eq 0 ] || { have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; }; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; elif sudo -n true 2>/dev/null; then sudo -n "$@"; else sudo "$@"; fi
+}
+
+can_apt() { have apt-get && can_be_root; }
+
+apt_install() {
+  say "Installing with apt-get: $*"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q >&2 || say "apt-get update failed; trying with what is known"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >&2
+}
+
+find_conda() {
+  for conda in mamba conda micromamba; do
+    if have "$conda"; then echo "$conda"; return; fi
+  done
+  return 1
+}
+
+has_cp2k() { have cp2k.psmp || [ -x .conda/bin/cp2k.psmp ]; }
+
+install_cp2k() {
+  if has_cp2k; then return; fi
+  if can_apt; then
+    apt_install cp2k openmpi-bin
+  elif conda=$(find_conda); then
+    say "Installing CP2K from conda-forge into .conda"
+    "$conda" create -y -p "$PWD/.conda" -c conda-forge 'cp2k=*=*openmpi*' >&2
+  else
+    fail "CP2K is not installed, and cannot be installed here without root (or sudo) or conda." \
+      "Either ask your administrator for 'apt-get install cp2k openmpi-bin' (Debian, Ubuntu)," \
+      "or install conda and run 'conda create -p .conda -c conda-forge \"cp2k=*=*openmpi*\"'; then run make again."
+  fi
+  has_cp2k || fail "CP2K was installed, but cp2k.psmp is not found in PATH or in .conda/bin."
+}
+
+is_recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+has_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
+
+find_python() {
+  for python in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11; do
+    if have "$python" && is_recent "$python"; then command -v "$python"; return; fi
+  done
+  fail "Python 3.11 or newer is needed, and the python3 in PATH is $(python3 -V 2>/dev/null || echo missing)." \
+    "Install one ('apt-get install python3 python3-venv' on Debian 12 or newer, or 'conda install python=3.12')" \
+    "or name one: make PYTHON=/path/to/python3"
+}
+
+make_venv() {
+  case $PWD in *[[:space:]]*)
+    fail "the path of this folder has a space in it ($PWD), which AiiDA's daemon cannot start from; move it." ;;
+  esac
+  if [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
+  python=$(find_python)
+  if ! has_venv "$python" && can_apt; then apt_install python3-venv; fi
+  has_venv "$python" ||
+    fail "$python cannot make virtual environments; have python3-venv installed ('apt-get install python3-venv')," \
+      "or name another Python: make PYTHON=/path/to/python3"
+  say "Making .venv with $python ($("$python" -V))"
+  rm -rf .venv
+  "$python" -m venv .venv
+}
+
+install_browser() {
+  if have chromium && have chromedriver; then return; fi
+  can_apt || fail "the tests of the report need Chromium and its driver: apt-get install chromium chromium-driver"
+  apt_install chromium chromium-driver
+}
+
+case ${1-} in
+  cp2k) install_cp2k ;;
+  venv) make_venv ;;
+  browser) install_browser ;;
+  *) fail "usage: install.sh cp2k|venv|browser" ;;
+esac
