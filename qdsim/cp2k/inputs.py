@@ -65,7 +65,7 @@ def build_parameters(
         it lacks a ``&KIND`` for an element, or holds a cell or coordinates of its own.
     """
     template = Template.load(settings.template)
-    for_run = {"RUN_TYPE": run_type}
+    for_run: dict[str, str] = {"RUN_TYPE": run_type}
     if wavefunction is not None:
         for_run["WAVEFUNCTION"] = wavefunction
     if reference_cell is not None:

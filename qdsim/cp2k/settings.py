@@ -46,6 +46,9 @@ class Settings(BaseModel):
         None, description="Cutoff of the grid that carries a Gaussian of unit exponent, Ry."
     )
     ngrids: PositiveInt | None = Field(None, description="Number of grids.")
+    progression_factor: Annotated[float, Field(gt=1)] | None = Field(
+        None, description="Ratio of the cutoffs of one grid and the next coarser one."
+    )
     eps_default: PositiveFloat | None = Field(None, description="Precision Quickstep sets its thresholds from.")
     eps_scf: PositiveFloat | None = Field(None, description="SCF convergence threshold.")
     max_scf: PositiveInt | None = Field(None, description="SCF steps at most.")
@@ -78,7 +81,7 @@ class Settings(BaseModel):
         return self
 
     def template_variables(self) -> dict[str, str]:
-        """The template's variables with their values as text.
+        """Return the template's variables with their values as text.
 
         Returns
         -------

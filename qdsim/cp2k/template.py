@@ -195,7 +195,7 @@ def _explain(error: Exception, context: Any, variables: Iterable[str]) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _schema_parser(folder: Path) -> Any:
-    """The schema's parser; reading the schema takes a second or two, so it is kept."""
+    """Return the schema's parser, kept because reading the schema takes a second or two."""
     from cp2k_input_tools.parser import CP2KInputParserAiiDA
 
     return CP2KInputParserAiiDA(base_dir=folder)

@@ -1,0 +1,103 @@
+"""AiiDA parser of CP2K calculations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from aiida import orm
+from aiida.common import NotExistent
+from aiida.engine import ExitCode
+from aiida_cp2k.parsers import Cp2kBaseParser
+
+from qdsim.cp2k.output import Cp2kOutput, Failure, diagnose, explain, parse_output
+
+__all__ = ["EXIT_CODES", "Cp2kParser"]
+
+#: Label of ``Cp2kCalculation``'s exit code for each failure.
+EXIT_CODES = {
+    Failure.EMPTY: "ERROR_OUTPUT_INCOMPLETE",
+    Failure.GARBLED: "ERROR_OUTPUT_PARSE",
+    Failure.INCOMPLETE: "ERROR_OUTPUT_INCOMPLETE",
+    Failure.ABORTED: "ERROR_OUTPUT_CONTAINS_ABORT",
+    Failure.OUT_OF_WALLTIME: "ERROR_OUT_OF_WALLTIME",
+    Failure.SCF_NOT_CONVERGED: "ERROR_SCF_NOT_CONVERGED",
+    Failure.GEOMETRY_NOT_CONVERGED: "ERROR_MAXIMUM_NUMBER_OPTIMIZATION_STEPS_REACHED",
+}
+
+#: Failures that come from the input alone, and would come again; whatever else went wrong is worth another try.
+_REPRODUCIBLE = frozenset({Failure.SCF_NOT_CONVERGED, Failure.GEOMETRY_NOT_CONVERGED})
+_ARRAYS = ("forces", "stress", "mulliken_charges", "hirshfeld_charges", "dipole")
+
+
+class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no types
+    """Store what `qdsim.cp2k.output` reads, and name each failure by an exit code of ``Cp2kCalculation``.
+
+    Outputs
+    -------
+    output_parameters : Dict
+        `Cp2kOutput` without its arrays, and ``failure`` (``None`` or a `Failure`).
+    output_arrays : ArrayData
+        Those of forces, stress, mulliken_charges, hirshfeld_charges and dipole that the output holds.
+    output_structure, output_trajectory
+        Where the geometry was optimised, as far as it got.
+
+    A failure that another try may not meet again (killed, out of time, aborted by the machine's state ...) is marked on
+    the node as unfit for caching: ``invalidates_cache`` of a returned exit code is not looked at by AiiDA, which asks
+    the calculation class's own specification.
+    """
+
+    def parse(self, **_: Any) -> ExitCode:
+        """Parse the retrieved files.
+
+        Returns
+        -------
+        ExitCode
+            0, or the exit code of the failure, with one sentence that says what happened.
+        """
+        try:
+            files = self.retrieved.base.repository
+        except NotExistent:
+            return self._transient(self.exit_codes.ERROR_NO_RETRIEVED_FOLDER)
+        name = self.node.base.attributes.get("output_filename")
+        if name not in files.list_object_names():
+            return self._transient(self.exit_codes.ERROR_OUTPUT_MISSING)
+        output = parse_output(files.get_object_content(name, mode="rb").decode("utf-8", errors="replace"))
+        failure = diagnose(output)
+        self._store(output, failure)
+        broken = self._store_geometry() if output.geometry_steps is not None else None
+        if failure is None:
+            return self._transient(broken) if broken else ExitCode(0)
+        exit_code: ExitCode = self.exit_codes[EXIT_CODES[failure]]
+        exit_code = ExitCode(exit_code.status, explain(output))
+        return exit_code if failure in _REPRODUCIBLE else self._transient(exit_code)
+
+    def _store(self, output: Cp2kOutput, failure: Failure | None) -> None:
+        parameters = output.model_dump(mode="json", exclude=set(_ARRAYS))
+        self.out("output_parameters", orm.Dict({**parameters, "failure": failure and failure.value}))
+        arrays = {name: np.array(value) for name in _ARRAYS if (value := getattr(output, name)) is not None}
+        if arrays:
+            self.out("output_arrays", orm.ArrayData(arrays))
+
+    def _store_geometry(self) -> ExitCode | None:
+        """Store where the atoms ended and how they got there; name the file that is missing or broken off."""
+        missing: ExitCode
+        try:
+            structure = self._parse_final_structure()
+        except (NotExistent, AttributeError, ValueError):
+            missing = self.exit_codes.ERROR_STRUCTURE_PARSE
+            return missing
+        self.out("output_structure", structure)
+        try:
+            trajectory = self._parse_trajectory(structure)
+        except (TypeError, ValueError, IndexError):
+            missing = self.exit_codes.ERROR_COORDINATES_TRAJECTORY_READ
+            return missing
+        if isinstance(trajectory, ExitCode):
+            return trajectory
+        self.out("output_trajectory", trajectory)
+        return None
+
+    def _transient(self, exit_code: ExitCode) -> ExitCode:
+        self.node.base.caching.is_valid_cache = False
+        return exit_code
