@@ -110,7 +110,7 @@ def explain_missing_onset_from_order_parameter(points: Sequence[StrainPoint]) ->
     used = _next_to_onset(points)
     if len(used) < LEAST_POINTS:
         return (
-            f"order parameter: beyond the last centred phase {len(used)} of {len(relaxed)} relaxed phases is off-centred "
+            f"order parameter: beyond the last centred phase {len(used)} of {len(relaxed)} is off-centred "
             f"by more than {OFF_CENTRED} Å, two are needed"
         )
     return "order parameter: the offset of the relaxed phase does not grow with strain"

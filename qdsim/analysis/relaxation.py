@@ -19,11 +19,12 @@ Status = Literal["continue", "converged", "unbound", "exhausted"]
 
 ENERGY_NOISE = 1e-5
 """Energies (eV per formula unit) that differ less than this do not decide which state is lower."""
-CENTRED = 1e-6
-"""An offset below this (Å) is zero."""
+SAME = 1e-6
+"""Offsets (Å) and angles (degrees) that differ less than this are equal, since a structure is measured to rounding."""
 LEAST_CURVATURE = 0.2
-"""A step that finds less than this fraction of the expected curvature is damped to it, so that a minimum
-exists."""
+"""A step that finds less than this fraction of the expected curvature tells of another one, or is noise."""
+RESOLVED_STEP = (0.004, 0.2)
+"""Steps longer than this in offset^2 (Å^2) or alpha (degrees) are no noise."""
 PREDICTION_SAFETY = 0.5
 """A predicted change must be below this fraction of its tolerance, since the Hessian it rests on is not
 exact."""
@@ -220,7 +221,7 @@ def next_state(
     settings = settings or RelaxationSettings()
     last = history[-1]
     initial = _initial_hessian(volume, settings)
-    if all(abs(step.offset) < CENTRED for step in history):
+    if all(abs(step.offset) < SAME for step in history):
         may_continue = _unless_exhausted(history, settings)
         return Decision(
             status=may_continue,
@@ -235,20 +236,20 @@ def next_state(
     best = min(points, key=lambda point: point.energy - (ENERGY_NOISE if point is points[-1] else 0.0))
     steps_since_best = len(points) - 1 - points.index(best)
     hessian = _update(initial, points)
-    target = _predicted_minimum(points, best, hessian)
+    target = _predicted_minimum(points, best, hessian, settings)
     here = np.array([last.alpha, abs(last.offset)])
     goal = np.array([60 + target[1], np.sqrt(target[0])])
     change = goal - here
 
     status: Status
-    if steps_since_best == 0 and bool(np.all(np.abs(change) < _tolerances(here[1], hessian, settings))):
-        status, message = "converged", f"converged after {len(history)} calculations"
-    elif steps_since_best == 0 and _leaves_bounds(here, goal, settings):
+    if steps_since_best == 0 and _rests_on_bounds(here, goal, settings):
         status = "unbound"
         message = (
             f"the energy still falls at the bounds of the search: alpha {settings.min_alpha:g} to "
             f"{settings.max_alpha:g} degrees, offset up to {settings.max_offset:g} Å"
         )
+    elif steps_since_best == 0 and bool(np.all(np.abs(change) < _tolerances(here[1], hessian, settings))):
+        status, message = "converged", f"converged after {len(history)} calculations"
     else:
         status = _unless_exhausted(history, settings)
         message = f"calculation {len(history)} predicts a change of {change[0]:+.3f} degrees, {change[1]:+.4f} Å"
@@ -290,7 +291,7 @@ def _points(history: Sequence[RelaxationStep]) -> list[_Point]:
     A quadratic energy rises by the step times the mean of both gradients from one point to another, which
     gives the one unknown component.
     """
-    reference = min((step for step in history if abs(step.offset) >= CENTRED), key=_unresolved_rank)
+    reference = min((step for step in history if abs(step.offset) >= SAME), key=_unresolved_rank)
     points = []
     for step in history:
         x = np.array([step.offset**2, step.alpha - 60])
@@ -311,32 +312,62 @@ def _unresolved_rank(step: RelaxationStep) -> tuple[bool, float]:
 
 
 def _update(hessian: FloatArray, points: Sequence[_Point]) -> FloatArray:
-    """Damped BFGS updates (Nocedal and Wright, Numerical Optimization, 2nd ed., procedure 18.2)."""
+    """Learn the Hessian from each step, shape (2, 2).
+
+    By BFGS where the curvature is as positive as expected; by the symmetric rank-one formula, which can learn
+    a negative one, where it is not (Nocedal and Wright, Numerical Optimization, 2nd ed., equations 6.19 and 6.24).
+    """
     for first, second in pairwise(points):
         step = second.x - first.x
-        expected = hessian @ step
-        curvature = float(step @ expected)
-        if curvature == 0:
+        if not step.any():
             continue
         change = second.gradient - first.gradient
-        measured = float(step @ change)
-        if measured < LEAST_CURVATURE * curvature:
-            damping = (1 - LEAST_CURVATURE) * curvature / (curvature - measured)
-            change = damping * change + (1 - damping) * expected
-        hessian = hessian - np.outer(expected, expected) / curvature + np.outer(change, change) / float(step @ change)
+        expected = hessian @ step
+        measured, curvature = float(step @ change), float(step @ expected)
+        if curvature > 0 and measured > LEAST_CURVATURE * curvature:
+            hessian = hessian - np.outer(expected, expected) / curvature + np.outer(change, change) / measured
+        elif bool(np.any(np.abs(step) > RESOLVED_STEP)) and measured != curvature:
+            missing = change - expected
+            hessian = hessian + np.outer(missing, missing) / (measured - curvature)
     return hessian
 
 
-def _predicted_minimum(points: Sequence[_Point], best: _Point, hessian: FloatArray) -> FloatArray:
-    """Find the minimum in (s >= 0, eta).
+def _predicted_minimum(
+    points: Sequence[_Point], best: _Point, hessian: FloatArray, settings: RelaxationSettings
+) -> FloatArray:
+    """Find the minimum in (s, eta) within the bounds.
 
     An offset too small to resolve is taken for the cubic crystal until that is known to be unstable.
     """
-    target = np.asarray(best.x - np.linalg.solve(hessian, best.gradient))
-    unstable = any(point.x[0] < CENTRED**2 and point.gradient[0] < 0 for point in points)
+    lower = np.array([0.0, settings.min_alpha - 60])
+    upper = np.array([settings.max_offset**2, settings.max_alpha - 60])
+    target = _bounded_minimum(best.x, best.gradient, hessian, lower, upper)
+    unstable = any(point.x[0] < SAME**2 and point.gradient[0] < 0 for point in points)
     if target[0] <= (0.0 if unstable else UNRESOLVED_OFFSET**2):
         return np.zeros(2)
     return target
+
+
+def _bounded_minimum(
+    x: FloatArray, gradient: FloatArray, hessian: FloatArray, lower: FloatArray, upper: FloatArray
+) -> FloatArray:
+    """Minimise a quadratic function of two variables, given by its derivatives at x, in a rectangle."""
+    candidates = []
+    if hessian[0, 0] > 0 and np.linalg.det(hessian) > 0:
+        candidates.append(x - np.linalg.solve(hessian, gradient))
+    if not candidates or (candidates[0] < lower).any() or (candidates[0] > upper).any():
+        candidates = []
+        for fixed, bound in ((0, lower), (0, upper), (1, lower), (1, upper)):
+            free = 1 - fixed
+            corner = np.where(np.arange(2) == fixed, bound, lower)
+            ends = [corner, np.where(np.arange(2) == fixed, bound, upper)]
+            slope = gradient[free] + hessian[free] @ (corner - x)
+            if hessian[free, free] > 0:
+                between = corner.copy()
+                between[free] = np.clip(corner[free] - slope / hessian[free, free], lower[free], upper[free])
+                ends.append(between)
+            candidates += ends
+    return min(candidates, key=lambda y: float(gradient @ (y - x) + (y - x) @ hessian @ (y - x) / 2))
 
 
 def _tolerances(offset: float, hessian: FloatArray, settings: RelaxationSettings) -> FloatArray:
@@ -351,13 +382,12 @@ def _tolerances(offset: float, hessian: FloatArray, settings: RelaxationSettings
     return np.maximum(tolerances, [0.0, resolution])
 
 
-def _leaves_bounds(here: FloatArray, goal: FloatArray, settings: RelaxationSettings) -> bool:
-    """Whether a computed (alpha, offset) at a bound is drawn beyond it."""
-    alpha, offset = here
-    return bool(
-        (alpha <= settings.min_alpha and goal[0] < alpha)
-        or (alpha >= settings.max_alpha and goal[0] > alpha)
-        or (offset >= settings.max_offset and goal[1] > offset)
+def _rests_on_bounds(here: FloatArray, goal: FloatArray, settings: RelaxationSettings) -> bool:
+    """Whether a computed (alpha, offset) lies at a bound and is held there."""
+    bounds = ((settings.min_alpha, settings.max_alpha), (settings.max_offset,))
+    return any(
+        abs(x - y) < SAME and min(abs(x - end) for end in bound) < SAME
+        for x, y, bound in zip(here, goal, bounds, strict=True)
     )
 
 
@@ -365,6 +395,6 @@ def _limited_step(origin: FloatArray, goal: FloatArray, settings: RelaxationSett
     """Go from one (alpha, offset) towards another, no further than the settings allow."""
     step = goal - origin
     longest = np.array([settings.max_alpha_step, settings.max_offset_step])
-    fraction = shrink / max(1.0, float(np.max(np.abs(step) / longest)))
     lower, upper = (settings.min_alpha, 0.0), (settings.max_alpha, settings.max_offset)
+    fraction = shrink / max(1.0, float(np.max(np.abs(step) / longest)))
     return np.clip(origin + fraction * step, lower, upper)

@@ -86,7 +86,7 @@ class StrainPoint(ResultModel):
     centred, relaxed
         The cubic phase, and the phase relaxed in angle and offset; None where the calculation failed.
     double_well
-        Energy along the offset at 60 degrees; None where fewer than two off-centred energies are known.
+        Energy along the offset at 60 degrees; None where no energy off the centre is known.
     energy_gain
         Energy of `relaxed` minus `centred`, eV per formula unit.
     path

@@ -1,5 +1,6 @@
 """Measure the rhombohedral distortion of any supercell of a rock-salt crystal."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -247,7 +248,9 @@ def _bonds(
 
 def _space_group(atoms: Atoms) -> tuple[int, str]:
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    dataset = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_TOLERANCE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # spglib announces exceptions in place of None
+        dataset = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_TOLERANCE)
     if dataset is None:
         raise QdsimError(f"No space group was found for {atoms.get_chemical_formula()}: check its cell and positions.")
     return int(dataset.number), str(dataset.international)

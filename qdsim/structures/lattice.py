@@ -19,6 +19,10 @@ NEIGHBOUR_CUTOFF = 0.86
 SAME_DIRECTION = 0.4
 """Neighbour vectors nearer to each other than this (in neighbour distances) point to the same neighbour;
 different neighbours are one neighbour distance apart."""
+CENTRING_STEPS = 3
+"""Times that a mean of like vectors is taken again around the mean, so that it does not matter where it began."""
+CENTRING_STEPS = 3
+"""Times that a mean of like vectors is taken again around the mean, so that it does not matter where it began."""
 LARGEST_DEVIATION = 0.2
 """An atom further than this from its site (in lattice constants) belongs to no site; bonds are 0.5 long."""
 LARGEST_MISMATCH = 0.25
@@ -76,12 +80,18 @@ def approximate_basis(atoms: Atoms) -> FloatArray:
     if len(vectors) == 0:
         raise _distorted("no two atoms of one element are neighbours")
     reach = SAME_DIRECTION * float(np.median(np.linalg.norm(vectors, axis=1)))
-    directions = []
+    directions, counts = [], []
     while len(vectors):
-        near = np.linalg.norm(vectors - vectors[0], axis=1) < reach
-        directions.append(vectors[near].mean(axis=0))
+        centre = vectors[0]
+        for _ in range(CENTRING_STEPS):
+            centre = vectors[np.linalg.norm(vectors - centre, axis=1) < reach].mean(axis=0)
+        near = np.linalg.norm(vectors - centre, axis=1) < reach
+        near[0] = True
+        directions.append(centre)
+        counts.append(np.count_nonzero(near))
         vectors = vectors[~near]
-    for triple in combinations(directions, 3):
+    common = [direction for direction, n in zip(directions, counts, strict=True) if n > max(counts) / 2]
+    for triple in combinations(common, 3):
         basis = np.array(triple)
         metric = basis @ basis.T
         mutual = metric[np.triu_indices(3, 1)]
