@@ -28,7 +28,9 @@ def with_error(value: float, error: float | None, unit: str, decimals: int, *, s
     if error is None or not math.isfinite(error) or error <= 0:
         return fixed(value, decimals, unit, signed=signed)
     digits = decimals_for(error)
-    return _attach(f"{fixed(value, digits, signed=signed)} ± {fixed(error, digits)}", unit)
+    return _attach(
+        f"{fixed(value, digits, signed=signed)}{NO_BREAK_SPACE}±{NO_BREAK_SPACE}{fixed(error, digits)}", unit
+    )
 
 
 def _attach(text: str, unit: str) -> str:

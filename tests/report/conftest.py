@@ -21,7 +21,7 @@ STRAINS = {"m0p0050": -0.005, "p0p0000": 0.0, "p0p0050": 0.005, "p0p0100": 0.01,
 def birch(volume: float) -> float:
     ratio = (A0**3 / 4 / volume) ** (2 / 3)
     shape = (ratio - 1) ** 3 * DERIVATIVE + (ratio - 1) ** 2 * (6 - 4 * ratio)
-    return E0 + 9 * (A0**3 / 4) * BULK_MODULUS * GPA / 16 * shape
+    return float(E0 + 9 * (A0**3 / 4) * BULK_MODULUS * GPA / 16 * shape)
 
 
 def quadratic(a: float) -> float:
@@ -35,9 +35,7 @@ def state_at(a: float) -> RhombohedralState:
 
 def structure_of(state: RhombohedralState) -> Structure:
     atoms = state.to_atoms("Pb", "S")
-    return Structure(
-        symbols=atoms.get_chemical_symbols(), positions=atoms.positions.tolist(), cell=atoms.cell.array.tolist()
-    )
+    return Structure(symbols=tuple(atoms.symbols), positions=atoms.positions.tolist(), cell=atoms.cell.array.tolist())
 
 
 def phase_of(state: RhombohedralState, energy: float, pressure: float, gap: float, single_points: int) -> Phase:

@@ -25,7 +25,7 @@ class _Line:
     """A number of one phase against the strain: markers, and a line that guides the eye.
 
     `centred` gives the centred phase's value at a point and `exponent` how the distance from it grows beyond the
-    onset (see `guide`); without `centred` the points are joined by straight lines.
+    onset (see `guide`); without `centred` the points are joined by straight lines, or not at all.
     """
 
     phase: str
@@ -39,6 +39,7 @@ class _Line:
     size: int = 9
     centred: Callable[[StrainPoint], float | None] | None = None
     exponent: float = 1.0
+    joined: bool = True
 
     def draw(self, figure: "Figure", results: StrainResults, nodes: Mapping[str, str]) -> None:
         """Add markers and guide to a figure; a point without the phase or the number is left out."""
@@ -50,7 +51,8 @@ class _Line:
                 found.append((point, phase, value))
         if not found:
             return
-        figure.add_trace(self._guide(found, results))
+        if self.joined:
+            figure.add_trace(self._guide(found, results))
         figure.add_trace(
             style.markers(
                 [style.percent(point.linear_strain) for point, _, _ in found],
@@ -192,37 +194,10 @@ def pressure(results: StrainResults, nodes: Mapping[str, str] = _NO_NODES) -> "F
     plotly.graph_objects.Figure
     """
     lines = [
-        _Line("centred", "pressure", "stress, centred", "P", "GPa", 3, style.CENTRED, "circle-open", 12),
-        _Line("relaxed", "pressure", "stress, relaxed", "P", "GPa", 3, style.RELAXED, "diamond", 8),
+        _Line("centred", "pressure", "stress, centred", "P", "GPa", 3, style.CENTRED, "circle-open", 12, joined=False),
+        _Line("relaxed", "pressure", "stress, relaxed", "P", "GPa", 3, style.RELAXED, "diamond", 8, joined=False),
     ]
-    figure = _figure(results, nodes, lines, "pressure P (GPa)")
-    figure.data = [trace for trace in figure.data if trace.mode == "markers"]
-    strains = [point.linear_strain for point in results.points]
-    if strains:
-        state = results.equation_of_state
-        drawn = np.linspace(min(strains), max(strains), 81)
-        volumes = [state.lattice_constant**3 / 4 * (1 + float(strain)) ** 3 for strain in drawn]
-        pressures = [float(state.pressure_at(volume)) for volume in volumes]
-        hovers = [
-            style.hover(
-                f"equation of state, ε = {style.strain_label(float(strain))}",
-                [("P", fixed(value, 3, "GPa")), ("V", fixed(volume, 3, "Å³ / f.u."))],
-                nodes,
-                "equation_of_state",
-            )
-            for strain, volume, value in zip(drawn, volumes, pressures, strict=True)
-        ]
-        figure.add_trace(
-            style.curve(
-                [style.percent(float(strain)) for strain in drawn],
-                pressures,
-                "equation of state",
-                style.CENTRED,
-                hovers=hovers,
-                zorder=-1,
-            )
-        )
-    return figure
+    return _figure(results, nodes, lines, "pressure P (GPa)", below=_pressure_curve(results, nodes))
 
 
 def gap(results: StrainResults, nodes: Mapping[str, str] = _NO_NODES) -> "Figure":
@@ -252,12 +227,41 @@ def _centred_gap(point: StrainPoint) -> float | None:
     return point.centred.gap if point.centred is not None else None
 
 
-def _figure(results: StrainResults, nodes: Mapping[str, str], lines: Sequence[_Line], title: str) -> "Figure":
+def _pressure_curve(results: StrainResults, nodes: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the pressure of the equation of state over the strains computed; nothing without strains."""
+    if not results.points:
+        return []
+    state = results.equation_of_state
+    strains = [point.linear_strain for point in results.points]
+    drawn = [float(strain) for strain in np.linspace(min(strains), max(strains), 81)]
+    volumes = [state.volume * (1 + strain) ** 3 for strain in drawn]
+    pressures = [state.pressure_at(volume) for volume in volumes]
+    hovers = [
+        style.hover(
+            f"equation of state, ε = {style.strain_label(strain)}",
+            [("P", fixed(value, 3, "GPa")), ("V", fixed(volume, 3, "Å³ / f.u."))],
+            nodes,
+            "equation_of_state",
+        )
+        for strain, volume, value in zip(drawn, volumes, pressures, strict=True)
+    ]
+    x = [style.percent(strain) for strain in drawn]
+    return [style.curve(x, pressures, "equation of state", style.CENTRED, hovers=hovers)]
+
+
+def _figure(
+    results: StrainResults,
+    nodes: Mapping[str, str],
+    lines: Sequence[_Line],
+    title: str,
+    below: Sequence[dict[str, Any]] = (),
+) -> "Figure":
     from plotly.graph_objects import Figure
 
     figure = Figure(layout=style.layout(xaxis=style.axis(style.STRAIN_TITLE), yaxis=style.axis(title)))
     for onset, _, colour, _ in _onsets(results):
         _draw_onset(figure, onset, colour)
+    figure.add_traces(list(below))
     for line in lines:
         line.draw(figure, results, nodes)
     return figure
