@@ -115,7 +115,8 @@ def parse(model: type[_Model], content: Mapping[str, Any], source: str) -> _Mode
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is also a missing one; the misspelling is what there is to tell.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             nearest = get_close_matches(key, model.model_fields, n=1)

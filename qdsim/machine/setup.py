@@ -82,6 +82,7 @@ def set_up(request: Request) -> list[Step]:
     existed = profile.profile_exists(request.profile)
     if existed:
         profile.open_profile(request.profile)
+    _refuse_unknown_computer(code_file, computer_file, existed=existed)
     optional = (computer_file or code_file) is not None and request.cp2k is None
     installation = _find_installation(request, existed=existed, optional=optional)
     if not existed:
@@ -103,6 +104,18 @@ def set_up(request: Request) -> list[Step]:
         if not existed and not finished:
             profile.delete_profile(request.profile)
     return steps
+
+
+def _refuse_unknown_computer(code_file: CodeFile | None, computer_file: ComputerFile | None, *, existed: bool) -> None:
+    if code_file is None or code_file.computer == LOCALHOST:
+        return
+    if computer_file is not None and code_file.computer == computer_file.label:
+        return
+    if not existed or computers.find_computer(code_file.computer) is None:
+        raise QdsimError(
+            f"the code {code_file.label!r} is for the computer {code_file.computer!r}, which does not exist; "
+            "describe it with --computer FILE."
+        )
 
 
 def _find_installation(request: Request, *, existed: bool, optional: bool) -> Cp2kInstallation | None:
@@ -199,10 +212,7 @@ def _set_up_computer_file(description: ComputerFile) -> Step:
 def _set_up_code_file(description: CodeFile) -> Step:
     computer = computers.find_computer(description.computer)
     if computer is None:
-        raise QdsimError(
-            f"the code {description.label!r} is for the computer {description.computer!r}, which does not exist; "
-            "describe it with --computer FILE."
-        )
+        raise QdsimError(f"there is no CP2K on this machine to make the computer {description.computer!r} for.")
     code, state = codes.set_up_code(description, computer)
     return Step(f"code {code.full_label}", state, str(code.filepath_executable))
 
