@@ -25,9 +25,10 @@ LEAST_CURVATURE = 0.2
 """A step that finds less than this fraction of the expected curvature tells of another one, or is noise."""
 RESOLVED_STEP = (0.004, 0.2)
 """Steps longer than this in offset^2 (Å^2) or alpha (degrees) are no noise."""
+LARGEST_RESOLUTION = 0.01
+"""However flat the well, the offset is sought at least this closely, Å."""
 PREDICTION_SAFETY = 0.5
-"""A predicted change must be below this fraction of its tolerance, since the Hessian it rests on is not
-exact."""
+"""A predicted change must be below this fraction of its tolerance, since it rests on an inexact Hessian."""
 UNRESOLVED_OFFSET = 0.02
 """Below this offset (Å) dE/d(offset^2) = dE/d offset / (2 offset) is mostly noise: energies tell more."""
 
@@ -97,8 +98,9 @@ class RelaxationSettings(ResultModel):
         Within which the minimum is found, degrees and Å: converged when the step to the predicted minimum is
         below half of both.
     gradient_noise
-        Numerical noise of the gradient in the offset, eV/Å. Near the onset the well is so flat that the
-        offset is not defined better than this noise allows; it is then not sought more closely.
+        Twice the numerical noise of the gradient in the offset, eV/Å. Near the onset the well is so flat that this
+        noise moves its minimum by more than the tolerance: the offset is then sought as closely as the noise
+        allows, and the message says how closely. 0 insists on the tolerance.
     max_steps
         Largest number of calculations.
     max_alpha_step, max_offset_step
@@ -241,6 +243,8 @@ def next_state(
     goal = np.array([60 + target[1], np.sqrt(target[0])])
     change = goal - here
 
+    tolerances = _tolerances(goal[1], hessian, settings)
+
     status: Status
     if steps_since_best == 0 and _rests_on_bounds(here, goal, settings):
         status = "unbound"
@@ -248,8 +252,10 @@ def next_state(
             f"the energy still falls at the bounds of the search: alpha {settings.min_alpha:g} to "
             f"{settings.max_alpha:g} degrees, offset up to {settings.max_offset:g} Å"
         )
-    elif steps_since_best == 0 and bool(np.all(np.abs(change) < _tolerances(here[1], hessian, settings))):
+    elif steps_since_best == 0 and bool(np.all(np.abs(change) < tolerances)):
         status, message = "converged", f"converged after {len(history)} calculations"
+        if tolerances[1] > settings.offset_tolerance:
+            message += f"; so flat a well defines the offset to {tolerances[1]:.3f} Å only"
     else:
         status = _unless_exhausted(history, settings)
         message = f"calculation {len(history)} predicts a change of {change[0]:+.3f} degrees, {change[1]:+.4f} Å"
@@ -377,9 +383,9 @@ def _tolerances(offset: float, hessian: FloatArray, settings: RelaxationSettings
     tolerance.
     """
     stiffness = 4 * offset**2 * (hessian[0, 0] - hessian[0, 1] ** 2 / hessian[1, 1])
-    resolution = settings.gradient_noise / stiffness if offset > UNRESOLVED_OFFSET else 0.0
+    resolution = settings.gradient_noise / stiffness if offset > UNRESOLVED_OFFSET and stiffness > 0 else 0.0
     tolerances = np.array([settings.alpha_tolerance, settings.offset_tolerance]) * PREDICTION_SAFETY
-    return np.maximum(tolerances, [0.0, resolution])
+    return np.maximum(tolerances, [0.0, min(resolution, LARGEST_RESOLUTION)])
 
 
 def _rests_on_bounds(here: FloatArray, goal: FloatArray, settings: RelaxationSettings) -> bool:

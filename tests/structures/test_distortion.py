@@ -30,7 +30,7 @@ def test_the_bonds_of_the_smallest_measured_dots():
     assert found.vacancies == {"Pb": 0, "S": 0}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(state=states, matrix=matrices, seed=st.integers(0, 2**32 - 1))
 def test_any_supercell_in_any_order_and_orientation(state, matrix, seed):
     n_sites = abs(round(np.linalg.det(matrix)))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdsim.errors import QdsimError
@@ -20,6 +20,7 @@ def test_cubic_cell_is_the_textbook_one():
     np.testing.assert_allclose(state.cell, 3.0 * (1 - np.eye(3)), atol=1e-13)
 
 
+@settings(deadline=None)
 @given(states)
 def test_cell_has_the_volume_and_angle_asked_for(state):
     assert np.linalg.det(state.cell) == pytest.approx(state.volume, rel=1e-13)
@@ -28,6 +29,7 @@ def test_cell_has_the_volume_and_angle_asked_for(state):
     assert 4 * state.volume == pytest.approx(state.lattice_constant**3)
 
 
+@settings(deadline=None)
 @given(states)
 def test_cell_derivative_is_that_of_the_cell(state):
     h = 1e-4
@@ -36,6 +38,7 @@ def test_cell_derivative_is_that_of_the_cell(state):
     assert np.trace(state.strain_per_degree) == pytest.approx(0, abs=1e-15)
 
 
+@settings(deadline=None)
 @given(states, st.sampled_from(["primitive", "conventional", (2, 1, 1), [[1, 0, 2], [0, 1, 1], [-1, 0, 1]]]))
 def test_from_atoms_inverts_to_atoms(state, supercell):
     found = RhombohedralState.from_atoms(state.to_atoms("Pb", "S", supercell))
@@ -44,6 +47,7 @@ def test_from_atoms_inverts_to_atoms(state, supercell):
     assert found.offset == pytest.approx(state.offset, abs=1e-10)
 
 
+@settings(deadline=None)
 @given(states)
 def test_the_cation_moves_along_111(state):
     atoms, centred = (s.to_atoms("Pb", "S") for s in (state, RhombohedralState(state.volume, state.alpha)))
