@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from qdsim.analysis.ferroelectric import StrainResults
+from qdsim.analysis.ferroelectric import StrainPoint, StrainResults
 
 Vector = tuple[float, float, float]
 
@@ -146,3 +146,8 @@ def node_behind(nodes: Mapping[str, str], path: str) -> str | None:
     enclosing = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
     found = next((nodes[candidate] for candidate in enclosing if candidate in nodes), None)
     return found if found is not None else nodes.get(WHOLE_RESULT)
+
+
+def points_by_strain(results: StrainResults) -> list[StrainPoint]:
+    """Return the strain points by increasing linear strain, whatever the order they were asked for in."""
+    return sorted(results.points, key=lambda point: point.linear_strain)

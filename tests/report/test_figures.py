@@ -146,7 +146,19 @@ def test_the_guide_passes_through_points_and_onset() -> None:
     x, y = guide(strains, offsets, [0, 0, 0], offsets, 0.005, 0.5)
     assert np.interp([0.0, 0.005, 0.01, 0.02], x, y) == pytest.approx([0, 0, 0.1, np.sqrt(0.03)])
     assert np.interp(0.015, x, y) == pytest.approx(np.sqrt(0.02), rel=1e-4)
-    without, straight = guide(strains, offsets, [0, 0, 0], offsets, None, 0.5)
-    assert np.interp(0.005, without, straight) == pytest.approx(np.sqrt(0.005), rel=1e-4)
-    elsewhere = guide(strains, offsets, [0, 0, 0], offsets, 0.015, 0.5)
-    assert elsewhere[1] == pytest.approx(straight)
+
+
+@pytest.mark.parametrize("onset", [None, 0.015])
+def test_the_guide_is_broken_where_the_onset_is_unknown(onset: float | None) -> None:
+    strains, offsets = [0.0, 0.01, 0.02], [0.0, 0.1, np.sqrt(0.03)]
+    x, y = guide(strains, offsets, [0, 0, 0], offsets, onset, 0.5)
+    assert [place for place, value in zip(x, y, strict=True) if np.isnan(value)] == [
+        place for place in x if 0.0 < place < 0.01
+    ]
+    assert y[x.index(0.015)] == pytest.approx(np.sqrt(0.02))
+
+
+def test_the_order_of_the_points_does_not_matter(results: StrainResults) -> None:
+    shuffled = results.model_copy(update={"points": results.points[::-1]})
+    for draw in (figures.offset, figures.gap, figures.double_wells):
+        assert draw(shuffled) == draw(results)

@@ -145,7 +145,7 @@ def test_every_node_is_in_the_provenance_table(document: str, data: ReportData) 
     for path, uuid in data.nodes.items():
         assert f"<code>{path}</code>" in table
         assert f'data-uuid="{uuid}">{uuid}</button>' in table
-    assert "strain +2.00 % › relaxed › structure" in table
+    assert "strain +2.00\N{NO-BREAK SPACE}% › relaxed › structure" in table
 
 
 def test_settings_are_read_as_rows() -> None:

@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.build import make_supercell
 
 from qdsim.analysis.ferroelectric import StrainPoint, StrainResults
-from qdsim.report.data import PointStructures, Structure
+from qdsim.report.data import PointStructures, Structure, points_by_strain
 from qdsim.report.figures import style
 from qdsim.report.figures.solids import Solid, arrow, rods, spheres
 from qdsim.report.formatting import fixed
@@ -79,7 +79,7 @@ def cells(
 
     cation = _cation(results.compound)
     drawn: list[tuple[StrainPoint, _Drawing]] = []
-    for point in results.points:
+    for point in points_by_strain(results):
         relaxed = structures[point.label].relaxed if point.label in structures else None
         if relaxed is not None:
             drawn.append((point, _drawing(relaxed, cation)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qdsim.analysis.ferroelectric import DoubleWell, StrainPoint, StrainResults
+from qdsim.report.data import points_by_strain
 from qdsim.report.figures import style
 from qdsim.report.formatting import fixed, with_error
 
@@ -18,6 +19,7 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pent
 _COMPRESSED = (style.INK, style.BLUE, style.SKY)
 _STRETCHED = (style.ORANGE, style.VERMILLION, style.PURPLE)
 _DEEPEST_TO_HIGHEST = 2.5
+_LEAST_HEIGHT = 3.0  # meV
 
 
 def double_wells(results: StrainResults, nodes: Mapping[str, str] = MappingProxyType({})) -> "Figure":
@@ -39,7 +41,7 @@ def double_wells(results: StrainResults, nodes: Mapping[str, str] = MappingProxy
     """
     from plotly.graph_objects import Figure
 
-    wells = [(point, point.double_well) for point in results.points if point.double_well is not None]
+    wells = [(point, point.double_well) for point in points_by_strain(results) if point.double_well is not None]
     colours = _colours([well for _, well in wells])
     figure = Figure(
         layout=style.layout(
@@ -62,7 +64,7 @@ def _draw(
 ) -> None:
     strain = style.strain_label(point.linear_strain)
     path = f"points.{point.label}.double_well"
-    reach = max(abs(offset) for offset in well.offsets)
+    reach = max(well.offsets)
     offsets = [float(offset) for offset in np.linspace(-reach, reach, 121)]
     figure.add_trace(
         style.curve(offsets, [_MEV * _polynomial(well, u) for u in offsets], strain, colour)
@@ -114,8 +116,9 @@ def _colours(wells: list[DoubleWell]) -> list[str]:
 
 def _energy_window(wells: list[DoubleWell]) -> tuple[float, float] | None:
     """Return a range of energies (meV) in which the wells are seen; None where no well is double."""
-    lowest = min((_MEV * energy for well in wells for energy in well.energies), default=0.0)
-    highest = max((_MEV * energy for well in wells for energy in well.energies), default=0.0)
+    energies = [_MEV * energy for well in wells for energy in well.energies]
+    fitted = [_MEV * _polynomial(well, u) for well in wells for u in np.linspace(0, max(well.offsets), 41)]
+    lowest = min([*energies, *fitted], default=0.0)
     if lowest >= 0:
         return None
-    return 1.25 * lowest, min(1.1 * highest, -_DEEPEST_TO_HIGHEST * lowest)
+    return 1.25 * lowest, min(1.1 * max(energies), max(_LEAST_HEIGHT, -_DEEPEST_TO_HIGHEST * lowest))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qdsim.analysis.ferroelectric import Phase, StrainPoint, StrainResults
-from qdsim.report.data import Reference
+from qdsim.report.data import Reference, points_by_strain
 from qdsim.report.figures import style
 from qdsim.report.formatting import fixed
 
@@ -111,7 +111,7 @@ def energy_volume(
 def _add_gain(figure: "Figure", results: StrainResults, nodes: Mapping[str, str]) -> None:
     found = [
         (point.relaxed.volume, point.energy_gain, point)
-        for point in results.points
+        for point in points_by_strain(results)
         if point.relaxed is not None and point.energy_gain is not None
     ]
     if not found:

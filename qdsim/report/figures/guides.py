@@ -23,8 +23,8 @@ def guide(
 
     Near the onset the offset u follows u^2 ~ strain - onset, and so does the splitting of the bonds; angle, gap and
     pressure change as u^2. Between the points the distance from the centred phase is interpolated linearly in the
-    variable that is linear there; the onset is a node of distance zero where it lies between the last centred and
-    the first off-centred point.
+    variable that is linear there; the onset is a node of distance zero where it lies between a centred and an
+    off-centred point. Between two such points without an onset nothing is known of the way, and the line is broken.
 
     Parameters
     ----------
@@ -39,20 +39,22 @@ def guide(
     Returns
     -------
     tuple of list
-        Strains and interpolated values.
+        Strains, and interpolated values; not a number where the line is broken.
     """
     x = np.asarray(strains, dtype=float)
     baseline = np.asarray(centred, dtype=float)
     distance = np.asarray(values, dtype=float) - baseline
     linear = _signed_power(distance, 1 / exponent)
-    nodes = x
-    if onset is not None:
-        right = int(np.searchsorted(x, onset))
-        if 0 < right < len(x) and offsets[right - 1] < CENTRED_OFFSET <= offsets[right]:
-            nodes = np.insert(x, right, onset)
-            linear = np.insert(linear, right, 0.0)
+    off_centre = np.asarray(offsets) >= CENTRED_OFFSET
+    changes = [left for left in range(len(x) - 1) if off_centre[left] != off_centre[left + 1]]
+    place = np.nan if onset is None else onset
+    known = [left for left in changes if x[left] < place < x[left + 1]]
+    nodes = np.insert(x, [left + 1 for left in known], place)
+    linear = np.insert(linear, [left + 1 for left in known], 0.0)
     dense = np.union1d(np.linspace(x[0], x[-1], _POINTS), nodes)
     drawn = np.interp(dense, x, baseline) + _signed_power(np.interp(dense, nodes, linear), exponent)
+    for left in set(changes) - set(known):
+        drawn[(dense > x[left]) & (dense < x[left + 1])] = np.nan
     return dense.tolist(), drawn.tolist()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qdsim.analysis.ferroelectric import Onset, Phase, StrainPoint, StrainResults
-from qdsim.report.data import Reference
+from qdsim.report.data import Reference, points_by_strain
 from qdsim.report.figures import style
 from qdsim.report.figures.guides import guide
 from qdsim.report.formatting import fixed, with_error
@@ -44,7 +44,7 @@ class _Line:
     def draw(self, figure: "Figure", results: StrainResults, nodes: Mapping[str, str]) -> None:
         """Add markers and guide to a figure; a point without the phase or the number is left out."""
         found: list[tuple[StrainPoint, Phase, float]] = []
-        for point in sorted(results.points, key=lambda point: point.linear_strain):
+        for point in points_by_strain(results):
             phase: Phase | None = getattr(point, self.phase)
             value = getattr(phase, self.field) if phase is not None else None
             if phase is not None and value is not None:

@@ -127,7 +127,7 @@ def curve(
     hovers: Sequence[str] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Return a line, without hover unless texts are given."""
+    """Return a line, broken where y is not a number, without hover unless texts are given."""
     drawn: dict[str, Any] = {
         "type": "scatter",
         "mode": "lines",

@@ -1,6 +1,7 @@
 """The AiiDA node behind every number."""
 
 from qdsim.report.data import ReportData
+from qdsim.report.formatting import fixed
 from qdsim.report.sections import Context, section
 
 
@@ -16,6 +17,6 @@ def provenance(data: ReportData) -> Context | None:
 def _readable(path: str, strains: dict[str, float]) -> str:
     parts = path.split(".")
     if parts[0] == "points" and len(parts) > 1 and parts[1] in strains:
-        strain = f"{strains[parts[1]]:+.2f} %".replace("-", "−")
+        strain = fixed(strains[parts[1]], 2, "%", signed=True)
         return " › ".join([f"strain {strain}", *(part.replace("_", " ") for part in parts[2:])])
     return " › ".join(part.replace("_", " ") for part in parts)

@@ -2,7 +2,7 @@
 
 from qdsim.analysis.ferroelectric import StrainPoint
 from qdsim.report.content import Cell, Table, number, words
-from qdsim.report.data import ReportData
+from qdsim.report.data import ReportData, points_by_strain
 from qdsim.report.sections import Context, section
 
 _HEADS = (
@@ -31,7 +31,7 @@ def strain_table(data: ReportData) -> Context | None:
     caption = (
         "Relaxed phase at each strain. Each number shows its exact value and node on hover; a click copies the UUID."
     )
-    rows = [_row(data, point) for point in data.strain.points]
+    rows = [_row(data, point) for point in points_by_strain(data.strain)]
     return {"tables": [Table(caption, _HEADS, rows)]}
 
 
