@@ -79,19 +79,23 @@ def write_report(data: ReportData, path: Path, force: bool = False) -> Path:
         If the file exists and `force` is not set, or cannot be written. What was there before is left as it was.
     """
     path = Path(path)
+    try:
+        _check_place(path, force)
+        document = render_report(data)
+        with _replacing(path) as temporary:
+            temporary.write_text(document, encoding="utf-8")
+    except OSError as error:
+        raise QdsimError(f"Cannot write {path}: {error.strerror or error}. Give another path with --output.") from error
+    return path
+
+
+def _check_place(path: Path, force: bool) -> None:
     if path.is_dir():
         raise QdsimError(f"{path} is a folder: give the name of the report file.")
     if path.exists() and not force:
         raise QdsimError(f"{path} exists: give another name, or --force to replace it.")
     if not path.parent.is_dir():
         raise QdsimError(f"The folder {path.parent} does not exist: make it first, or give another path.")
-    document = render_report(data)
-    try:
-        with _replacing(path) as temporary:
-            temporary.write_text(document, encoding="utf-8")
-    except OSError as error:
-        raise QdsimError(f"Cannot write {path}: {error.strerror or error}. Give another path with --output.") from error
-    return path
 
 
 @contextlib.contextmanager

@@ -217,7 +217,12 @@ def test_an_existing_report_is_kept_unless_forced(data: ReportData, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("place", "message"),
-    [(".", "is a folder"), ("missing/report.html", "does not exist"), ("file/report.html", "does not exist")],
+    [
+        (".", "is a folder"),
+        ("missing/report.html", "does not exist"),
+        ("file/report.html", "does not exist"),
+        ("x" * 300, "File name too long"),
+    ],
 )
 def test_a_place_that_is_none_is_refused(data: ReportData, tmp_path: Path, place: str, message: str) -> None:
     (tmp_path / "file").write_text("")
