@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from qdsim.errors import QdsimError
@@ -55,6 +56,7 @@ def set_up_computer(description: ComputerFile) -> tuple[Computer, str]:
         computer = existing
     before = None if existing is None else _state(existing)
     try:
+        _refuse_unknown_options(computer, description)
         _apply(computer, description)
         if existing is None or _state(computer) != before:
             computer.store()
@@ -79,6 +81,18 @@ def _refuse_another_machine(computer: Computer, description: ComputerFile) -> No
             )
 
 
+def _refuse_unknown_options(computer: Computer, description: ComputerFile) -> None:
+    valid = computer.get_transport_class().get_valid_auth_params()
+    for option in description.configure.transport_options():
+        if option not in valid:
+            nearest = get_close_matches(option, valid, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(valid)}."
+            raise QdsimError(
+                f"the computer {description.label!r}: the transport {description.transport!r} has no option "
+                f"{option!r}; {hint}"
+            )
+
+
 def _state(computer: Computer) -> tuple[Any, ...]:
     return (computer.description, computer.get_workdir(), dict(computer.metadata))
 
@@ -98,7 +112,7 @@ def _apply(computer: Computer, description: ComputerFile) -> None:
 
 def _configure(computer: Computer, description: ComputerFile) -> bool:
     """Set the transport's options for the profile's user; tell whether that changed anything."""
-    options = description.configure.model_dump(exclude={"minimum_job_poll_interval"})
+    options = description.configure.transport_options()
     if computer.is_configured and options.items() <= computer.get_configuration().items():
         return False
     computer.configure(**options)

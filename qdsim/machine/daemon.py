@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _STATUS_INTERVAL = 5.0  # aiida.brokers.zeromq.defaults.STATUS_INTERVAL: how often the broker writes its status
 _POLL_INTERVAL = 0.1
 _START_TIMEOUT = 60
+_WORKER_ROOMS = ("structures", "analysis", "cp2k", "workflows", "templates")  # what daemon workers import
 _STOP_TIMEOUT = 60
 
 
@@ -303,13 +304,12 @@ def stuck_processes(older_than: timedelta = timedelta(minutes=1)) -> list[Proces
 
 
 def daemon_is_outdated() -> bool:
-    """Tell whether the package's files have changed since the daemon's workers started: they run the old ones."""
+    """Tell whether the daemon's workers started before the code and data that they use were changed."""
     package = Path(__file__).resolve().parents[1]
-    folders = (package, package / "workflows", package / "templates")
     changed = max(
         path.stat().st_mtime
-        for folder in folders
-        for pattern in ("**/*.py", "**/*.yaml", "**/*.inp")
-        for path in folder.glob(pattern)
+        for room in _WORKER_ROOMS
+        for path in (package / room).glob("**/*")
+        if path.suffix in {".py", ".yaml", ".inp"}
     )
     return any(worker.create_time() < changed for worker in worker_processes())

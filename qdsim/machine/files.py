@@ -29,6 +29,10 @@ class TransportFile(BaseModel):
     minimum_job_poll_interval: float = Field(10.0, ge=0)
     """Seconds between two questions to the scheduler."""
 
+    def transport_options(self) -> dict[str, Any]:
+        """Return the options that are the transport's own."""
+        return self.model_dump(exclude={"minimum_job_poll_interval"})
+
 
 class ComputerFile(BaseModel):
     """A computer, as ``verdi computer setup --config`` takes it, and the options of its transport."""

@@ -1,0 +1,66 @@
+"""A machine that `qdsim init` has set up for real: its own AiiDA folder, profile and daemon."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TIMEOUT = 120
+
+
+class Machine:
+    """Runs `qdsim`, `verdi` and Python in an AiiDA folder of its own."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        inherited = {key: value for key, value in os.environ.items() if key != "QDSIM_PROFILE"}
+        self.environment = inherited | {"AIIDA_PATH": str(folder), "COLUMNS": "200"}
+
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            check=False,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+        )
+
+    def qdsim(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.run(str(Path(sys.executable).with_name("qdsim")), *arguments, **environment)
+
+    def verdi(self, *arguments: str) -> str:
+        answer = self.run(str(Path(sys.executable).with_name("verdi")), *arguments)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    def python(self, script: str) -> Any:
+        """Run a script that has the profile open, and return what it puts into `answer`."""
+        opened = "import json\nfrom qdsim.machine.profile import open_profile\nopen_profile('qdsim')\n"
+        run = self.run(sys.executable, "-c", f"{opened}{script}\nprint(json.dumps(answer))")
+        assert run.returncode == 0, run.stderr
+        return json.loads(run.stdout.splitlines()[-1])
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        return json.loads((self.folder / ".aiida" / "config.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory):
+    """A machine after `qdsim init`; what that printed is in `machine.first`."""
+    machine = Machine(tmp_path_factory.mktemp("machine"))
+    machine.first = machine.qdsim("init", "--slots", "2")
+    yield machine
+    for profile in machine.configuration["profiles"]:
+        machine.run(str(Path(sys.executable).with_name("verdi")), "-p", profile, "daemon", "stop")
+
+
+@pytest.fixture
+def bare_machine(tmp_path):
+    """A machine that nothing has been set up on."""
+    return Machine(tmp_path / "bare")

@@ -1,0 +1,138 @@
+import json
+import os
+import signal
+from typing import Any
+
+import pytest
+
+SUBMIT = """
+from pathlib import Path
+from aiida.engine import submit
+from aiida.orm import InstalledCode, Int, load_computer
+from aiida.plugins import CalculationFactory
+builder = CalculationFactory("core.arithmetic.add").get_builder()
+builder.code = InstalledCode(computer=load_computer("localhost"), filepath_executable="/bin/bash").store()
+builder.x, builder.y = Int(1), Int(2)
+"""
+SUBMIT_AND_LEAVE = f"{SUBMIT}\nanswer = submit(builder).pk"
+SUBMIT_AND_WAIT = (
+    f"{SUBMIT}\nnode = submit(builder, wait=True, wait_interval=1)\nanswer = [node.pk, node.is_finished_ok]"
+)
+STUCK = """
+from datetime import timedelta
+from qdsim.machine.daemon import stuck_processes
+answer = [node.pk for node in stuck_processes(timedelta(seconds=0))]
+"""
+
+
+def diagnose(machine, *arguments: str) -> tuple[int, dict[str, dict[str, Any]], dict[str, Any]]:
+    run = machine.qdsim("doctor", "--json", *arguments)
+    document = json.loads(run.stdout)
+    return run.returncode, {check["name"]: check for check in document["checks"]}, document
+
+
+def find_broker(machine) -> int:
+    (pid_file,) = (machine.folder / ".aiida" / "broker").glob("*/broker.pid")
+    return int(pid_file.read_text().split()[-1])
+
+
+@pytest.mark.cp2k
+def test_healthy_machine(machine):
+    code, checks, document = diagnose(machine)
+    assert code == 0
+    assert document["healthy"]
+    assert list(checks) == [
+        "CP2K",
+        "data files",
+        "MPI",
+        "calculation",
+        "profile",
+        "computer",
+        "code",
+        "daemon",
+        "broker",
+        "stuck processes",
+        "disk space",
+    ]
+    assert "hydrogen molecule" in checks["calculation"]["detail"]
+    assert "1 worker(s) listen to it" in checks["broker"]["detail"]
+    assert {check["status"] for check in checks.values()} <= {"ok", "warning"}
+
+
+@pytest.mark.cp2k
+def test_stopped_daemon_is_found_and_started(machine):
+    machine.verdi("daemon", "stop")
+    code, checks, _ = diagnose(machine)
+    assert code == 1
+    assert checks["daemon"]["status"] == "failed"
+    assert checks["daemon"]["fix"] == "verdi daemon start"
+    assert checks["broker"]["status"] == "skipped"
+    code, checks, document = diagnose(machine, "--fix")
+    assert code == 0
+    assert document["repairs"] == ["start the daemon"]
+    assert checks["broker"]["status"] == "ok"
+
+
+@pytest.mark.cp2k
+def test_killed_broker_is_found_and_what_was_submitted_runs_after_the_repair(machine):
+    os.kill(find_broker(machine), signal.SIGKILL)
+    code, checks, _ = diagnose(machine)
+    assert code == 1
+    assert checks["daemon"]["status"] in {"ok", "warning"}
+    assert checks["broker"]["status"] == "failed"
+    assert "still listen to the one before" in checks["broker"]["detail"]
+    assert "verdi process repair" in checks["broker"]["fix"]
+
+    lost = machine.python(SUBMIT_AND_LEAVE)
+    assert machine.python(STUCK) == [lost]
+
+    code, checks, document = diagnose(machine, "--fix")
+    assert code == 0, checks
+    assert document["repairs"] == ["restart the daemon and give unfinished processes back to it"]
+    assert machine.python(SUBMIT_AND_WAIT)[1]
+    assert machine.python(f"from aiida.orm import load_node\nanswer = load_node({lost}).is_finished_ok")
+    assert machine.python(STUCK) == []
+
+
+@pytest.mark.cp2k
+def test_client_that_stays_alive_can_reconnect(machine):
+    """A client connected before the daemon restarts hears nothing afterwards, until it reconnects."""
+    answer = machine.python(
+        "import subprocess, sys\n"
+        "from qdsim.machine import daemon\n"
+        "before = daemon.client_is_connected()\n"
+        "for action in ('stop', 'start'):\n"
+        "    subprocess.run([sys.executable, '-m', 'aiida', 'daemon', action], check=True, capture_output=True)\n"
+        "lost = not daemon.client_is_connected()\n"
+        "daemon.reconnect()\n"
+        "answer = [before, lost, daemon.broker_is_connected()]"
+    )
+    assert answer == [True, True, True]
+    assert machine.python(SUBMIT_AND_WAIT)[1]
+
+
+@pytest.mark.cp2k
+def test_code_that_no_longer_works_is_found(machine, tmp_path):
+    moved = tmp_path / "cp2k.psmp"
+    original = machine.python(
+        "from aiida.orm import load_code\nanswer = str(load_code('cp2k@localhost').filepath_executable)"
+    )
+    moved.symlink_to(original)
+    assert machine.qdsim("init", "--cp2k", str(moved)).returncode == 0
+    moved.unlink()
+    code, checks, _ = diagnose(machine)
+    assert code == 1
+    assert checks["CP2K"]["status"] == "failed"
+    assert checks["code"]["status"] == "failed"
+    assert checks["calculation"]["status"] == "skipped"
+    assert machine.qdsim("init").returncode == 0
+
+
+@pytest.mark.cp2k
+def test_machine_that_is_not_set_up(bare_machine):
+    code, checks, _ = diagnose(bare_machine)
+    assert code == 1
+    assert checks["profile"]["status"] == "failed"
+    assert checks["profile"]["fix"] == "qdsim init"
+    assert checks["broker"]["status"] == "skipped"
+    assert checks["calculation"]["status"] == "ok"

@@ -1,0 +1,226 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+COMPUTER = """\
+label: cluster
+hostname: login.example.org
+transport: core.ssh
+scheduler: core.slurm
+work_dir: /scratch/{username}
+mpirun_command: srun -n {tot_num_mpiprocs}
+mpiprocs_per_machine: 64
+configure:
+  username: me
+  safe_interval: 5
+"""
+CODE = """\
+label: cp2k
+computer: cluster
+filepath_executable: /opt/cp2k/bin/cp2k.psmp
+prepend_text: module load cp2k
+"""
+SEEN = """
+from aiida.orm import Computer, InstalledCode, QueryBuilder
+answer = {
+    "computers": {
+        computer.label: {
+            "pk": computer.pk,
+            "prepend": computer.get_prepend_text(),
+            "interval": computer.get_minimum_job_poll_interval(),
+            "mpirun": computer.get_mpirun_command(),
+            "ranks": computer.get_default_mpiprocs_per_machine(),
+            "options": computer.get_configuration(),
+        }
+        for computer in QueryBuilder().append(Computer).all(flat=True)
+    },
+    "codes": [
+        {
+            "label": code.full_label,
+            "hidden": code.is_hidden,
+            "path": str(code.filepath_executable),
+            "description": code.description,
+            "prepend": code.prepend_text,
+            "extras": code.base.extras.all,
+        }
+        for code in QueryBuilder()
+        .append(InstalledCode, filters={"attributes.input_plugin": "cp2k"})
+        .order_by({InstalledCode: "id"})
+        .all(flat=True)
+    ],
+}
+"""
+
+
+def states(output: str) -> dict[str, str]:
+    """Return what `qdsim init` says of each thing."""
+    words = [line.split() for line in output.splitlines()]
+    kinds = ("profile", "computer", "code", "daemon")
+    return {
+        " ".join(line[1:3] if line[1] != "daemon" else line[1:2]): line[0]
+        for line in words
+        if line[1:2] and line[1] in kinds
+    }
+
+
+@pytest.mark.cp2k
+def test_first_call_makes_everything(machine):
+    assert machine.first.returncode == 0, machine.first.stderr
+    assert states(machine.first.stdout) == {
+        "profile qdsim": "created",
+        "computer localhost": "created",
+        "code cp2k@localhost": "created",
+        "daemon": "started",
+    }
+    configuration = machine.configuration
+    assert configuration["default_profile"] == "qdsim"
+    profile = configuration["profiles"]["qdsim"]
+    assert profile["storage"]["backend"] == "core.sqlite_dos"
+    assert profile["process_control"]["backend"] == "core.zeromq"
+    assert profile["options"]["caching.enabled_for"] == ["aiida.calculations:cp2k"]
+    assert profile["options"]["runner.poll.interval"] == 1
+
+
+@pytest.mark.cp2k
+def test_second_call_changes_nothing_and_says_so(machine):
+    before = machine.python(SEEN)
+    second = machine.qdsim("init")
+    assert second.returncode == 0
+    assert set(states(second.stdout).values()) == {"unchanged"}
+    assert "nothing has changed" in second.stdout
+    assert machine.python(SEEN) == before
+    computer = before["computers"]["localhost"]
+    assert computer["options"] == {"safe_interval": 0.0, "use_login_shell": False}
+    assert (computer["interval"], computer["mpirun"], computer["ranks"]) == (0.5, [], 1)
+    assert "qdsim_try % 2" in computer["prepend"]
+    code = before["codes"][-1]
+    assert code["label"] == "cp2k@localhost"
+    assert code["path"] == shutil.which("cp2k.psmp")
+    assert code["extras"]["cp2k_version"] in code["description"]
+    assert code["extras"]["cp2k_data_directory"] in code["prepend"]
+
+
+@pytest.mark.cp2k
+def test_changed_slots_update_the_computer_and_moved_cp2k_makes_a_new_code(machine, tmp_path):
+    before = machine.python(SEEN)
+    moved = tmp_path / "moved cp2k" / "cp2k.psmp"
+    moved.parent.mkdir()
+    moved.symlink_to(shutil.which("cp2k.psmp"))
+    changed = states(machine.qdsim("init", "--slots", "3", "--cp2k", str(moved)).stdout)
+    assert (changed["computer localhost"], changed["code cp2k@localhost"]) == ("updated", "replaced")
+    again = states(machine.qdsim("init").stdout)
+    assert (again["computer localhost"], again["code cp2k@localhost"]) == ("unchanged", "unchanged")
+
+    after = machine.python(SEEN)
+    assert "qdsim_try % 3" in after["computers"]["localhost"]["prepend"]
+    assert after["computers"]["localhost"]["pk"] == before["computers"]["localhost"]["pk"]
+    old, new = after["codes"][-2:]
+    assert old["hidden"]
+    assert old["label"].startswith(f"cp2k-{old['extras']['cp2k_version']}")
+    assert old["path"] == before["codes"][-1]["path"]
+    assert (new["label"], new["path"], new["hidden"]) == ("cp2k@localhost", str(moved), False)
+
+    moved.unlink()
+    back = states(machine.qdsim("init", "--slots", "2").stdout)
+    assert (back["computer localhost"], back["code cp2k@localhost"]) == ("updated", "replaced")
+
+
+def test_other_machine_is_taken_from_files(machine, tmp_path):
+    computer_file, code_file = tmp_path / "cluster.yaml", tmp_path / "code.yaml"
+    computer_file.write_text(COMPUTER)
+    code_file.write_text(CODE)
+    arguments = ("init", "--computer", str(computer_file), "--code", str(code_file))
+    assert states(machine.qdsim(*arguments).stdout)["code cp2k@cluster"] == "created"
+    again = states(machine.qdsim(*arguments).stdout)
+    assert (again["computer cluster"], again["code cp2k@cluster"]) == ("unchanged", "unchanged")
+    computer = machine.python(SEEN)["computers"]["cluster"]
+    assert computer["mpirun"] == ["srun", "-n", "{tot_num_mpiprocs}"]
+    assert computer["options"]["username"] == "me"
+    assert computer["interval"] == 10
+    computer_file.write_text(COMPUTER.replace("safe_interval: 5", "safe_interval: 7"))
+    assert states(machine.qdsim(*arguments).stdout)["computer cluster"] == "updated"
+    computer_file.write_text(COMPUTER.replace("core.slurm", "core.pbspro"))
+    refused = machine.qdsim(*arguments)
+    assert refused.returncode == 2
+    assert "exists with the scheduler 'core.slurm', not 'core.pbspro'" in refused.stderr
+
+
+def test_default_profile_is_not_taken_over(machine):
+    other = machine.qdsim("init", "--profile", "other")
+    assert other.returncode == 0, other.stderr
+    assert states(other.stdout)["profile other"] == "created"
+    assert machine.configuration["default_profile"] == "qdsim"
+    assert "other" in machine.configuration["profiles"]
+
+
+def test_computer_of_the_same_name_that_is_not_ours_is_left_alone(machine):
+    machine.python(
+        "from aiida.orm import load_computer\ncomputer = load_computer('localhost')\n"
+        "kept = computer.get_property('qdsim_layout')\ncomputer.delete_property('qdsim_layout')\n"
+        "computer.store()\nanswer = kept"
+    )
+    refused = machine.qdsim("init")
+    machine.python(
+        "from aiida.orm import load_computer\ncomputer = load_computer('localhost')\n"
+        "computer.set_property('qdsim_layout', [2, 1])\ncomputer.store()\nanswer = 1"
+    )
+    assert refused.returncode == 2
+    assert "choose another profile with --profile" in refused.stderr
+
+
+def without_cp2k(tmp_path: Path) -> str:
+    """Return a PATH on which everything is but CP2K."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in ("flock", "bash", "mpirun"):
+        (folder / name).symlink_to(shutil.which(name))
+    return str(folder)
+
+
+def test_missing_cp2k_leaves_nothing_behind(bare_machine, tmp_path):
+    run = bare_machine.qdsim("init", PATH=without_cp2k(tmp_path))
+    assert run.returncode == 2
+    assert "apt-get install cp2k" in run.stderr
+    assert "conda-forge" in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert not bare_machine.folder.exists()
+
+
+def test_missing_data_folder_leaves_nothing_behind(bare_machine, tmp_path):
+    program = tmp_path / "bin" / "cp2k.psmp"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho CP2K version 2023.1\n")
+    program.chmod(0o755)
+    run = bare_machine.qdsim("init", "--cp2k", str(program), CP2K_DATA_DIR=str(tmp_path))
+    assert run.returncode == 2
+    assert "data folder" in run.stderr
+    assert not bare_machine.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("computer", "code", "words", "untouched"),
+    [
+        (COMPUTER.replace("label:", "lable:"), None, "did you mean 'label'?", True),
+        (None, CODE.replace("cluster", "elsewhere"), "'elsewhere', which does not exist", True),
+        (COMPUTER.replace("core.slurm", "core.nonsense"), None, "computer 'cluster' cannot be set up", False),
+        (COMPUTER.replace("core.ssh", "core.nonsense"), None, "computer 'cluster' cannot be set up", False),
+        (COMPUTER.replace("username:", "user:"), None, "no option 'user'; did you mean 'username'?", False),
+    ],
+)
+def test_bad_file_leaves_no_profile_behind(bare_machine, tmp_path, computer, code, words, untouched):
+    arguments = []
+    for option, content in (("--computer", computer), ("--code", code)):
+        if content is not None:
+            path = tmp_path / f"{option[2:]}.yaml"
+            path.write_text(content)
+            arguments += [option, str(path)]
+    run = bare_machine.qdsim("init", *arguments)
+    assert run.returncode == 2, run.stdout
+    assert words in run.stderr
+    assert "Traceback" not in run.stderr
+    if untouched:
+        assert not bare_machine.folder.exists()
+    else:
+        assert bare_machine.configuration["profiles"] == {}
+        assert list((bare_machine.folder / ".aiida" / "repository").iterdir()) == []

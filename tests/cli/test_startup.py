@@ -1,0 +1,126 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from qdsim.cli import COMMANDS, QdsimGroup, Session, cli
+from qdsim.errors import QdsimError
+
+QDSIM = Path(sys.executable).with_name("qdsim")
+
+
+def test_help_is_fast_and_imports_nothing_heavy():
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([QDSIM, "--help"], check=True, capture_output=True)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.5
+    script = "import sys; from qdsim.cli import cli; cli.main(['--help'])"
+    run = subprocess.run([sys.executable, "-X", "importtime", "-c", script], check=True, capture_output=True, text=True)
+    loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in run.stderr.splitlines()}
+    assert "click" in loaded
+    assert not loaded & {"aiida", "numpy", "pandas", "pydantic", "rich", "scipy", "ase"}
+
+
+def test_every_command_is_listed():
+    text = CliRunner().invoke(cli, ["--help"]).output
+    for name, summary in COMMANDS.items():
+        assert name in text
+        assert summary in text
+    assert "Examples:" in text
+
+
+@pytest.mark.parametrize("name", ["init", "doctor", "completion"])
+def test_command_has_help_with_examples_and_takes_the_profile(name):
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"qdsim {name}" in result.output
+    assert "Examples:" in result.output
+    assert "--profile NAME" in result.output
+
+
+def test_version_is_printed():
+    from qdsim import __version__
+
+    assert __version__ in CliRunner().invoke(cli, ["--version"]).output
+
+
+def test_misspelt_command_gets_the_nearest_name():
+    result = CliRunner().invoke(cli, ["docter"])
+    assert result.exit_code == 2
+    assert "did you mean 'doctor'?" in result.output
+
+
+class FakeGroup(QdsimGroup):
+    def get_command(self, ctx, cmd_name):  # noqa: ARG002 (click's signature)
+        return self.commands.get(cmd_name)
+
+
+def run_raising(error: BaseException | None, *arguments: str, **options):
+    """Run a group of one command, `run`, that prints its profile and raises."""
+    group = FakeGroup(params=cli.params)
+
+    @group.command(name="run")
+    @click.pass_obj
+    def run(session: Session) -> None:
+        click.echo(f"profile {session.profile}")
+        if error is not None:
+            raise error
+
+    return CliRunner().invoke(group, [*arguments, "run"], **options)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (QdsimError("strain.yaml: no good."), 2, "Error: strain.yaml: no good."),
+        (OSError(28, "No space left on device", "out.html"), 2, "Error: out.html: no space is left on the disk"),
+        (PermissionError(13, "Permission denied", "out.html"), 2, "Error: out.html: permission was denied"),
+        (OSError(30, "Read-only file system"), 2, "Error: the file system is read-only"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_error_is_one_sentence_and_an_exit_code(error, code, words):
+    result = run_raising(error)
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert "Traceback" not in result.output
+    assert len(result.stderr.strip().splitlines()) <= 1
+
+
+def test_error_is_red_on_a_terminal():
+    assert "\x1b[31mError: no good." in run_raising(QdsimError("no good."), color=True).stderr
+
+
+def test_programming_error_keeps_its_traceback():
+    assert isinstance(run_raising(ValueError("a mistake")).exception, ValueError)
+    assert isinstance(run_raising(FileNotFoundError(2, "gone", "x")).exception, FileNotFoundError)
+
+
+def test_profile_comes_from_option_environment_or_default():
+    assert "profile qdsim\n" in run_raising(None).output
+    assert "profile other\n" in run_raising(None, env={"QDSIM_PROFILE": "other"}).output
+    assert "profile mine\n" in run_raising(None, "--profile", "mine", env={"QDSIM_PROFILE": "other"}).output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script_is_printed(shell):
+    result = CliRunner().invoke(cli, ["completion", shell])
+    assert result.exit_code == 0
+    assert "_QDSIM_COMPLETE" in result.output
+
+
+def test_commands_are_completed():
+    run = subprocess.run(
+        [QDSIM],
+        env={"_QDSIM_COMPLETE": "bash_complete", "COMP_WORDS": "qdsim do", "COMP_CWORD": "1", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split() == ["plain,doctor"]
