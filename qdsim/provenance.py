@@ -10,7 +10,7 @@ from qdsim.analysis.ferroelectric import StrainResults
 from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
-    from aiida.orm import ProcessNode, WorkChainNode
+    from aiida.orm import ProcessNode, StructureData, WorkChainNode
 
 CAMPAIGN_PROCESS = "aiida.workflows:qdsim.campaign"
 CACHED_FROM = "_aiida_cached_from"
@@ -105,26 +105,35 @@ def tasks(campaign: WorkChainNode) -> list[Task]:
 
     query = orm.QueryBuilder()
     query.append(orm.WorkChainNode, filters={"id": campaign.pk}, tag="campaign")
-    query.append(orm.WorkChainNode, with_incoming="campaign", tag="section", edge_tag="of", edge_project=["label"])
+    query.append(
+        orm.WorkChainNode, with_incoming="campaign", tag="section", edge_tag="section_call", edge_project=["label"]
+    )
+    attributes = ("process_state", "exit_status", "exit_message")
     query.append(
         orm.WorkChainNode,
         with_incoming="section",
         tag="task",
-        project=[
-            "id",
-            "uuid",
-            "attributes.process_state",
-            "attributes.exit_status",
-            "attributes.exit_message",
-        ],
+        project=["id", "uuid", *(f"attributes.{name}" for name in attributes)],
+        edge_tag="task_call",
         edge_project=["label"],
     )
     query.order_by({"task": "id"})
     runs = _calculations(campaign)
     found = []
-    for name, pk, uuid, state, status, message, label in query.all():
-        calculations = tuple(runs[pk])
-        found.append(Task(label, name, uuid, _state(state, status, calculations), message or "", calculations))
+    for row in query.dict():
+        task = row["task"]
+        state, status, message = (task[f"attributes.{name}"] for name in attributes)
+        calculations = tuple(runs[task["id"]])
+        found.append(
+            Task(
+                label=row["task_call"]["label"],
+                section=row["section_call"]["label"],
+                uuid=task["uuid"],
+                state=_state(state, status, calculations),
+                message=message or "",
+                calculations=calculations,
+            )
+        )
     return found
 
 
@@ -157,14 +166,24 @@ def _calculations(campaign: WorkChainNode) -> dict[int, list[Calculation]]:
         query.append(
             orm.Dict,
             with_incoming="run",
+            tag="output",
             edge_filters={"label": "output_parameters"},
             project=["attributes.wall_time", "attributes.cp2k_version"],
             outerjoin=True,
         )
         query.order_by({"run": "id"})
-        for pk, uuid, state, status, source, wall_time, version in query.all():
-            finished = state in {"finished", "excepted", "killed"}
-            found[pk].append(Calculation(uuid, finished, status == 0, source is not None, wall_time, version))
+        for row in query.dict():
+            run, output = row["run"], row["output"]
+            found[row["level_1"]["id"]].append(
+                Calculation(
+                    uuid=run["uuid"],
+                    finished=run["attributes.process_state"] in {"finished", "excepted", "killed"},
+                    ok=run["attributes.exit_status"] == 0,
+                    reused=run[f"extras.{CACHED_FROM}"] is not None,
+                    wall_time=output["attributes.wall_time"],
+                    version=output["attributes.cp2k_version"],
+                )
+            )
     return found
 
 
@@ -217,20 +236,23 @@ def nodes_behind(campaign: WorkChainNode) -> dict[str, str]:
             found[f"points.{point}.{role}"] = task.uuid
         else:
             found[f"equation_of_state.{task.label}"] = task.uuid
-    for label, structure in strain_structures(campaign).items():
-        point, _, role = label.partition("__")
-        found[f"points.{point}.{role}.structure"] = structure.uuid
+    for point, phases in strain_structures(campaign).items():
+        for phase, structure in phases.items():
+            found[f"points.{point}.{phase}.structure"] = structure.uuid
     return found
 
 
-def strain_structures(campaign: WorkChainNode) -> dict[str, Any]:
-    """Return the structures of both phases as nodes, by labels such as `linear_p0p0200__relaxed`."""
+def strain_structures(campaign: WorkChainNode) -> dict[str, dict[str, StructureData]]:
+    """Return the structures of the centred and the relaxed phase as nodes, by the label of the strain."""
     process = section(campaign, "strain")
     if process is None or "structures" not in process.outputs:
         return {}
-    return dict(process.outputs.structures.items())
+    return {point: dict(phases) for point, phases in process.outputs.structures.items()}
 
 
 def state_of(process: ProcessNode) -> TaskState:
     """Return the state of a process in one word."""
-    return _state(process.process_state.value if process.process_state else "created", process.exit_status, ())
+    if process.is_terminated:
+        return "done" if process.is_finished_ok else "failed"
+    created = process.process_state is None or process.process_state.value == "created"
+    return "waiting" if created else "running"

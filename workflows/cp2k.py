@@ -80,6 +80,13 @@ class Cp2kWorkChain(BaseRestartWorkChain):
         if "parent_calc_folder" in self.ctx.inputs:
             self.ctx.inputs.parameters = restart_wavefunction(self.ctx.inputs.parameters)
 
+    def results(self) -> ExitCode | None:
+        """Hand out the last calculation's outputs, the parser's arrays among them."""
+        outputs = self.ctx.children[self.ctx.iteration - 1].outputs
+        if "output_arrays" in outputs:
+            self.out("output_arrays", outputs.output_arrays)
+        return super().results()
+
     def _continue_from(self, calculation: orm.CalcJobNode, parameters: orm.Dict, remedy: str) -> ProcessHandlerReport:
         self.report(f"{calculation.process_label}<{calculation.pk}>: {calculation.exit_message} Next: {remedy}.")
         self.ctx.inputs.parameters = parameters

@@ -13,7 +13,7 @@ from ase import Atoms
 from qdsim.analysis.equation_of_state import EquationOfState
 from qdsim.analysis.strain import strained_volume
 from qdsim.campaign.schema import Campaign
-from qdsim.cp2k.compounds import Compound, load_compound
+from qdsim.cp2k.compounds import Compound, compound_of, load_compound
 from qdsim.cp2k.inputs import Settings, build_parameters, load_protocol, render
 from qdsim.errors import QdsimError
 from qdsim.structures import RhombohedralState, measure_distortion, supercell_matrix

@@ -82,7 +82,7 @@ class StrainSection(Section):
     lattice_constant: list[Annotated[float, Field(gt=0)]] | None = Field(None, description="Cubic edge in Å.")
     equation_of_state: EquationOfStateSection = EquationOfStateSection()
     double_well: list[Offset] = Field(
-        [0.1, 0.2], min_length=1, description="Offsets in Å whose energy is computed at alpha_rh = 60 deg."
+        [0.1, 0.2, 0.3], min_length=1, description="Offsets in Å whose energy is computed at alpha_rh = 60 deg."
     )
     relaxation: RelaxationSettings = RelaxationSettings()
 

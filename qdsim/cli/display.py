@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import (
@@ -87,35 +88,24 @@ def watch(console: Console, name: str, steps: Iterable[CampaignProgress]) -> Cam
 
 
 def strain_results_table(results: StrainResults) -> Table:
-    """Show one row a strain."""
-    table = Table(title=f"{results.compound}, protocol {results.protocol}", title_justify="left", header_style="bold")
-    for heading in (
-        "strain\n%",
-        "a\nÅ",
-        "P\nGPa",
-        "α_rh\ndeg",
-        "Pb offset\nÅ",
-        "bonds 3+3\nÅ",
-        "gain\nmeV",
-        "gap\neV",
-    ):
-        table.add_column(heading, justify="right")
-    table.add_column("space group")
+    """Show one row a strain, narrow enough for a terminal of 80 columns."""
+    title = f"{results.compound}, protocol {results.protocol}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+    headings = ("strain\n%", "a\nÅ", "P\nGPa", "α_rh\ndeg", "offset\nÅ", "bonds 3+3\nÅ", "gain\nmeV", "gap\neV")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("space\ngroup", no_wrap=True)
     for point in results.points:
-        row = [
-            f"{100 * point.linear_strain:+.2f}",
-            f"{point.lattice_constant:.4f}",
-            f"{point.eos_pressure:+.2f}",
-        ]
+        row = [f"{100 * point.linear_strain:+.2f}", f"{point.lattice_constant:.4f}", f"{point.eos_pressure:+.2f}"]
         relaxed = point.relaxed
         if relaxed is None:
             table.add_row(*row, *[""] * 5, Text("failed", style="red"))
             continue
         row += [f"{relaxed.alpha_rh:.3f}", f"{relaxed.pb_offset:.4f}"]
-        row.append(f"{relaxed.bond_short:.3f} / {relaxed.bond_long:.3f}")
+        row.append(f"{relaxed.bond_short:.3f} {relaxed.bond_long:.3f}")
         row.append("" if point.energy_gain is None else f"{1000 * point.energy_gain:.2f}")
         row.append("" if relaxed.gap is None else f"{relaxed.gap:.3f}")
-        table.add_row(*row, relaxed.space_group)
+        table.add_row(*row, relaxed.space_group.split()[0])
     return table
 
 

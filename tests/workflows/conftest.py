@@ -9,7 +9,7 @@ from qdsim.cp2k.inputs import build_parameters, load_protocol
 from qdsim.structures import RhombohedralState, supercell_matrix
 from qdsim.workflows.documents import Lattice
 
-COARSE = {"k_points": [2, 2, 2], "walltime": 300}
+COARSE = {"k_points": [2, 2, 2], "basis_set": "SZV-MOLOPT-SR-GTH", "walltime": 300}
 
 
 @pytest.fixture

@@ -90,9 +90,7 @@ def test_killed_run_is_repeated_once(
     script.write_text(KILLER.format(cp2k=cp2k_executable, marks=marks, times=times), encoding="utf-8")
     script.chmod(0o755)
     computer = cp2k_inputs["code"].computer
-    code = orm.InstalledCode(
-        label="killed", computer=computer, filepath_executable=str(script), with_mpi=False
-    ).store()
+    code = orm.InstalledCode(label="killed", computer=computer, filepath_executable=str(script), with_mpi=False).store()
     inputs = changed(cp2k_inputs, stretched)
     inputs["cp2k"]["code"] = code
     _, node = run_get_node(Cp2kWorkChain, **inputs)

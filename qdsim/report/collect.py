@@ -1,0 +1,90 @@
+"""Gather what a report shows from the provenance graph."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from qdsim import __version__
+from qdsim.provenance import (
+    calculations,
+    failures,
+    nodes_behind,
+    state_of,
+    strain_results,
+    strain_structures,
+)
+from qdsim.report.data import Effort, PointStructures, Reference, ReportData, Structure
+
+if TYPE_CHECKING:
+    from aiida.orm import StructureData, WorkChainNode
+
+STATES = {
+    "waiting": "waiting; the figures show nothing yet",
+    "running": "still running; the figures show what is finished",
+    "done": "finished",
+    "failed": "finished with failures",
+}
+
+
+def collect(campaign: WorkChainNode) -> ReportData:
+    """Return everything a report shows of a campaign, finished or not."""
+    stored = campaign.inputs.campaign.get_dict()
+    compound = campaign.inputs.strain.lattice["compound"]
+    runs = calculations(campaign)
+    times = [run.wall_time for run in runs if run.wall_time is not None and not run.reused]
+    return ReportData(
+        title=f"{compound} under hydrostatic strain",
+        campaign=campaign.label,
+        created=datetime.now(UTC),
+        qdsim_version=__version__,
+        code_version=_code_version(runs),
+        status=STATES[state_of(campaign)],
+        failures=tuple(failures(campaign)),
+        settings=stored,
+        strain=strain_results(campaign),
+        structures=_structures(campaign),
+        nodes={"campaign": campaign.uuid, **nodes_behind(campaign)},
+        references=_references(compound),
+        effort=Effort(
+            computed=sum(run.finished and not run.reused for run in runs),
+            reused=sum(run.reused for run in runs),
+            wall_time=(campaign.mtime - campaign.ctime).total_seconds() if campaign.is_terminated else None,
+            cpu_time=sum(times) if times else None,
+        ),
+    )
+
+
+def _code_version(runs: list[Any]) -> str | None:
+    versions = sorted({run.version for run in runs if run.version})
+    return ", ".join(f"CP2K {version}" for version in versions) or None
+
+
+def _references(compound: str) -> tuple[Reference, ...]:
+    from qdsim.cp2k.compounds import load_compound
+
+    known = load_compound(compound)
+    return (
+        Reference(
+            quantity="lattice_constant",
+            value=known.experimental_lattice_constant,
+            label="experiment, 300 K",
+            source=known.source,
+        ),
+    )
+
+
+def _structures(campaign: WorkChainNode) -> dict[str, PointStructures]:
+    return {
+        point: PointStructures(**{phase: _structure(node) for phase, node in phases.items()})
+        for point, phases in strain_structures(campaign).items()
+    }
+
+
+def _structure(node: StructureData) -> Structure:
+    atoms = node.get_ase()
+    return Structure(
+        symbols=tuple(atoms.get_chemical_symbols()),
+        positions=tuple(map(tuple, atoms.positions.tolist())),
+        cell=tuple(map(tuple, atoms.cell.tolist())),
+    )
