@@ -21,6 +21,7 @@ __all__ = ["Cp2kOutput", "Failure", "diagnose", "explain", "parse_output"]
 _REAL = r"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[EeDd][+-]?\d+)?"
 _N_ROUTINES = 10
 
+_ATOMS = r"^ +- Atoms: +(\d+)"
 _ENERGY = rf"^ ENERGY\| Total FORCE_EVAL .*: +({_REAL})$"
 _FORCES = (
     r"^ ATOMIC FORCES in \[a\.u\.\]\n\n # Atom .*\n"
@@ -191,7 +192,7 @@ def _run(text: str) -> dict[str, Any]:
         "n_processes": word(r"^ GLOBAL\| Total number of message passing processes +(\d+)"),
         "n_threads": word(r"^ GLOBAL\| Number of threads for this process +(\d+)"),
         "started": bool(re.search(r"^ (DBCSR|CP2K)\|", text, re.MULTILINE)),
-        "n_atoms": word(r"^ +- Atoms: +(\d+)"),
+        "n_atoms": word(_ATOMS),
     }
 
 
@@ -215,6 +216,9 @@ def _energetics(text: str) -> dict[str, Any]:
         for name, (title, whole) in announced.items()
         if len(re.findall(title, text, re.MULTILINE)) != len(re.findall(whole, text, re.MULTILINE))
     ]
+    atoms = re.search(_ATOMS, text, re.MULTILINE)
+    if "forces" in found and atoms and len(found["forces"]) != int(atoms.group(1)):
+        found["unreadable"].append("forces")
     return found
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 from aiida import orm
 from aiida.common import NotExistent
 from aiida.engine import ExitCode
+from aiida_cp2k.calculations import Cp2kCalculation
 from aiida_cp2k.parsers import Cp2kBaseParser
+from aiida_cp2k.utils import parse_cp2k_trajectory
+from ase import Atoms
 
 from qdsim.cp2k.output import Cp2kOutput, Failure, diagnose, explain, parse_output
 
@@ -82,9 +86,13 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
     def _store_geometry(self) -> ExitCode | None:
         """Store where the atoms ended and how they got there; name the file that is missing or broken off."""
         missing: ExitCode
+        name = Cp2kCalculation._DEFAULT_RESTART_FILE_NAME
         try:
-            structure = self._parse_final_structure()
-        except (NotExistent, AttributeError, ValueError):
+            restart = self.retrieved.base.repository.get_object_content(name)
+            # The rows of a reference cell would pass for rows of the cell.
+            restart = re.sub(r"\n *&CELL_REF\n.*?\n *&END CELL_REF(?=\n)", "", restart, flags=re.DOTALL)
+            structure = orm.StructureData(ase=Atoms(**parse_cp2k_trajectory(restart)))
+        except (FileNotFoundError, AttributeError, ValueError):
             missing = self.exit_codes.ERROR_STRUCTURE_PARSE
             return missing
         self.out("output_structure", structure)

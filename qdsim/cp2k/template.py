@@ -25,7 +25,8 @@ _RUN_VARIANTS: tuple[dict[str, str], ...] = (
 class _Value(str):
     """A variable's value that notes when the preprocessor writes it into a line."""
 
-    __slots__ = ("name", "seen")
+    name: str
+    seen: set[str]
 
     def __new__(cls, name: str, value: str, seen: set[str]) -> _Value:
         self = super().__new__(cls, value)
@@ -118,7 +119,8 @@ class Template:
         seen: set[str] = set()
         values = {name: _Value(name, value, seen) for name, value in variables.items()}
         lines = _Lines(self.name, self.text)
-        parser = _schema_parser(self.folder)
+        parser, folders = _schema_parser()
+        folders[:] = [self.folder]
         with _told_by_line(lines, variables):
             parameters: dict[str, Any] = parser.parse(lines, values)
         return parameters, seen
@@ -166,7 +168,7 @@ def _told_by_line(lines: _Lines, variables: Iterable[str]) -> Iterator[None]:
         context = error.args[1] if len(error.args) > 1 else None
         place = f"{lines.name}, line {lines.number}"
         included = getattr(context, "filename", None)
-        if included and included != lines.name:
+        if context and included and included != lines.name:
             place = f"{included}, line {context.linenr} (included by {lines.name})"
         raise QdsimError(f"{place}: {_explain(error, context, variables)}.") from error
 
@@ -175,6 +177,11 @@ def _explain(error: Exception, context: Any, variables: Iterable[str]) -> str:
     from cp2k_input_tools.parser_errors import InvalidNameError, InvalidSectionError, ParserError
     from cp2k_input_tools.tokenizer import TokenizerError
 
+    if isinstance(error, IndexError):
+        # The parser stumbles over an error of its own that carries no context, or over its empty list of open sections.
+        if not isinstance(error.__context__, ParserError):
+            return "there is an &END too many"
+        error = error.__context__
     reason = str(error.args[0]) if error.args else type(error).__name__
     if undefined := re.match(r"undefined variable '(\w+)'", reason):
         name = undefined.group(1).upper()
@@ -193,9 +200,10 @@ def _explain(error: Exception, context: Any, variables: Iterable[str]) -> str:
     return f"cannot be understood as CP2K input ({reason})"
 
 
-@functools.lru_cache(maxsize=4)
-def _schema_parser(folder: Path) -> Any:
-    """Return the schema's parser, kept because reading the schema takes a second or two."""
+@functools.cache
+def _schema_parser() -> tuple[Any, list[Path]]:
+    """Return the schema's parser, kept because reading the schema takes a second, and where it looks for files."""
     from cp2k_input_tools.parser import CP2KInputParserAiiDA
 
-    return CP2KInputParserAiiDA(base_dir=folder)
+    folders: list[Path] = []
+    return CP2KInputParserAiiDA(base_dir=folders), folders

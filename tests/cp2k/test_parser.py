@@ -1,0 +1,134 @@
+"""The AiiDA parser, on calculation nodes with real outputs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from aiida import orm
+from aiida.common import LinkType
+from aiida.engine import ProcessState
+from aiida.plugins import ParserFactory
+from aiida_cp2k.calculations import Cp2kCalculation
+
+from qdsim.cp2k.output import Failure, parse_output
+from qdsim.cp2k.parser import EXIT_CODES
+
+RECORDED = Path(__file__).parent / "recorded"
+Parsed = tuple[dict[str, Any], orm.CalcJobNode, tuple[int | None, str | None]]
+Parse = Callable[[dict[str, bytes]], Parsed]
+
+
+@pytest.fixture
+def parse(aiida_localhost: orm.Computer) -> Parse:
+    """Parse files as those of a finished calculation; return its outputs, its node, and the exit code."""
+
+    def parse_files(files: dict[str, bytes]) -> Parsed:
+        node = orm.CalcJobNode(computer=aiida_localhost, process_type="aiida.calculations:cp2k")
+        node.base.attributes.set("output_filename", "aiida.out")
+        node.set_option("resources", {"num_machines": 1})
+        node.store()
+        retrieved = orm.FolderData()
+        for name, content in files.items():
+            retrieved.base.repository.put_object_from_bytes(content, name)
+        retrieved.base.links.add_incoming(node, LinkType.CREATE, "retrieved")
+        retrieved.store()
+        outputs, parsing = ParserFactory("qdsim.cp2k").parse_from_node(node, store_provenance=False)
+        node.set_process_state(ProcessState.FINISHED)
+        node.set_exit_status(parsing.exit_status)
+        node.seal()
+        return outputs or {}, node, (parsing.exit_status, parsing.exit_message)
+
+    return parse_files
+
+
+def _files(case: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (RECORDED / case).iterdir() if path.name != "aiida.inp"}
+
+
+def test_results_are_stored_as_parsed(parse: Parse) -> None:
+    outputs, node, exit_code = parse(_files("k_points"))
+    expected = parse_output((RECORDED / "k_points" / "aiida.out").read_text())
+    assert exit_code == (0, None)
+    assert set(outputs) == {"output_parameters", "output_arrays"}
+    parameters = outputs["output_parameters"].get_dict()
+    assert parameters["energy"] == expected.energy
+    assert parameters["gap"] == expected.gap
+    assert parameters["failure"] is None
+    assert "forces" not in parameters
+    arrays = outputs["output_arrays"]
+    assert set(arrays.get_arraynames()) == {"forces", "stress", "mulliken_charges", "hirshfeld_charges"}
+    np.testing.assert_array_equal(arrays.get_array("forces"), expected.forces)
+    np.testing.assert_array_equal(arrays.get_array("stress"), expected.stress)
+    assert node.base.caching.is_valid_cache
+
+
+@pytest.mark.parametrize(
+    ("case", "status", "words", "reusable"),
+    [
+        ("scf_not_converged", 450, "did not converge in 3 steps", True),
+        ("gamma_ot_not_converged", 450, "did not converge", True),
+        ("geometry_max_steps", 501, "did not converge in 2 steps", True),
+        ("walltime", 400, "its time was up", False),
+        ("killed", 303, "The output breaks off", False),
+        ("missing_basis", 304, "<DZVP-MOLOPT-XX-GTH-q4> for element <Pb> was not found", False),
+        ("bad_keyword", 304, "unknown keyword EPS_SFC", False),
+    ],
+)
+def test_failures_have_exit_codes(parse: Parse, case: str, status: int, words: str, reusable: bool) -> None:
+    outputs, node, exit_code = parse(_files(case))
+    assert exit_code[0] == status
+    assert words in str(exit_code[1])
+    assert outputs["output_parameters"]["failure"] is not None
+    assert node.base.caching.is_valid_cache is reusable
+
+
+@pytest.mark.parametrize(
+    ("content", "status"), [(b"", 303), (b"\xff\xfe\x00 not CP2K", 302), (b"mpirun: not found\n", 302)]
+)
+def test_useless_output(parse: Parse, content: bytes, status: int) -> None:
+    _, node, exit_code = parse({"aiida.out": content})
+    assert exit_code[0] == status
+    assert not node.base.caching.is_valid_cache
+
+
+def test_missing_output(parse: Parse) -> None:
+    outputs, node, exit_code = parse({"something.else": b""})
+    assert exit_code[0] == 210
+    assert outputs == {}
+    assert not node.base.caching.is_valid_cache
+
+
+def test_geometry_is_stored_with_its_way(parse: Parse) -> None:
+    outputs, _, exit_code = parse(_files("geometry_scf_recovered"))
+    assert exit_code == (0, None)
+    structure, trajectory = outputs["output_structure"], outputs["output_trajectory"]
+    assert structure.get_formula() == "Pb4S4"
+    np.testing.assert_allclose(trajectory.get_positions()[-1], structure.get_ase().positions, atol=1e-8)
+    assert trajectory.get_stepids().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_geometry_that_ran_out_of_steps_says_where_it_got_to(parse: Parse) -> None:
+    outputs, _, exit_code = parse(_files("geometry_max_steps"))
+    assert exit_code[0] == 501
+    assert outputs["output_structure"].get_formula() == "PbS"
+
+
+@pytest.mark.parametrize("name", ["aiida-1.restart", "aiida-pos-1.xyz"])
+@pytest.mark.parametrize("keep", [None, 0.4])
+def test_broken_geometry_files_are_named(parse: Parse, name: str, keep: float | None) -> None:
+    files = _files("geometry_converged")
+    content = files.pop(name)
+    if keep is not None:
+        files[name] = content[: int(keep * len(content))]
+    outputs, node, exit_code = parse(files)
+    assert exit_code[0] == (312 if name == "aiida-1.restart" else 321)
+    assert "output_parameters" in outputs
+    assert not node.base.caching.is_valid_cache
+
+
+def test_every_failure_has_an_exit_code_of_the_calculation() -> None:
+    known = Cp2kCalculation.spec().exit_codes
+    assert set(EXIT_CODES) == set(Failure)
+    assert all(label in known for label in EXIT_CODES.values())
