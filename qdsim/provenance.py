@@ -42,8 +42,8 @@ class Task:
     calculations: tuple[Calculation, ...] = field(default=(), repr=False)
 
 
-def find_campaign(identifier: str) -> WorkChainNode:
-    """Return the newest campaign of a name, or the one of a PK or UUID.
+def find_campaign(identifier: str | None = None) -> WorkChainNode:
+    """Return the newest campaign, the newest of a name, or the one of a PK or UUID.
 
     Raises
     ------
@@ -55,6 +55,11 @@ def find_campaign(identifier: str) -> WorkChainNode:
     from aiida import orm
     from aiida.common import MultipleObjectsError, NotExistent
 
+    if identifier is None:
+        newest = _campaigns({})
+        if not newest:
+            raise QdsimError("No campaign has been run in this profile; 'qdsim run FILE' starts one.")
+        return newest[0]
     named = _campaigns({"label": identifier})
     if named:
         return named[0]

@@ -93,3 +93,22 @@ def strain_label(quantity: Quantity, value: float) -> str:
     """
     sign = "m" if value < 0 else "p"
     return f"{quantity}_{sign}{abs(value):.4f}".replace(".", "p")
+
+
+def strain_title(quantity: Quantity, value: float) -> str:
+    """Return a strain as a person writes it.
+
+    Examples
+    --------
+    >>> strain_title("linear", 0.02), strain_title("pressure", -1.5)
+    ('strain +2.00 %', 'P = -1.50 GPa')
+    """
+    match quantity:
+        case "linear":
+            return f"strain {100 * value:+.2f} %"
+        case "volumetric":
+            return f"volume {100 * value:+.2f} %"
+        case "pressure":
+            return f"P = {value:+.2f} GPa"
+        case "lattice_constant":
+            return f"a = {value:.4f} Å"

@@ -126,6 +126,11 @@ def _options(plan: Plan, code: Code) -> dict[str, Any]:
     computer = code.computer
     resources: dict[str, Any] = {"num_machines": 1}
     if wanted.ranks is not None:
+        if wanted.ranks > 1 and computer is not None and not computer.get_mpirun_command():
+            raise QdsimError(
+                f"resources.ranks: computer '{computer.label}' starts every calculation with one rank; "
+                f"'qdsim init --ranks {wanted.ranks}' changes that."
+            )
         resources["num_mpiprocs_per_machine"] = wanted.ranks
     elif computer is None or computer.get_default_mpiprocs_per_machine() is None:
         raise QdsimError(f"resources.ranks: the computer of '{code.full_label}' has no default number; give one.")

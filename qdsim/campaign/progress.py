@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from qdsim.analysis.strain import Quantity
 from qdsim.provenance import Task, TaskState, state_of, tasks
-from qdsim.workflows.documents import ORDINARY_RELAXATION, StrainSettings
+from qdsim.workflows.documents import ORDINARY_RELAXATION, StrainSettings, StrainTask, strain_title
 
 if TYPE_CHECKING:
     from aiida.orm import WorkChainNode
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Line:
-    """One planned task and how far it is."""
+    """One planned task and how far it is; tasks of one title are shown together."""
 
     label: str
-    section: str
+    title: str
     state: TaskState
     single_points: int
     expected: int
@@ -58,18 +59,17 @@ def measure_progress(campaign: WorkChainNode) -> Progress:
     settings = StrainSettings(**campaign.inputs.strain.settings.get_dict())
     state = state_of(campaign)  # before the tasks: a campaign seen as finished has no task that is still running
     launched = {task.label: task for task in tasks(campaign)}
-    lines = tuple(
-        _line(task.label, task.part, ORDINARY_RELAXATION if task.relaxes else 1, launched) for task in settings.tasks()
-    )
+    lines = tuple(_line(task, settings.quantity, launched.get(task.label)) for task in settings.tasks())
     return Progress(state, lines)
 
 
-def _line(label: str, section: str, expected: int, launched: dict[str, Task]) -> Line:
-    task = launched.get(label)
+def _line(planned: StrainTask, quantity: Quantity, task: Task | None) -> Line:
+    title = "equation of state" if planned.part == "equation_of_state" else strain_title(quantity, planned.value)
+    expected = ORDINARY_RELAXATION if planned.relaxes else 1
     if task is None:
-        return Line(label, section, "waiting", 0, expected, 0.0, "")
+        return Line(planned.label, title, "waiting", 0, expected, 0.0, "")
     done = [run for run in task.calculations if run.finished]
     seconds = sum(run.wall_time or 0.0 for run in done if not run.reused)
     if task.state in {"done", "failed"}:
         expected = len(done)
-    return Line(label, section, task.state, len(done), expected, seconds, task.message)
+    return Line(planned.label, title, task.state, len(done), expected, seconds, task.message)

@@ -25,40 +25,31 @@ if TYPE_CHECKING:
     from qdsim.campaign.progress import Progress as CampaignProgress
 
 MARKS = {"waiting": "[dim]·[/]", "running": "[yellow]▶[/]", "done": "[green]✓[/]", "failed": "[red]✗[/]"}
-ROLES = ("centred", "well", "relaxed")
 
 
 def progress_table(progress: CampaignProgress) -> Table:
     """Show one row for the equation of state and one for every strain."""
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2))
     for heading in ("", "state", "single points", "CP2K time"):
-        table.add_column(heading, justify="left" if heading in {"", "state"} else "right")
+        table.add_column(heading, justify="left" if heading in {"", "state"} else "right", no_wrap=True)
     groups: dict[str, list[Line]] = {}
     for line in progress.lines:
-        groups.setdefault(_group(line), []).append(line)
-    for name, lines in groups.items():
+        groups.setdefault(line.title, []).append(line)
+    for title, lines in groups.items():
         done = sum(line.single_points for line in lines)
         expected = sum(max(line.expected, line.single_points) for line in lines)
         seconds = sum(line.seconds for line in lines)
-        table.add_row(name, _marks(name, lines), f"{done}/{expected}", f"{seconds:.0f} s" if seconds else "")
+        table.add_row(title, _marks(lines), f"{done}/{expected}", f"{seconds:.0f} s" if seconds else "")
     return table
 
 
-def _group(line: Line) -> str:
-    if line.section == "equation_of_state":
-        return "equation of state"
-    return line.label.partition("__")[0]
-
-
-def _marks(name: str, lines: list[Line]) -> Text:
-    if name == "equation of state":
-        return Text.from_markup("".join(MARKS[line.state] for line in lines))
-    parts = []
-    for role in ROLES:
-        marks = "".join(MARKS[line.state] for line in lines if line.label.partition("__")[2].startswith(role))
-        if marks:
-            parts.append(f"{role} {marks}")
-    return Text.from_markup("  ".join(parts))
+def _marks(lines: list[Line]) -> Text:
+    """Show the state of each task, those of a strain by their role."""
+    roles: dict[str, str] = {}
+    for line in lines:
+        role = line.label.partition("__")[2].partition("_")[0]
+        roles[role] = roles.get(role, "") + MARKS[line.state]
+    return Text.from_markup("  ".join(f"{role} {marks}".strip() for role, marks in roles.items()))
 
 
 def watch(console: Console, name: str, steps: Iterable[CampaignProgress]) -> CampaignProgress:

@@ -11,14 +11,14 @@ from qdsim.cli import Session
 EXAMPLES = """
 \b
 Examples:
-  qdsim report quickstart                     writes report.html
+  qdsim report                                the newest campaign, to report.html
   qdsim report quickstart -o pbs.html         another file; an existing one is kept
   qdsim report quickstart -o pbs.html --force an existing one is replaced
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("campaign")
+@click.argument("campaign", required=False)
 @click.option(
     "-o",
     "--output",
@@ -29,8 +29,11 @@ Examples:
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.pass_obj
-def command(session: Session, campaign: str, output: Path, force: bool) -> None:
-    """Write the results of CAMPAIGN, given by name, PK or UUID, as one HTML file."""
+def command(session: Session, campaign: str | None, output: Path, force: bool) -> None:
+    """Write the results of CAMPAIGN as one HTML file.
+
+    CAMPAIGN is a name, PK or UUID; without one it is the newest campaign.
+    """
     from qdsim.machine.profile import open_profile
     from qdsim.provenance import find_campaign
     from qdsim.report import write_report

@@ -9,19 +9,19 @@ from qdsim.cli import Session
 EXAMPLES = """
 \b
 Examples:
-  qdsim results quickstart                   a table for people
+  qdsim results                              the newest campaign, as a table for people
   qdsim results quickstart --csv > out.csv   one row a strain, in Å, eV, GPa and degrees
   qdsim results quickstart --json            the whole results document, with node UUIDs
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("campaign")
+@click.argument("campaign", required=False)
 @click.option("--json", "form", flag_value="json", help="Print the results document.")
 @click.option("--csv", "form", flag_value="csv", help="Print one row a strain.")
 @click.pass_obj
-def command(session: Session, campaign: str, form: str | None) -> None:
-    """Print the results of CAMPAIGN, given by name, PK or UUID."""
+def command(session: Session, campaign: str | None, form: str | None) -> None:
+    """Print the results of CAMPAIGN, given by name, PK or UUID; of the newest one where none is given."""
     from qdsim.errors import QdsimError
     from qdsim.machine.profile import open_profile
     from qdsim.provenance import find_campaign, nodes_behind, strain_results
@@ -30,7 +30,7 @@ def command(session: Session, campaign: str, form: str | None) -> None:
     node = find_campaign(campaign)
     results = strain_results(node)
     if results is None:
-        raise QdsimError(f"Campaign '{campaign}' has no results yet; 'qdsim status {campaign}' shows how far it is.")
+        raise QdsimError(f"Campaign '{node.label}' has no results yet; 'qdsim status {node.label}' shows how far it is.")
     if form == "json":
         import json
 

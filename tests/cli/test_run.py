@@ -1,0 +1,193 @@
+"""Campaigns from the command line, on a real profile, with a real daemon and real CP2K."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HARTREE = 27.211386  # eV; for a difference that is to vanish
+CAMPAIGN = """\
+name: {name}
+compound: PbS
+protocol: fast
+overrides: {{k_points: [2, 2, 2], basis_set: SZV-MOLOPT-SR-GTH}}
+strain:
+  lattice_constant: {values}
+  double_well: [0.2]
+  relaxation: {{start_offset: 0.2}}
+  equation_of_state: {{span: 4 %, points: 5}}
+"""
+
+
+@pytest.fixture
+def campaign_file(tmp_path: Path):
+    def write(name: str, values: list[float]) -> Path:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(CAMPAIGN.format(name=name, values=values), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def finished(machine, tmp_path_factory) -> Path:
+    """A campaign that has been run."""
+    path = tmp_path_factory.mktemp("finished") / "finished.yaml"
+    path.write_text(CAMPAIGN.format(name="finished", values=[6.25]), encoding="utf-8")
+    run = machine.qdsim("run", str(path))
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "R3m" in run.stdout
+    return path
+
+
+def runs(machine) -> dict[str, int]:
+    """Return how many CP2K runs the profile holds that were computed, and how many of these have equal inputs."""
+    return machine.python(
+        "from aiida import orm\n"
+        "from collections import Counter\n"
+        "jobs = orm.QueryBuilder().append(orm.CalcJobNode, filters={'attributes.process_label': 'Cp2kCalculation'})\n"
+        "jobs = [job for job in jobs.all(flat=True) if not job.base.caching.is_created_from_cache]\n"
+        "hashes = Counter(job.base.caching.compute_hash() for job in jobs if job.is_finished_ok)\n"
+        "answer = {'computed': len(jobs), 'repeated': sum(count - 1 for count in hashes.values())}"
+    )
+
+
+def test_results_as_table_csv_and_json(machine, finished) -> None:
+    assert "a0 = " in machine.qdsim("results", "finished").stdout
+    lines = machine.qdsim("results", "finished", "--csv").stdout.splitlines()
+    assert lines[0].startswith("label,linear_strain,lattice_constant")
+    assert len(lines) == 2
+    document = json.loads(machine.qdsim("results", "finished", "--json").stdout)
+    (point,) = document["strain"]["points"]
+    assert point["relaxed"]["pb_offset"] > 0.1
+    nodes = document["nodes"]
+    assert {"results", "equation_of_state", f"points.{point['label']}.relaxed"} <= set(nodes)
+    classes = machine.python(f"from aiida.orm import load_node\nanswer = [load_node(u).pk for u in {list(nodes.values())}]")
+    assert len(classes) == len(nodes)
+
+
+def test_same_file_again_computes_nothing(machine, finished) -> None:
+    before = runs(machine)
+    again = machine.qdsim("run", str(finished))
+    assert again.returncode == 0
+    assert "has finished already" in again.stdout
+    assert runs(machine) == before
+    status = json.loads(machine.qdsim("status", "finished", "--json").stdout)
+    assert status["state"] == "done"
+    assert {line["state"] for line in status["lines"]} == {"done"}
+
+
+def test_one_more_strain_reuses_the_others(machine, finished, campaign_file) -> None:
+    before = runs(machine)
+    run = machine.qdsim("run", str(campaign_file("more", [6.25, 6.3])))
+    assert run.returncode == 0, run.stdout + run.stderr
+    after = runs(machine)
+    progress = json.loads(machine.qdsim("status", "more", "--json").stdout)
+    new = sum(line["single_points"] for line in progress["lines"] if "6p3000" in line["label"])
+    assert after["computed"] - before["computed"] == new
+    assert after["repeated"] == 0
+
+
+def test_report_is_kept_unless_forced(machine, finished, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    assert machine.qdsim("report", "finished", "-o", str(report)).returncode == 0
+    text = report.read_text(encoding="utf-8")
+    results = json.loads(machine.qdsim("results", "finished", "--json").stdout)
+    assert results["nodes"]["equation_of_state"] in text
+    kept = machine.qdsim("report", "finished", "-o", str(report))
+    assert kept.returncode == 2
+    assert "--force" in kept.stderr
+    assert machine.qdsim("report", "finished", "-o", str(report), "--force").returncode == 0
+
+
+def test_numbers_are_those_of_cp2k_by_hand(machine, finished, tmp_path: Path) -> None:
+    inputs = tmp_path / "inputs"
+    dry = machine.qdsim("run", str(finished), "--dry-run", "--output", str(inputs))
+    assert dry.returncode == 0, dry.stderr
+    name = "lattice_constant_p6p2500__centred"
+    folder = tmp_path / "by_hand"
+    folder.mkdir()
+    with (folder / "out").open("w") as out:
+        command = ["cp2k.psmp", "-i", str(inputs / "strain" / f"{name}.inp")]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run(command, cwd=folder, stdout=out, env=environment, check=True)
+    by_hand = float(re.search(r"ENERGY\|.*:\s+(\S+)", (folder / "out").read_text())[1])
+    results = json.loads(machine.qdsim("results", "finished", "--json").stdout)
+    assert results["strain"]["points"][0]["centred"]["energy"] / HARTREE == pytest.approx(by_hand, abs=1e-6)
+    log = machine.python(
+        "from aiida.orm import load_node\nimport re\n"
+        f"task = load_node({results['nodes']['points.lattice_constant_p6p2500.centred']!r})\n"
+        "text = task.called[-1].outputs.retrieved.base.repository.get_object_content('aiida.out')\n"
+        "answer = float(re.search(r'ENERGY\\|.*:\\s+(\\S+)', text)[1])"
+    )
+    assert log == pytest.approx(by_hand, abs=1e-8)
+
+
+def test_client_and_worker_are_killed_and_nothing_is_lost(machine, campaign_file) -> None:
+    before = runs(machine)
+    path = campaign_file("killed", [6.22])
+    qdsim = str(Path(sys.executable).with_name("qdsim"))
+    client = subprocess.Popen(
+        [qdsim, "run", str(path)], env=machine.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    for line in client.stdout:
+        if re.search(r"killed: [1-9]", line):
+            break
+    client.kill()
+    client.wait()
+    (worker,) = machine.python(
+        "from qdsim.machine.daemon import worker_processes\nanswer = [worker.pid for worker in worker_processes()]"
+    )
+    os.kill(worker, signal.SIGKILL)
+    run = machine.qdsim("run", str(path))
+    assert run.returncode == 0, run.stdout + run.stderr
+    progress = json.loads(machine.qdsim("status", "killed", "--json").stdout)
+    after = runs(machine)
+    assert after["repeated"] == before["repeated"]
+    assert after["computed"] - before["computed"] == sum(line["single_points"] for line in progress["lines"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("PbS", "PbO"), "PbO"),
+        (("protocol: fast", "protocol: quick"), "fast, moderate, precise"),
+        (("k_points", "k_point"), "did you mean 'k_points'?"),
+        (("compound: PbS", "compound: PbS\ncode: cp2j@localhost"), "cp2k@localhost"),
+        (("SZV-MOLOPT-SR-GTH}", "SZV-MOLOPT-SR-GTH, template: own.inp}"), "line 3"),
+        (("compound: PbS", "structure: twice.xyz"), "same place"),
+    ],
+    ids=["compound", "protocol", "override", "code", "template", "structure"],
+)
+def test_bad_input_is_one_sentence_and_nothing_is_left(machine, tmp_path: Path, change, words) -> None:
+    (tmp_path / "own.inp").write_text("&GLOBAL\n  RUN_TYPE ${RUN_TYPE}\n  PRINT_LEVL LOW\n&END GLOBAL\n", encoding="utf-8")
+    cell = 'Lattice="0 3 3 3 0 3 3 3 0" Properties=species:S:1:pos:R:3 pbc="T T T"'
+    (tmp_path / "twice.xyz").write_text(f"3\n{cell}\nPb 0 0 0\nPb 0 0 0.01\nS 3 3 3\n", encoding="utf-8")
+    path = tmp_path / "campaign.yaml"
+    path.write_text(CAMPAIGN.format(name="bad", values=[6.2]).replace(*change), encoding="utf-8")
+    files = set(tmp_path.iterdir())
+    answer = machine.qdsim("run", str(path))
+    assert answer.returncode == 2, answer.stdout + answer.stderr
+    assert words in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1
+    assert set(tmp_path.iterdir()) == files
+    assert "bad" not in {row["name"] for row in json.loads(machine.qdsim("status", "--json").stdout)}
+
+
+def test_unknown_campaign_offers_the_nearest(machine, finished) -> None:
+    answer = machine.qdsim("results", "finishd")
+    assert answer.returncode == 2
+    assert "did you mean 'finished'?" in answer.stderr
+
+
+def test_schema_knows_every_key(machine) -> None:
+    schema = json.loads(machine.qdsim("campaign", "schema").stdout)
+    assert {"name", "compound", "structure", "protocol", "overrides", "code", "resources", "strain"} == set(
+        schema["properties"]
+    )
