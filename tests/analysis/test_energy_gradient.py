@@ -1,32 +1,39 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
+from ase import Atoms
 from ase.calculators.lj import LennardJones
 from ase.units import GPa
 
 from qdsim.analysis.relaxation import energy_gradient
 from qdsim.structures import RhombohedralState
+from qdsim.structures.rocksalt import Supercell
 
+FloatArray = npt.NDArray[np.float64]
 STATES = [
     RhombohedralState(53.0, 60.0, 0.0),
     RhombohedralState(57.3, 59.4, 0.2),
     RhombohedralState(57.3, 61.5, -0.35),
     RhombohedralState(45.0, 57.0, 0.1),
 ]
-SUPERCELLS = ["primitive", "conventional", [[1, 0, 1], [0, 2, 0], [-1, 0, 2]]]
+SUPERCELLS: list[Supercell] = ["primitive", "conventional", [[1, 0, 1], [0, 2, 0], [-1, 0, 2]]]
 
 
-def computed(state, supercell):
+def computed(state: RhombohedralState, supercell: Supercell) -> Atoms:
     atoms = state.to_atoms("Pb", "S", supercell)
     atoms.calc = LennardJones(sigma=2.6, epsilon=0.2, rc=9.0, ro=7.0, smooth=True)
     return atoms
 
 
-def energy(volume, alpha, offset, supercell):
+def energy(volume: float, alpha: float, offset: float, supercell: Supercell) -> float:
     atoms = computed(RhombohedralState(volume, alpha, offset), supercell)
-    return 2 * atoms.get_potential_energy() / len(atoms)
+    total: float = atoms.get_potential_energy()
+    return 2 * total / len(atoms)
 
 
-def gradient(state, supercell, net_force=(0, 0, 0)):
+def gradient(
+    state: RhombohedralState, supercell: Supercell, net_force: tuple[float, float, float] = (0, 0, 0)
+) -> tuple[float, float]:
     atoms = computed(state, supercell)
     stress = atoms.get_stress(voigt=False) / GPa
     return energy_gradient(state, atoms.get_forces() + np.array(net_force), stress, atoms.symbols == "Pb")
@@ -34,7 +41,7 @@ def gradient(state, supercell, net_force=(0, 0, 0)):
 
 @pytest.mark.parametrize("supercell", SUPERCELLS, ids=str)
 @pytest.mark.parametrize("state", STATES, ids=str)
-def test_it_is_the_finite_difference_of_the_energy(state, supercell):
+def test_it_is_the_finite_difference_of_the_energy(state: RhombohedralState, supercell: Supercell) -> None:
     v, alpha, offset = state.volume, state.alpha, state.offset
     h = 1e-3
     by_alpha = (energy(v, alpha + h, offset, supercell) - energy(v, alpha - h, offset, supercell)) / (2 * h)
@@ -44,18 +51,18 @@ def test_it_is_the_finite_difference_of_the_energy(state, supercell):
     assert found[1] == pytest.approx(by_offset, abs=2e-5)
 
 
-def test_holding_the_offset_matters():
+def test_holding_the_offset_matters() -> None:
     state = STATES[1]
     atoms = computed(state, "primitive")
     fixed_fractional = state.volume * float(np.sum(atoms.get_stress(voigt=False) * state.strain_per_degree))
     assert abs(fixed_fractional - gradient(state, "primitive")[0]) > 5e-4
 
 
-def test_the_centred_cubic_crystal_has_no_gradient():
+def test_the_centred_cubic_crystal_has_no_gradient() -> None:
     assert gradient(STATES[0], "conventional") == pytest.approx((0, 0), abs=1e-12)
 
 
-def test_a_net_force_is_no_gradient():
+def test_a_net_force_is_no_gradient() -> None:
     state = STATES[1]
     assert gradient(state, "conventional", (0.1, -0.2, 0.3)) == pytest.approx(
         gradient(state, "conventional"), abs=1e-12
@@ -71,6 +78,8 @@ def test_a_net_force_is_no_gradient():
         (np.zeros((3, 3)), np.zeros((3, 3)), [True, False, False]),
     ],
 )
-def test_arrays_that_do_not_fit_are_a_programming_error(forces, stress, cations):
+def test_arrays_that_do_not_fit_are_a_programming_error(
+    forces: FloatArray, stress: FloatArray, cations: list[bool]
+) -> None:
     with pytest.raises(ValueError, match=r"fit|as many"):
         energy_gradient(STATES[0], forces, stress, cations)

@@ -1,11 +1,17 @@
+from collections.abc import Sequence
+from typing import TypeVar
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from qdsim.analysis.equation_of_state import fit_birch_murnaghan
+from qdsim.analysis.equation_of_state import EquationOfState, fit_birch_murnaghan
 from qdsim.analysis.ferroelectric import (
     ComputedStrain,
     DoubleWell,
+    Onset,
     Phase,
+    StrainPoint,
     StrainResults,
     fit_double_well,
     summarise_strain,
@@ -19,19 +25,21 @@ from qdsim.analysis.onset import (
 from qdsim.analysis.relaxation import RelaxationStep
 from qdsim.errors import QdsimError
 
+Offset = TypeVar("Offset", float, npt.NDArray[np.float64])
+
 A0 = 6.008
 COMPUTED = {6.00: (1.29e-3, 7.89e-3), 6.06: (-0.11e-3, 2.19e-3), 6.12: (-1.40e-3, -3.05e-3)}
 """PBE, PbS, k = 10^3: energies (eV) at offsets of 0.1 and 0.2 Å against the centred crystal, by lattice constant."""
 
 
 @pytest.fixture(scope="module")
-def eos():
+def eos() -> EquationOfState:
     volumes = A0**3 / 4 * np.linspace(0.94, 1.08, 8)
     energies = -376.2 + 0.0033 * (volumes - A0**3 / 4) ** 2
     return fit_birch_murnaghan(volumes.tolist(), energies.tolist())
 
 
-def phase(a, offset=0.0, energy=-376.1):
+def phase(a: float, offset: float = 0.0, energy: float = -376.1) -> Phase:
     return Phase(
         volume=a**3 / 4,
         lattice_constant=a,
@@ -47,21 +55,21 @@ def phase(a, offset=0.0, energy=-376.1):
     )
 
 
-def step(offset, energy, alpha=60.0, gradient=0.0):
+def step(offset: float, energy: float, alpha: float = 60.0, gradient: float = 0.0) -> RelaxationStep:
     return RelaxationStep(
         alpha=alpha, offset=offset, energy=-376.1 + energy, gradient_alpha=0.0, gradient_offset=gradient
     )
 
 
-def polynomial(u, a, b, c=0.0):
+def polynomial(u: Offset, a: float, b: float, c: float = 0.0) -> Offset:
     return a * u**2 + b * u**4 + c * u**6
 
 
-def slope(u, a, b, c=0.0):
+def slope(u: float, a: float, b: float, c: float = 0.0) -> float:
     return 2 * a * u + 4 * b * u**3 + 6 * c * u**5
 
 
-def computed(a, offset, a_scale=-2.2, onset=6.046):
+def computed(a: float, offset: float, a_scale: float = -2.2, onset: float = 6.046) -> ComputedStrain:
     """A strain with a quadratic coefficient that vanishes at the onset."""
     quadratic = a_scale * (a - onset)
     offsets = (0.1, 0.15, 0.2)
@@ -75,7 +83,7 @@ def computed(a, offset, a_scale=-2.2, onset=6.046):
     )
 
 
-def test_three_energies_determine_the_quartic():
+def test_three_energies_determine_the_quartic() -> None:
     well = fit_double_well([0, 0.1, 0.2], [-376.0, -376.0 + 1.29e-3, -376.0 + 7.89e-3])
     assert well.quadratic == pytest.approx((16 * 1.29e-3 - 7.89e-3) / 0.12, abs=1e-9)
     assert well.quartic == pytest.approx(2.275, abs=1e-3)
@@ -84,7 +92,7 @@ def test_three_energies_determine_the_quartic():
     assert well.energies == pytest.approx([0, 1.29e-3, 7.89e-3], abs=1e-10)
 
 
-def test_energies_and_gradients_in_any_order_and_sign_of_the_offset():
+def test_energies_and_gradients_in_any_order_and_sign_of_the_offset() -> None:
     a, b, c = -0.16, 2.1, 1.5
     offsets = [0.2, -0.1, 0.0, 0.3]
     energies = [polynomial(u, a, b, c) - 5.0 for u in offsets]
@@ -94,18 +102,19 @@ def test_energies_and_gradients_in_any_order_and_sign_of_the_offset():
     assert well.quadratic_error == pytest.approx(0, abs=1e-9)
 
 
-def test_one_energy_and_its_gradient_suffice():
+def test_one_energy_and_its_gradient_suffice() -> None:
     well = fit_double_well([0.0, 0.2], [0.0, polynomial(0.2, -0.1, 2.0)], [0.0, slope(0.2, -0.1, 2.0)])
     assert (well.quadratic, well.quartic) == pytest.approx((-0.1, 2.0), abs=1e-10)
 
 
-def test_the_standard_error_is_the_scatter_of_repeated_fits():
+def test_the_standard_error_is_the_scatter_of_repeated_fits() -> None:
     rng = np.random.default_rng(0)
     offsets = np.linspace(0, 0.3, 8)
     energies = polynomial(offsets, -0.1, 2.2, 1.0)
     wells = [fit_double_well(offsets.tolist(), [0.0, *(energies[1:] + 1e-5 * rng.normal(size=7))]) for _ in range(500)]
     scatter = np.std([well.quadratic for well in wells])
-    assert np.sqrt(np.mean([well.quadratic_error**2 for well in wells])) == pytest.approx(scatter, rel=0.1)
+    errors = np.array([well.quadratic_error for well in wells])
+    assert np.sqrt((errors**2).mean()) == pytest.approx(scatter, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -118,17 +127,17 @@ def test_the_standard_error_is_the_scatter_of_repeated_fits():
         ([0.0, 0.1, 0.2], [0.0, 0.2, float("nan")], "not a finite number"),
     ],
 )
-def test_a_well_that_is_not_known_is_refused(offsets, energies, message):
+def test_a_well_that_is_not_known_is_refused(offsets: Sequence[float], energies: Sequence[float], message: str) -> None:
     with pytest.raises(QdsimError, match=message):
         fit_double_well(offsets, energies)
 
 
-def test_unequal_lengths_are_a_programming_error():
+def test_unequal_lengths_are_a_programming_error() -> None:
     with pytest.raises(ValueError, match="2 offsets, 1 energies"):
         fit_double_well([0.0, 0.1], [0.0])
 
 
-def test_the_onset_of_lead_sulphide(eos):
+def test_the_onset_of_lead_sulphide(eos: EquationOfState) -> None:
     points = [
         ComputedStrain(
             label=f"a{round(100 * a)}",
@@ -148,11 +157,11 @@ def test_the_onset_of_lead_sulphide(eos):
     assert onset.pressure < 0
 
 
-def test_the_error_of_the_onset_comes_from_the_wells(eos):
+def test_the_error_of_the_onset_comes_from_the_wells(eos: EquationOfState) -> None:
     rng = np.random.default_rng(1)
     constants, quadratics, errors = (6.02, 6.08), (0.08, -0.05), (0.004, 0.007)
 
-    def onset(coefficients):
+    def onset(coefficients: Sequence[float] | npt.NDArray[np.float64]) -> Onset:
         wells = [
             DoubleWell(offsets=[0.0], energies=[0.0], quadratic=a, quadratic_error=error, quartic=2.0)
             for a, error in zip(coefficients, errors, strict=True)
@@ -161,13 +170,15 @@ def test_the_error_of_the_onset_comes_from_the_wells(eos):
             computed(a, 0.0).strain_point(eos).model_copy(update={"double_well": well})
             for a, well in zip(constants, wells, strict=True)
         ]
-        return locate_onset_from_curvature(points, eos)
+        found = locate_onset_from_curvature(points, eos)
+        assert found is not None
+        return found
 
     scatter = np.std([onset(rng.normal(quadratics, errors)).linear_strain for _ in range(1000)])
     assert onset(quadratics).linear_strain_error == pytest.approx(scatter, rel=0.1)
 
 
-def test_squared_offsets_lead_to_the_onset(eos):
+def test_squared_offsets_lead_to_the_onset(eos: EquationOfState) -> None:
     onset_strain = 6.046 / eos.lattice_constant - 1
     strains = np.array([0.002, 0.005, 0.01, 0.014, 0.018, 0.03])
     offsets = np.sqrt(np.clip(4.0 * (strains - onset_strain), 0, None))
@@ -187,7 +198,7 @@ def test_squared_offsets_lead_to_the_onset(eos):
     assert two.linear_strain_error is None
 
 
-def test_the_error_of_the_extrapolation_is_its_scatter(eos):
+def test_the_error_of_the_extrapolation_is_its_scatter(eos: EquationOfState) -> None:
     rng = np.random.default_rng(2)
     strains = np.array([0.012, 0.016, 0.02])
     found = []
@@ -197,13 +208,17 @@ def test_the_error_of_the_extrapolation_is_its_scatter(eos):
             computed(eos.lattice_constant * (1 + s), np.sqrt(q)).strain_point(eos)
             for s, q in zip(strains, squares, strict=True)
         ]
-        found.append(locate_onset_from_order_parameter(points, eos))
+        onset = locate_onset_from_order_parameter(points, eos)
+        assert onset is not None
+        found.append(onset)
     errors = np.array([onset.linear_strain_error for onset in found])
     values = np.array([onset.linear_strain for onset in found])
     assert np.sqrt((errors**2).mean()) == pytest.approx(values.std(), rel=0.15)
 
 
-def points_at(eos, constants, offsets, onset=6.046, sense=1.0):
+def points_at(
+    eos: EquationOfState, constants: Sequence[float], offsets: Sequence[float], onset: float = 6.046, sense: float = 1.0
+) -> list[StrainPoint]:
     return [
         computed(a, u, a_scale=-2.2 * sense, onset=onset).strain_point(eos)
         for a, u in zip(constants, offsets, strict=True)
@@ -219,7 +234,9 @@ def points_at(eos, constants, offsets, onset=6.046, sense=1.0):
         ((6.02, 6.06), -1, "from negative to positive"),
     ],
 )
-def test_why_there_is_no_onset_from_the_curvature(eos, constants, sense, message):
+def test_why_there_is_no_onset_from_the_curvature(
+    eos: EquationOfState, constants: Sequence[float], sense: float, message: str
+) -> None:
     points = points_at(eos, constants, [0.1] * len(constants), sense=sense)
     assert locate_onset_from_curvature(points, eos) is None
     assert message in explain_missing_onset_from_curvature(points)
@@ -233,13 +250,15 @@ def test_why_there_is_no_onset_from_the_curvature(eos, constants, sense, message
         ((0.2, 0.15, 0.1), "does not grow with strain"),
     ],
 )
-def test_why_there_is_no_onset_from_the_order_parameter(eos, offsets, message):
+def test_why_there_is_no_onset_from_the_order_parameter(
+    eos: EquationOfState, offsets: Sequence[float], message: str
+) -> None:
     points = points_at(eos, (6.02, 6.06, 6.12), offsets)
     assert locate_onset_from_order_parameter(points, eos) is None
     assert message in explain_missing_onset_from_order_parameter(points)
 
 
-def test_a_series_is_summarised(eos):
+def test_a_series_is_summarised(eos: EquationOfState) -> None:
     computed_strains = [computed(a, u) for a, u in ((6.12, 0.2), (6.0, 0.0), (6.08, 0.135), (6.06, 0.085))]
     results = summarise_strain("PbS", "moderate", eos, computed_strains)
     assert [point.label for point in results.points] == ["a6000", "a6060", "a6080", "a6120"]
@@ -248,7 +267,9 @@ def test_a_series_is_summarised(eos):
     assert last.volumetric_strain == pytest.approx((1 + last.linear_strain) ** 3 - 1)
     assert last.eos_pressure == eos.pressure_at(last.volume)
     assert last.energy_gain == pytest.approx(-0.004)
+    assert results.onset_curvature is not None
     assert results.onset_curvature.lattice_constant == pytest.approx(6.046, abs=1e-6)
+    assert results.onset_order_parameter is not None
     assert results.onset_order_parameter.lattice_constant == pytest.approx(6.046, abs=0.01)
     assert results.onset_messages == []
     assert StrainResults.model_validate_json(results.model_dump_json()) == results
@@ -256,7 +277,7 @@ def test_a_series_is_summarised(eos):
     assert summarise_strain("PbS", "moderate", eos, mappings) == results
 
 
-def test_a_failed_phase_leaves_the_other(eos):
+def test_a_failed_phase_leaves_the_other(eos: EquationOfState) -> None:
     whole = [computed(a, u) for a, u in ((6.0, 0.0), (6.06, 0.085), (6.12, 0.2))]
     no_relaxed = whole[1].model_copy(update={"relaxed": None, "failures": ["SCF did not converge."]})
     no_centred = whole[2].model_copy(update={"centred": None})
@@ -275,7 +296,7 @@ def test_a_failed_phase_leaves_the_other(eos):
     assert results.onset_messages[0].startswith("order parameter: ")
 
 
-def test_a_relaxation_adds_its_start_to_the_double_well(eos):
+def test_a_relaxation_adds_its_start_to_the_double_well(eos: EquationOfState) -> None:
     path = [step(0.2, polynomial(0.2, -0.1, 2.0), gradient=slope(0.2, -0.1, 2.0)), step(0.22, -0.01, alpha=59.4)]
     point = ComputedStrain(label="x", volume=56.0, centred=phase(6.07), path=path).strain_point(eos)
     assert point.double_well is not None

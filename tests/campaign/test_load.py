@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from qdsim.campaign.load import load_campaign
+from qdsim.campaign.schema import Campaign
 from qdsim.errors import QdsimError
 
 HEAD = "name: tension\ncompound: PbS\nprotocol: fast\nstrain:\n"
 
 
-def load(folder: Path, text: str):
+def load(folder: Path, text: str) -> Campaign:
     path = folder / "campaign.yaml"
     path.write_text(text, encoding="utf-8")
     return load_campaign(path)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ TIMEOUT = 120
 
 class Machine:
     """Runs `qdsim`, `verdi` and Python in an AiiDA folder of its own."""
+
+    first: subprocess.CompletedProcess[str]
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -47,11 +50,12 @@ class Machine:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        return json.loads((self.folder / ".aiida" / "config.json").read_text())
+        configuration: dict[str, Any] = json.loads((self.folder / ".aiida" / "config.json").read_text())
+        return configuration
 
 
 @pytest.fixture(scope="session")
-def machine(tmp_path_factory):
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine after `qdsim init`; what that printed is in `machine.first`."""
     machine = Machine(tmp_path_factory.mktemp("machine"))
     machine.first = machine.qdsim("init", "--slots", "2")
@@ -61,6 +65,6 @@ def machine(tmp_path_factory):
 
 
 @pytest.fixture
-def bare_machine(tmp_path):
+def bare_machine(tmp_path: Path) -> Machine:
     """A machine that nothing has been set up on."""
     return Machine(tmp_path / "bare")

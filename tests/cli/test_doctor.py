@@ -1,9 +1,13 @@
 import json
 import os
 import signal
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Machine
 
 SUBMIT = """
 from pathlib import Path
@@ -31,19 +35,19 @@ answer = [node.pk for node in stuck_processes(timedelta(seconds=0))]
 """
 
 
-def diagnose(machine, *arguments: str) -> tuple[int, dict[str, dict[str, Any]], dict[str, Any]]:
+def diagnose(machine: "Machine", *arguments: str) -> tuple[int, dict[str, dict[str, Any]], dict[str, Any]]:
     run = machine.qdsim("doctor", "--json", *arguments)
     document = json.loads(run.stdout)
     return run.returncode, {check["name"]: check for check in document["checks"]}, document
 
 
-def find_broker(machine) -> int:
+def find_broker(machine: "Machine") -> int:
     (pid_file,) = (machine.folder / ".aiida" / "broker").glob("*/broker.pid")
     return int(pid_file.read_text().split()[-1])
 
 
 @pytest.mark.cp2k
-def test_healthy_machine(machine):
+def test_healthy_machine(machine: "Machine") -> None:
     code, checks, document = diagnose(machine)
     assert code == 0
     assert document["healthy"]
@@ -66,7 +70,7 @@ def test_healthy_machine(machine):
 
 
 @pytest.mark.cp2k
-def test_stopped_daemon_is_found_and_started(machine):
+def test_stopped_daemon_is_found_and_started(machine: "Machine") -> None:
     machine.verdi("daemon", "stop")
     code, checks, _ = diagnose(machine)
     assert code == 1
@@ -80,7 +84,7 @@ def test_stopped_daemon_is_found_and_started(machine):
 
 
 @pytest.mark.cp2k
-def test_killed_broker_is_found_and_what_was_submitted_runs_after_the_repair(machine):
+def test_killed_broker_is_found_and_what_was_submitted_runs_after_the_repair(machine: "Machine") -> None:
     os.kill(find_broker(machine), signal.SIGKILL)
     code, checks, _ = diagnose(machine)
     assert code == 1
@@ -101,7 +105,7 @@ def test_killed_broker_is_found_and_what_was_submitted_runs_after_the_repair(mac
 
 
 @pytest.mark.cp2k
-def test_client_that_stays_alive_can_reconnect(machine):
+def test_client_that_stays_alive_can_reconnect(machine: "Machine") -> None:
     """A client connected before the daemon restarts hears nothing afterwards, until it reconnects."""
     answer = machine.python(
         "import subprocess, sys\n"
@@ -117,7 +121,7 @@ def test_client_that_stays_alive_can_reconnect(machine):
 
 
 @pytest.mark.cp2k
-def test_code_that_no_longer_works_is_found(machine, tmp_path):
+def test_code_that_no_longer_works_is_found(machine: "Machine", tmp_path: Path) -> None:
     moved = tmp_path / "cp2k.psmp"
     original = machine.python(
         "from aiida.orm import load_code\nanswer = str(load_code('cp2k@localhost').filepath_executable)"
@@ -134,7 +138,7 @@ def test_code_that_no_longer_works_is_found(machine, tmp_path):
 
 
 @pytest.mark.cp2k
-def test_machine_that_is_not_set_up(bare_machine):
+def test_machine_that_is_not_set_up(bare_machine: "Machine") -> None:
     code, checks, _ = diagnose(bare_machine)
     assert code == 1
     assert checks["profile"]["status"] == "failed"

@@ -1,7 +1,11 @@
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Machine
 
 COMPUTER = """\
 label: cluster
@@ -65,7 +69,7 @@ def states(output: str) -> dict[str, str]:
 
 
 @pytest.mark.cp2k
-def test_first_call_makes_everything(machine):
+def test_first_call_makes_everything(machine: "Machine") -> None:
     assert machine.first.returncode == 0, machine.first.stderr
     assert states(machine.first.stdout) == {
         "profile qdsim": "created",
@@ -83,7 +87,7 @@ def test_first_call_makes_everything(machine):
 
 
 @pytest.mark.cp2k
-def test_second_call_changes_nothing_and_says_so(machine):
+def test_second_call_changes_nothing_and_says_so(machine: "Machine") -> None:
     before = machine.python(SEEN)
     second = machine.qdsim("init")
     assert second.returncode == 0
@@ -102,11 +106,13 @@ def test_second_call_changes_nothing_and_says_so(machine):
 
 
 @pytest.mark.cp2k
-def test_changed_slots_update_the_computer_and_moved_cp2k_makes_a_new_code(machine, tmp_path):
+def test_changed_slots_update_the_computer_and_moved_cp2k_makes_a_new_code(machine: "Machine", tmp_path: Path) -> None:
     before = machine.python(SEEN)
     moved = tmp_path / "moved cp2k" / "cp2k.psmp"
     moved.parent.mkdir()
-    moved.symlink_to(shutil.which("cp2k.psmp"))
+    installed = shutil.which("cp2k.psmp")
+    assert installed is not None
+    moved.symlink_to(installed)
     changed = states(machine.qdsim("init", "--slots", "3", "--cp2k", str(moved)).stdout)
     assert (changed["computer localhost"], changed["code cp2k@localhost"]) == ("updated", "replaced")
     again = states(machine.qdsim("init").stdout)
@@ -126,7 +132,7 @@ def test_changed_slots_update_the_computer_and_moved_cp2k_makes_a_new_code(machi
     assert (back["computer localhost"], back["code cp2k@localhost"]) == ("updated", "replaced")
 
 
-def test_other_machine_is_taken_from_files(machine, tmp_path):
+def test_other_machine_is_taken_from_files(machine: "Machine", tmp_path: Path) -> None:
     computer_file, code_file = tmp_path / "cluster.yaml", tmp_path / "code.yaml"
     computer_file.write_text(COMPUTER)
     code_file.write_text(CODE)
@@ -146,7 +152,7 @@ def test_other_machine_is_taken_from_files(machine, tmp_path):
     assert "exists with the scheduler 'core.slurm', not 'core.pbspro'" in refused.stderr
 
 
-def test_default_profile_is_not_taken_over(machine):
+def test_default_profile_is_not_taken_over(machine: "Machine") -> None:
     other = machine.qdsim("init", "--profile", "other")
     assert other.returncode == 0, other.stderr
     assert states(other.stdout)["profile other"] == "created"
@@ -154,7 +160,7 @@ def test_default_profile_is_not_taken_over(machine):
     assert "other" in machine.configuration["profiles"]
 
 
-def test_computer_of_the_same_name_that_is_not_ours_is_left_alone(machine):
+def test_computer_of_the_same_name_that_is_not_ours_is_left_alone(machine: "Machine") -> None:
     machine.python(
         "from aiida.orm import load_computer\ncomputer = load_computer('localhost')\n"
         "kept = computer.get_property('qdsim_layout')\ncomputer.delete_property('qdsim_layout')\n"
@@ -174,11 +180,13 @@ def without_cp2k(tmp_path: Path) -> str:
     folder = tmp_path / "programs"
     folder.mkdir()
     for name in ("flock", "bash", "mpirun"):
-        (folder / name).symlink_to(shutil.which(name))
+        program = shutil.which(name)
+        assert program is not None, f"{name} is not in PATH"
+        (folder / name).symlink_to(program)
     return str(folder)
 
 
-def test_missing_cp2k_leaves_nothing_behind(bare_machine, tmp_path):
+def test_missing_cp2k_leaves_nothing_behind(bare_machine: "Machine", tmp_path: Path) -> None:
     run = bare_machine.qdsim("init", PATH=without_cp2k(tmp_path))
     assert run.returncode == 2
     assert "apt-get install cp2k" in run.stderr
@@ -187,7 +195,7 @@ def test_missing_cp2k_leaves_nothing_behind(bare_machine, tmp_path):
     assert not bare_machine.folder.exists()
 
 
-def test_missing_data_folder_leaves_nothing_behind(bare_machine, tmp_path):
+def test_missing_data_folder_leaves_nothing_behind(bare_machine: "Machine", tmp_path: Path) -> None:
     program = tmp_path / "bin" / "cp2k.psmp"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\necho CP2K version 2023.1\n")
@@ -208,7 +216,9 @@ def test_missing_data_folder_leaves_nothing_behind(bare_machine, tmp_path):
         (COMPUTER.replace("username:", "user:"), None, "no option 'user'; did you mean 'username'?", False),
     ],
 )
-def test_bad_file_leaves_no_profile_behind(bare_machine, tmp_path, computer, code, words, untouched):
+def test_bad_file_leaves_no_profile_behind(
+    bare_machine: "Machine", tmp_path: Path, computer: str | None, code: str | None, words: str, untouched: bool
+) -> None:
     arguments = []
     for option, content in (("--computer", computer), ("--code", code)):
         if content is not None:

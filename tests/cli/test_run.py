@@ -6,9 +6,16 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Machine
+
+WriteCampaign = Callable[[str, list[float]], Path]
 
 HARTREE = 27.211386  # eV; for a difference that is to vanish
 CAMPAIGN = """\
@@ -25,7 +32,7 @@ strain:
 
 
 @pytest.fixture
-def campaign_file(tmp_path: Path):
+def campaign_file(tmp_path: Path) -> WriteCampaign:
     def write(name: str, values: list[float]) -> Path:
         path = tmp_path / f"{name}.yaml"
         path.write_text(CAMPAIGN.format(name=name, values=values), encoding="utf-8")
@@ -35,7 +42,7 @@ def campaign_file(tmp_path: Path):
 
 
 @pytest.fixture(scope="session")
-def finished(machine, tmp_path_factory) -> Path:
+def finished(machine: "Machine", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A campaign that has been run."""
     path = tmp_path_factory.mktemp("finished") / "finished.yaml"
     path.write_text(CAMPAIGN.format(name="finished", values=[6.25]), encoding="utf-8")
@@ -45,9 +52,9 @@ def finished(machine, tmp_path_factory) -> Path:
     return path
 
 
-def runs(machine) -> dict[str, int]:
+def runs(machine: "Machine") -> dict[str, int]:
     """Return how many CP2K runs the profile holds that were computed, and how many of these have equal inputs."""
-    return machine.python(
+    counts: dict[str, int] = machine.python(
         "from aiida import orm\n"
         "from collections import Counter\n"
         "jobs = orm.QueryBuilder().append(orm.CalcJobNode, filters={'attributes.process_label': 'Cp2kCalculation'})\n"
@@ -55,9 +62,11 @@ def runs(machine) -> dict[str, int]:
         "hashes = Counter(job.base.caching.compute_hash() for job in jobs if job.is_finished_ok)\n"
         "answer = {'computed': len(jobs), 'repeated': sum(count - 1 for count in hashes.values())}"
     )
+    return counts
 
 
-def test_results_as_table_csv_and_json(machine, finished) -> None:
+@pytest.mark.usefixtures("finished")
+def test_results_as_table_csv_and_json(machine: "Machine") -> None:
     assert "a0 = " in machine.qdsim("results", "finished").stdout
     lines = machine.qdsim("results", "finished", "--csv").stdout.splitlines()
     assert lines[0].startswith("label,linear_strain,lattice_constant")
@@ -67,11 +76,13 @@ def test_results_as_table_csv_and_json(machine, finished) -> None:
     assert point["relaxed"]["pb_offset"] > 0.1
     nodes = document["nodes"]
     assert {"results", "equation_of_state", f"points.{point['label']}.relaxed"} <= set(nodes)
-    classes = machine.python(f"from aiida.orm import load_node\nanswer = [load_node(u).pk for u in {list(nodes.values())}]")
+    classes = machine.python(
+        f"from aiida.orm import load_node\nanswer = [load_node(u).pk for u in {list(nodes.values())}]"
+    )
     assert len(classes) == len(nodes)
 
 
-def test_same_file_again_computes_nothing(machine, finished) -> None:
+def test_same_file_again_computes_nothing(machine: "Machine", finished: Path) -> None:
     before = runs(machine)
     again = machine.qdsim("run", str(finished))
     assert again.returncode == 0
@@ -82,7 +93,8 @@ def test_same_file_again_computes_nothing(machine, finished) -> None:
     assert {line["state"] for line in status["lines"]} == {"done"}
 
 
-def test_one_more_strain_reuses_the_others(machine, finished, campaign_file) -> None:
+@pytest.mark.usefixtures("finished")
+def test_one_more_strain_reuses_the_others(machine: "Machine", campaign_file: WriteCampaign) -> None:
     before = runs(machine)
     run = machine.qdsim("run", str(campaign_file("more", [6.25, 6.3])))
     assert run.returncode == 0, run.stdout + run.stderr
@@ -93,7 +105,8 @@ def test_one_more_strain_reuses_the_others(machine, finished, campaign_file) -> 
     assert after["repeated"] == 0
 
 
-def test_report_is_kept_unless_forced(machine, finished, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("finished")
+def test_report_is_kept_unless_forced(machine: "Machine", tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     assert machine.qdsim("report", "finished", "-o", str(report)).returncode == 0
     text = report.read_text(encoding="utf-8")
@@ -105,7 +118,7 @@ def test_report_is_kept_unless_forced(machine, finished, tmp_path: Path) -> None
     assert machine.qdsim("report", "finished", "-o", str(report), "--force").returncode == 0
 
 
-def test_numbers_are_those_of_cp2k_by_hand(machine, finished, tmp_path: Path) -> None:
+def test_numbers_are_those_of_cp2k_by_hand(machine: "Machine", finished: Path, tmp_path: Path) -> None:
     inputs = tmp_path / "inputs"
     dry = machine.qdsim("run", str(finished), "--dry-run", "--output", str(inputs))
     assert dry.returncode == 0, dry.stderr
@@ -116,7 +129,9 @@ def test_numbers_are_those_of_cp2k_by_hand(machine, finished, tmp_path: Path) ->
         command = ["cp2k.psmp", "-i", str(inputs / "strain" / f"{name}.inp")]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         subprocess.run(command, cwd=folder, stdout=out, env=environment, check=True)
-    by_hand = float(re.search(r"ENERGY\|.*:\s+(\S+)", (folder / "out").read_text())[1])
+    printed = re.search(r"ENERGY\|.*:\s+(\S+)", (folder / "out").read_text())
+    assert printed
+    by_hand = float(printed[1])
     results = json.loads(machine.qdsim("results", "finished", "--json").stdout)
     assert results["strain"]["points"][0]["centred"]["energy"] / HARTREE == pytest.approx(by_hand, abs=1e-6)
     log = machine.python(
@@ -128,13 +143,14 @@ def test_numbers_are_those_of_cp2k_by_hand(machine, finished, tmp_path: Path) ->
     assert log == pytest.approx(by_hand, abs=1e-8)
 
 
-def test_client_and_worker_are_killed_and_nothing_is_lost(machine, campaign_file) -> None:
+def test_client_and_worker_are_killed_and_nothing_is_lost(machine: "Machine", campaign_file: WriteCampaign) -> None:
     before = runs(machine)
     path = campaign_file("killed", [6.22])
     qdsim = str(Path(sys.executable).with_name("qdsim"))
     client = subprocess.Popen(
         [qdsim, "run", str(path)], env=machine.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+    assert client.stdout is not None
     for line in client.stdout:
         if re.search(r"killed: [1-9]", line):
             break
@@ -164,8 +180,12 @@ def test_client_and_worker_are_killed_and_nothing_is_lost(machine, campaign_file
     ],
     ids=["compound", "protocol", "override", "code", "template", "structure"],
 )
-def test_bad_input_is_one_sentence_and_nothing_is_left(machine, tmp_path: Path, change, words) -> None:
-    (tmp_path / "own.inp").write_text("&GLOBAL\n  RUN_TYPE ${RUN_TYPE}\n  PRINT_LEVL LOW\n&END GLOBAL\n", encoding="utf-8")
+def test_bad_input_is_one_sentence_and_nothing_is_left(
+    machine: "Machine", tmp_path: Path, change: tuple[str, str], words: str
+) -> None:
+    (tmp_path / "own.inp").write_text(
+        "&GLOBAL\n  RUN_TYPE ${RUN_TYPE}\n  PRINT_LEVL LOW\n&END GLOBAL\n", encoding="utf-8"
+    )
     cell = 'Lattice="0 3 3 3 0 3 3 3 0" Properties=species:S:1:pos:R:3 pbc="T T T"'
     (tmp_path / "twice.xyz").write_text(f"3\n{cell}\nPb 0 0 0\nPb 0 0 0.01\nS 3 3 3\n", encoding="utf-8")
     path = tmp_path / "campaign.yaml"
@@ -180,13 +200,14 @@ def test_bad_input_is_one_sentence_and_nothing_is_left(machine, tmp_path: Path, 
     assert "bad" not in {row["name"] for row in json.loads(machine.qdsim("status", "--json").stdout)}
 
 
-def test_unknown_campaign_offers_the_nearest(machine, finished) -> None:
+@pytest.mark.usefixtures("finished")
+def test_unknown_campaign_offers_the_nearest(machine: "Machine") -> None:
     answer = machine.qdsim("results", "finishd")
     assert answer.returncode == 2
     assert "did you mean 'finished'?" in answer.stderr
 
 
-def test_schema_knows_every_key(machine) -> None:
+def test_schema_knows_every_key(machine: "Machine") -> None:
     schema = json.loads(machine.qdsim("campaign", "schema").stdout)
     assert {"name", "compound", "structure", "protocol", "overrides", "code", "resources", "strain"} == set(
         schema["properties"]

@@ -2,10 +2,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from qdsim.cli import COMMANDS, QdsimGroup, Session, cli
 from qdsim.errors import QdsimError
@@ -13,7 +14,7 @@ from qdsim.errors import QdsimError
 QDSIM = Path(sys.executable).with_name("qdsim")
 
 
-def test_help_is_fast_and_imports_nothing_heavy():
+def test_help_is_fast_and_imports_nothing_heavy() -> None:
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
@@ -27,7 +28,7 @@ def test_help_is_fast_and_imports_nothing_heavy():
     assert not loaded & {"aiida", "numpy", "pandas", "pydantic", "rich", "scipy", "ase"}
 
 
-def test_every_command_is_listed():
+def test_every_command_is_listed() -> None:
     text = CliRunner().invoke(cli, ["--help"]).output
     for name, summary in COMMANDS.items():
         assert name in text
@@ -36,7 +37,7 @@ def test_every_command_is_listed():
 
 
 @pytest.mark.parametrize("name", ["init", "doctor", "completion"])
-def test_command_has_help_with_examples_and_takes_the_profile(name):
+def test_command_has_help_with_examples_and_takes_the_profile(name: str) -> None:
     result = CliRunner().invoke(cli, [name, "--help"])
     assert result.exit_code == 0
     assert f"qdsim {name}" in result.output
@@ -44,24 +45,24 @@ def test_command_has_help_with_examples_and_takes_the_profile(name):
     assert "--profile NAME" in result.output
 
 
-def test_version_is_printed():
+def test_version_is_printed() -> None:
     from qdsim import __version__
 
     assert __version__ in CliRunner().invoke(cli, ["--version"]).output
 
 
-def test_misspelt_command_gets_the_nearest_name():
+def test_misspelt_command_gets_the_nearest_name() -> None:
     result = CliRunner().invoke(cli, ["docter"])
     assert result.exit_code == 2
     assert "did you mean 'doctor'?" in result.output
 
 
 class FakeGroup(QdsimGroup):
-    def get_command(self, ctx, cmd_name):  # noqa: ARG002 (click's signature)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
         return self.commands.get(cmd_name)
 
 
-def run_raising(error: BaseException | None, *arguments: str, **options):
+def run_raising(error: BaseException | None, *arguments: str, **options: Any) -> Result:
     """Run a group of one command, `run`, that prints its profile and raises."""
     group = FakeGroup(params=cli.params)
 
@@ -85,7 +86,7 @@ def run_raising(error: BaseException | None, *arguments: str, **options):
         (KeyboardInterrupt(), 130, ""),
     ],
 )
-def test_error_is_one_sentence_and_an_exit_code(error, code, words):
+def test_error_is_one_sentence_and_an_exit_code(error: BaseException, code: int, words: str) -> None:
     result = run_raising(error)
     assert result.exit_code == code
     assert words in result.stderr
@@ -93,29 +94,29 @@ def test_error_is_one_sentence_and_an_exit_code(error, code, words):
     assert len(result.stderr.strip().splitlines()) <= 1
 
 
-def test_error_is_red_on_a_terminal():
+def test_error_is_red_on_a_terminal() -> None:
     assert "\x1b[31mError: no good." in run_raising(QdsimError("no good."), color=True).stderr
 
 
-def test_programming_error_keeps_its_traceback():
+def test_programming_error_keeps_its_traceback() -> None:
     assert isinstance(run_raising(ValueError("a mistake")).exception, ValueError)
     assert isinstance(run_raising(FileNotFoundError(2, "gone", "x")).exception, FileNotFoundError)
 
 
-def test_profile_comes_from_option_environment_or_default():
+def test_profile_comes_from_option_environment_or_default() -> None:
     assert "profile qdsim\n" in run_raising(None).output
     assert "profile other\n" in run_raising(None, env={"QDSIM_PROFILE": "other"}).output
     assert "profile mine\n" in run_raising(None, "--profile", "mine", env={"QDSIM_PROFILE": "other"}).output
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_script_is_printed(shell):
+def test_completion_script_is_printed(shell: str) -> None:
     result = CliRunner().invoke(cli, ["completion", shell])
     assert result.exit_code == 0
     assert "_QDSIM_COMPLETE" in result.output
 
 
-def test_commands_are_completed():
+def test_commands_are_completed() -> None:
     run = subprocess.run(
         [QDSIM],
         env={"_QDSIM_COMPLETE": "bash_complete", "COMP_WORDS": "qdsim do", "COMP_CWORD": "1", "PATH": "/usr/bin:/bin"},

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from qdsim.errors import QdsimError
@@ -17,7 +19,7 @@ configure:
 """
 
 
-def test_computer_file_is_read(tmp_path):
+def test_computer_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "cluster.yaml"
     path.write_text(COMPUTER)
     computer = read_computer_file(path)
@@ -37,7 +39,7 @@ def test_computer_file_is_read(tmp_path):
         (COMPUTER, "- a\n- b\n", "must hold `key: value` lines"),
     ],
 )
-def test_bad_computer_file_is_told_in_one_sentence(tmp_path, old, new, words):
+def test_bad_computer_file_is_told_in_one_sentence(tmp_path: Path, old: str, new: str, words: str) -> None:
     path = tmp_path / "cluster.yaml"
     path.write_text(COMPUTER.replace(old, new))
     with pytest.raises(QdsimError, match=words) as caught:
@@ -46,6 +48,6 @@ def test_bad_computer_file_is_told_in_one_sentence(tmp_path, old, new, words):
     assert "\n" not in str(caught.value)
 
 
-def test_missing_file_is_told(tmp_path):
+def test_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(QdsimError, match="cannot be read"):
         read_code_file(tmp_path / "nowhere.yaml")

@@ -19,7 +19,9 @@ class FakeMachine:
         self.checkout.mkdir()
         self.log.touch()
         for name in ("sh", "env", "rm", "mkdir", "touch", "chmod", "dirname"):
-            (self.programs / name).symlink_to(shutil.which(name))
+            program = shutil.which(name)
+            assert program is not None, f"{name} is not in PATH"
+            (self.programs / name).symlink_to(program)
         self.add("id", "echo 1000")
 
     def add(self, name: str, text: str) -> None:
@@ -44,7 +46,7 @@ class FakeMachine:
 
 
 @pytest.fixture
-def machine(tmp_path):
+def machine(tmp_path: Path) -> FakeMachine:
     return FakeMachine(tmp_path)
 
 
@@ -52,14 +54,14 @@ def installs(path: Path) -> str:
     return f'mkdir -p "{path.parent}"; touch "{path}"; chmod +x "{path}"'
 
 
-def test_cp2k_that_is_there_is_left_alone(machine):
+def test_cp2k_that_is_there_is_left_alone(machine: FakeMachine) -> None:
     machine.add("cp2k.psmp", "")
     machine.add("apt-get", "exit 1")
     assert machine.make("cp2k").returncode == 0
     assert machine.calls("apt-get") == []
 
 
-def test_root_installs_debian_packages_without_questions(machine):
+def test_root_installs_debian_packages_without_questions(machine: FakeMachine) -> None:
     machine.add("id", "echo 0")
     machine.add(
         "apt-get", f'[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 9\n{installs(machine.programs / "cp2k.psmp")}'
@@ -68,7 +70,7 @@ def test_root_installs_debian_packages_without_questions(machine):
     assert machine.calls("apt-get")[-1] == "apt-get install -q -y --no-install-recommends cp2k openmpi-bin"
 
 
-def test_sudo_installs_debian_packages(machine):
+def test_sudo_installs_debian_packages(machine: FakeMachine) -> None:
     machine.add("sudo", 'shift; [ "$1" = true ] || exec "$@"')
     machine.add("apt-get", installs(machine.programs / "cp2k.psmp"))
     assert machine.make("cp2k").returncode == 0
@@ -76,7 +78,7 @@ def test_sudo_installs_debian_packages(machine):
     assert all(call.startswith("sudo -n ") for call in machine.calls("sudo"))
 
 
-def test_conda_installs_where_there_is_no_root(machine):
+def test_conda_installs_where_there_is_no_root(machine: FakeMachine) -> None:
     machine.add("apt-get", "exit 1")
     machine.add("sudo", "exit 1")
     machine.add("conda", installs(machine.checkout / ".conda" / "bin" / "cp2k.psmp"))
@@ -87,7 +89,7 @@ def test_conda_installs_where_there_is_no_root(machine):
     assert len(machine.calls("conda")) == 1
 
 
-def test_neither_root_nor_conda_is_told_with_both_ways(machine):
+def test_neither_root_nor_conda_is_told_with_both_ways(machine: FakeMachine) -> None:
     machine.add("apt-get", "exit 1")
     run = machine.make("cp2k")
     assert run.returncode != 0
@@ -95,7 +97,7 @@ def test_neither_root_nor_conda_is_told_with_both_ways(machine):
     assert "conda-forge" in run.stderr
 
 
-def test_old_python_is_told(machine):
+def test_old_python_is_told(machine: FakeMachine) -> None:
     machine.add("python3", '[ "$1" = -V ] && { echo Python 3.9.2; exit; }; exit 1')
     run = machine.make("venv")
     assert run.returncode != 0
@@ -113,7 +115,7 @@ def python_stub(machine: FakeMachine) -> str:
     )
 
 
-def test_python_without_ensurepip_gets_its_package(machine):
+def test_python_without_ensurepip_gets_its_package(machine: FakeMachine) -> None:
     machine.add("id", "echo 0")
     machine.add("python3", python_stub(machine))
     machine.add("apt-get", f'case "$*" in *python3-venv*) touch "{machine.programs}/ensurepip";; esac')
@@ -121,7 +123,7 @@ def test_python_without_ensurepip_gets_its_package(machine):
     assert (machine.checkout / ".venv" / "bin" / "python").exists()
 
 
-def test_python_without_ensurepip_and_root_is_told(machine):
+def test_python_without_ensurepip_and_root_is_told(machine: FakeMachine) -> None:
     machine.add("python3", python_stub(machine))
     run = machine.make("venv")
     assert run.returncode != 0
@@ -129,7 +131,7 @@ def test_python_without_ensurepip_and_root_is_told(machine):
     assert not (machine.checkout / ".venv").exists()
 
 
-def test_folder_with_a_space_is_refused(machine, tmp_path):
+def test_folder_with_a_space_is_refused(machine: FakeMachine, tmp_path: Path) -> None:
     machine.add("python3", "")
     folder = tmp_path / "my project"
     folder.mkdir()
@@ -138,6 +140,6 @@ def test_folder_with_a_space_is_refused(machine, tmp_path):
     assert "has a space in it" in run.stderr
 
 
-def test_script_is_executable_and_needs_no_bash():
+def test_script_is_executable_and_needs_no_bash() -> None:
     assert os.access(SCRIPT, os.X_OK)
     assert SCRIPT.read_text().startswith("#!/bin/sh\n")

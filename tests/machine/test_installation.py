@@ -23,7 +23,7 @@ def write_data(folder: Path) -> Path:
 
 
 @pytest.mark.cp2k
-def test_installed_cp2k_is_found_and_calculates(monkeypatch):
+def test_installed_cp2k_is_found_and_calculates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CP2K_DATA_DIR", raising=False)
     installation = find_cp2k()
     assert installation.executable.is_absolute()
@@ -35,7 +35,7 @@ def test_installed_cp2k_is_found_and_calculates(monkeypatch):
     assert run_trial(installation, [str(mpirun), "--bind-to", "none", "-np", "1"]) > 0
 
 
-def test_missing_cp2k_names_both_ways_to_install_it(monkeypatch, tmp_path):
+def test_missing_cp2k_names_both_ways_to_install_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(QdsimError, match=r"apt-get install cp2k.*conda-forge"):
         find_cp2k()
@@ -43,14 +43,14 @@ def test_missing_cp2k_names_both_ways_to_install_it(monkeypatch, tmp_path):
         find_cp2k(tmp_path / "cp2k.psmp")
 
 
-def test_another_program_is_not_taken_for_cp2k(tmp_path):
+def test_another_program_is_not_taken_for_cp2k(tmp_path: Path) -> None:
     with pytest.raises(QdsimError, match="does not answer"):
         find_cp2k(write_program(tmp_path / "cp2k.psmp", "echo hello"))
     with pytest.raises(QdsimError, match=r"exit code 127.*libmpi\.so"):
         find_cp2k(write_program(tmp_path / "cp2k.psmp", "echo 'libmpi.so: not found' >&2; exit 127"))
 
 
-def test_missing_data_folder_is_told(tmp_path, monkeypatch):
+def test_missing_data_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CP2K_DATA_DIR", raising=False)
     program = write_program(tmp_path / "bin" / "cp2k.psmp", "echo ' CP2K version 2024.3'")
     with pytest.raises(QdsimError, match=r"data folder of CP2K.*apt-get install cp2k.*conda-forge"):
@@ -60,7 +60,9 @@ def test_missing_data_folder_is_told(tmp_path, monkeypatch):
     assert find_cp2k(program).version == "2024.3"
 
 
-def test_data_folder_is_read_from_wrapped_compiler_options_and_the_environment(tmp_path, monkeypatch):
+def test_data_folder_is_read_from_wrapped_compiler_options_and_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compiled_in, chosen = write_data(tmp_path / "compiled"), write_data(tmp_path / "chosen")
     option = f'-D __DATA_DIR="{compiled_in}" -O2'
     middle = option.index("compiled") + 3
@@ -81,7 +83,9 @@ def test_data_folder_is_read_from_wrapped_compiler_options_and_the_environment(t
         ("echo ' ENERGY| Total FORCE_EVAL ( QS ) energy [a.u.]:  -1.2'; echo PROGRAM ENDED", "-1.2 Ha"),
     ],
 )
-def test_trial_refuses_a_cp2k_that_calculates_wrongly(tmp_path, monkeypatch, script, words):
+def test_trial_refuses_a_cp2k_that_calculates_wrongly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, words: str
+) -> None:
     monkeypatch.setenv("CP2K_DATA_DIR", str(write_data(tmp_path / "data")))
     version = '[ "$1" = --version ] && { echo "CP2K version 1.0"; exit; }\n'
     broken = find_cp2k(write_program(tmp_path / "cp2k.psmp", version + script))

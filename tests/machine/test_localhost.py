@@ -49,13 +49,13 @@ def release(folder: Path, name: str) -> None:
 
 
 @pytest.fixture
-def work_dir(tmp_path):
+def work_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "it's a $folder; with `odd` signs"
     folder.mkdir()
     return folder
 
 
-def test_no_more_jobs_run_at_once_than_there_are_slots(tmp_path, work_dir):
+def test_no_more_jobs_run_at_once_than_there_are_slots(tmp_path: Path, work_dir: Path) -> None:
     prepend = describe_localhost(Layout(2, 1), work_dir, None).prepend_text
     events = Events(tmp_path / "events")
     jobs = {name: start_job(tmp_path, events, name, prepend) for name in "ABCD"}
@@ -66,16 +66,18 @@ def test_no_more_jobs_run_at_once_than_there_are_slots(tmp_path, work_dir):
         assert all(is_locked(slot) for slot in slots)
         assert events.next(timeout=0.5) is None
         leaving = running.pop()
+        assert leaving is not None
         release(tmp_path, leaving)
         assert jobs[leaving].wait(PATIENCE) == 0
         running.add(events.next())
     for name in running:
+        assert name is not None
         release(tmp_path, name)
         assert jobs[name].wait(PATIENCE) == 0
     assert not any(is_locked(slot) for slot in slots)
 
 
-def test_slot_is_held_while_the_program_lives_even_if_its_script_dies(tmp_path, work_dir):
+def test_slot_is_held_while_the_program_lives_even_if_its_script_dies(tmp_path: Path, work_dir: Path) -> None:
     prepend = describe_localhost(Layout(1, 1), work_dir, None).prepend_text
     events = Events(tmp_path / "events")
     first = start_job(tmp_path, events, "A", prepend)
@@ -92,7 +94,7 @@ def test_slot_is_held_while_the_program_lives_even_if_its_script_dies(tmp_path, 
     assert second.wait(PATIENCE) == 0
 
 
-def test_a_killed_script_in_the_queue_makes_way(tmp_path, work_dir):
+def test_a_killed_script_in_the_queue_makes_way(tmp_path: Path, work_dir: Path) -> None:
     prepend = describe_localhost(Layout(1, 1), work_dir, None).prepend_text
     events = Events(tmp_path / "events")
     first = start_job(tmp_path, events, "A", prepend)
@@ -108,7 +110,7 @@ def test_a_killed_script_in_the_queue_makes_way(tmp_path, work_dir):
     assert last.wait(PATIENCE) == 0
 
 
-def test_a_folder_that_cannot_be_made_ends_the_job(tmp_path):
+def test_a_folder_that_cannot_be_made_ends_the_job(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     prepend = describe_localhost(Layout(1, 1), tmp_path / "file" / "work", None).prepend_text
     run = subprocess.run(
@@ -118,7 +120,7 @@ def test_a_folder_that_cannot_be_made_ends_the_job(tmp_path):
     assert "ran" not in run.stdout
 
 
-def test_mpirun_is_used_for_several_ranks_only(work_dir):
+def test_mpirun_is_used_for_several_ranks_only(work_dir: Path) -> None:
     assert describe_localhost(Layout(2, 1), work_dir, Path("/usr/bin/mpirun")).mpirun_command == ""
     several = describe_localhost(Layout(2, 3), work_dir, Path("/opt/my mpi/mpirun"))
     assert several.mpirun_command == "'/opt/my mpi/mpirun' --bind-to none -np {tot_num_mpiprocs}"

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ from qdsim.machine.processors import Layout, choose_layout, count_cores
         (4, 3, 4, Layout(3, 4)),
     ],
 )
-def test_cores_are_shared_out(cores, slots, ranks, expected):
+def test_cores_are_shared_out(cores: int, slots: int | None, ranks: int | None, expected: Layout) -> None:
     assert choose_layout(cores, slots, ranks) == expected
 
 
@@ -29,12 +30,12 @@ def test_cores_are_shared_out(cores, slots, ranks, expected):
     ("slots", "ranks", "words"),
     [(0, None, "--slots is 0"), (None, -1, "--ranks is -1"), (None, 5, "has 4 physical core")],
 )
-def test_impossible_choices_are_refused(slots, ranks, words):
+def test_impossible_choices_are_refused(slots: int | None, ranks: int | None, words: str) -> None:
     with pytest.raises(QdsimError, match=words):
         choose_layout(4, slots, ranks)
 
 
-def test_affinity_limits_the_cores():
+def test_affinity_limits_the_cores() -> None:
     script = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
         "from qdsim.machine.processors import count_cores; print(count_cores())"
@@ -44,7 +45,9 @@ def test_affinity_limits_the_cores():
 
 
 @pytest.mark.parametrize(("content", "cores"), [("150000 100000", 1), ("50000 100000", 1), ("max 100000", None)])
-def test_container_quota_limits_the_cores(tmp_path, monkeypatch, content, cores):
+def test_container_quota_limits_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, cores: int | None
+) -> None:
     unlimited = count_cores()
     quota = tmp_path / "cpu.max"
     quota.write_text(content)

@@ -1,4 +1,5 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 from ase import Atoms
 from ase.build import bulk
@@ -21,7 +22,7 @@ states = st.builds(
 )
 
 
-def test_the_bonds_of_the_smallest_measured_dots():
+def test_the_bonds_of_the_smallest_measured_dots() -> None:
     found = measure_distortion(PAPER.to_atoms("Pb", "S"))
     assert found.bond_short == pytest.approx(2.911, abs=5e-4)
     assert found.bond_long == pytest.approx(3.050, abs=5e-4)
@@ -32,7 +33,9 @@ def test_the_bonds_of_the_smallest_measured_dots():
 
 @settings(deadline=None)
 @given(state=states, matrix=matrices, seed=st.integers(0, 2**32 - 1))
-def test_any_supercell_in_any_order_and_orientation(state, matrix, seed):
+def test_any_supercell_in_any_order_and_orientation(
+    state: RhombohedralState, matrix: npt.NDArray[np.int64], seed: int
+) -> None:
     n_sites = abs(round(np.linalg.det(matrix)))
     assume(0 < n_sites <= 30)
     rng = np.random.default_rng(seed)
@@ -58,7 +61,7 @@ def test_any_supercell_in_any_order_and_orientation(state, matrix, seed):
 
 @settings(deadline=None)
 @given(states.filter(lambda state: abs(state.offset) > 1e-3))
-def test_the_axis_is_the_way_the_cations_went_and_short_bonds_lie_along_it(state):
+def test_the_axis_is_the_way_the_cations_went_and_short_bonds_lie_along_it(state: RhombohedralState) -> None:
     found = measure_distortion(state.to_atoms("Pb", "S", "conventional"))
     np.testing.assert_allclose(found.axis, np.sign(state.offset) * POLAR_AXIS, atol=1e-10)
     bonds = state.to_atoms("Pb", "S", (2, 2, 2)).get_all_distances(mic=True)[0]
@@ -68,7 +71,7 @@ def test_the_axis_is_the_way_the_cations_went_and_short_bonds_lie_along_it(state
 
 
 @pytest.mark.parametrize("axis", [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1), (-1, -1, -1), (1, -1, -1)])
-def test_every_111_axis_of_a_cubic_cell_is_found(axis):
+def test_every_111_axis_of_a_cubic_cell_is_found(axis: tuple[int, int, int]) -> None:
     atoms = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S", "conventional")
     direction = np.array(axis) / np.sqrt(3)
     atoms.positions[:4] += 0.1 * direction
@@ -79,13 +82,13 @@ def test_every_111_axis_of_a_cubic_cell_is_found(axis):
 
 
 @pytest.mark.parametrize(("alpha", "group"), [(60.0, "Fm-3m (225)"), (59.0, "R-3m (166)")])
-def test_the_space_group_of_centred_crystals(alpha, group):
+def test_the_space_group_of_centred_crystals(alpha: float, group: str) -> None:
     found = measure_distortion(RhombohedralState(54.0, alpha).to_atoms("Pb", "S", "conventional"))
     assert found.space_group == group
     assert found.bond_short == pytest.approx(found.bond_long, abs=1e-12)
 
 
-def test_vacancies_leave_the_averages():
+def test_vacancies_leave_the_averages() -> None:
     state = RhombohedralState(54.0, 59.5, 0.12)
     atoms = state.to_atoms("Pb", "S", (3, 3, 3))
     del atoms[[0, 5, 17, 40, 110, 120, 200]]
@@ -99,7 +102,7 @@ def test_vacancies_leave_the_averages():
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2])
-def test_many_vacancies_in_both_sublattices(share):
+def test_many_vacancies_in_both_sublattices(share: float) -> None:
     rng = np.random.default_rng(3)
     atoms = RhombohedralState(54.0, 59.5, 0.12).to_atoms("Pb", "S", (3, 3, 3))
     atoms = atoms[rng.random(len(atoms)) > share]
@@ -110,7 +113,7 @@ def test_many_vacancies_in_both_sublattices(share):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_displaced_atoms_give_averages_and_spreads(seed):
+def test_displaced_atoms_give_averages_and_spreads(seed: int) -> None:
     state = RhombohedralState(54.0, 59.5, 0.15)
     atoms = state.to_atoms("Pb", "S", (4, 4, 4))
     atoms.rattle(0.1, seed=seed)
@@ -123,19 +126,19 @@ def test_displaced_atoms_give_averages_and_spreads(seed):
     assert found.space_group_number == 1
 
 
-def test_a_shear_that_is_not_rhombohedral_spreads_the_angles():
+def test_a_shear_that_is_not_rhombohedral_spreads_the_angles() -> None:
     atoms = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S", "conventional")
     atoms.set_cell(atoms.cell.array @ np.diag([1.01, 1.0, 1.0]), scale_atoms=True)
     assert measure_distortion(atoms).alpha_rh_spread > 0.3
 
 
-def test_a_left_handed_cell():
+def test_a_left_handed_cell() -> None:
     atoms = PAPER.to_atoms("Pb", "S", [[0, 1, 0], [1, 0, 0], [0, 0, 2]])
     assert atoms.cell.handedness == -1
     assert measure_distortion(atoms).offset == pytest.approx(0.12, abs=1e-10)
 
 
-def test_the_cation_is_found_or_named():
+def test_the_cation_is_found_or_named() -> None:
     atoms = PAPER.to_atoms("Pb", "S")
     assert measure_distortion(atoms).vacancies.keys() == {"Pb", "S"}
     named = measure_distortion(atoms, cation="S")
@@ -175,6 +178,6 @@ def between_sites() -> Atoms:
         (Atoms("PbS", [[0, 0, 0], [0, 0, 0.1]], cell=[6, 6, 6], pbc=True), "Two atoms are on one place"),
     ],
 )
-def test_what_is_no_rock_salt_is_refused(atoms, message):
+def test_what_is_no_rock_salt_is_refused(atoms: Atoms, message: str) -> None:
     with pytest.raises(QdsimError, match=message):
         measure_distortion(atoms)

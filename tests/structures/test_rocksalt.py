@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 
 from qdsim.errors import QdsimError
 from qdsim.structures import POLAR_AXIS, RhombohedralState, supercell_matrix
+from qdsim.structures.rocksalt import Supercell
 
 states = st.builds(
     RhombohedralState,
@@ -14,7 +17,7 @@ states = st.builds(
 )
 
 
-def test_cubic_cell_is_the_textbook_one():
+def test_cubic_cell_is_the_textbook_one() -> None:
     state = RhombohedralState.from_lattice_constant(6.0)
     assert state.volume == 54.0
     np.testing.assert_allclose(state.cell, 3.0 * (1 - np.eye(3)), atol=1e-13)
@@ -22,7 +25,7 @@ def test_cubic_cell_is_the_textbook_one():
 
 @settings(deadline=None)
 @given(states)
-def test_cell_has_the_volume_and_angle_asked_for(state):
+def test_cell_has_the_volume_and_angle_asked_for(state: RhombohedralState) -> None:
     assert np.linalg.det(state.cell) == pytest.approx(state.volume, rel=1e-13)
     v1, v2, _ = state.cell
     assert np.degrees(np.arccos(v1 @ v2 / (v1 @ v1))) == pytest.approx(state.alpha, abs=1e-11)
@@ -31,7 +34,7 @@ def test_cell_has_the_volume_and_angle_asked_for(state):
 
 @settings(deadline=None)
 @given(states)
-def test_cell_derivative_is_that_of_the_cell(state):
+def test_cell_derivative_is_that_of_the_cell(state: RhombohedralState) -> None:
     h = 1e-4
     above, below = (RhombohedralState(state.volume, state.alpha + d).cell for d in (h, -h))
     np.testing.assert_allclose(state.cell_alpha_derivative, (above - below) / (2 * h), atol=1e-8)
@@ -40,7 +43,7 @@ def test_cell_derivative_is_that_of_the_cell(state):
 
 @settings(deadline=None)
 @given(states, st.sampled_from(["primitive", "conventional", (2, 1, 1), [[1, 0, 2], [0, 1, 1], [-1, 0, 1]]]))
-def test_from_atoms_inverts_to_atoms(state, supercell):
+def test_from_atoms_inverts_to_atoms(state: RhombohedralState, supercell: Supercell) -> None:
     found = RhombohedralState.from_atoms(state.to_atoms("Pb", "S", supercell))
     assert found.volume == pytest.approx(state.volume, abs=1e-10)
     assert found.alpha == pytest.approx(state.alpha, abs=1e-10)
@@ -49,7 +52,7 @@ def test_from_atoms_inverts_to_atoms(state, supercell):
 
 @settings(deadline=None)
 @given(states)
-def test_the_cation_moves_along_111(state):
+def test_the_cation_moves_along_111(state: RhombohedralState) -> None:
     atoms, centred = (s.to_atoms("Pb", "S") for s in (state, RhombohedralState(state.volume, state.alpha)))
     np.testing.assert_allclose(atoms.positions[1], 0, atol=1e-13)
     moved = atoms.get_distances(0, 1, mic=True, vector=True)[0] - centred.get_distances(0, 1, mic=True, vector=True)[0]
@@ -61,19 +64,19 @@ def test_the_cation_moves_along_111(state):
     ("supercell", "n_atoms"),
     [("primitive", 2), ("conventional", 8), ((2, 2, 2), 64), ([1, 1, 3], 24), (2 * np.eye(3, dtype=int), 16)],
 )
-def test_supercells_hold_the_right_number_of_atoms(supercell, n_atoms):
+def test_supercells_hold_the_right_number_of_atoms(supercell: Supercell, n_atoms: int) -> None:
     atoms = RhombohedralState(53.0, 59.5, 0.1).to_atoms("Pb", "Te", supercell)
     assert atoms.get_chemical_symbols() == ["Pb"] * (n_atoms // 2) + ["Te"] * (n_atoms // 2)
     assert atoms.get_volume() == pytest.approx(53.0 * n_atoms / 2)
     assert atoms.pbc.all()
 
 
-def test_the_conventional_cell_of_rock_salt_is_a_cube():
+def test_the_conventional_cell_of_rock_salt_is_a_cube() -> None:
     atoms = RhombohedralState.from_lattice_constant(5.936).to_atoms("Pb", "S", "conventional")
     np.testing.assert_allclose(atoms.cell.array, 5.936 * np.eye(3), atol=1e-13)
 
 
-def test_a_named_supercell_cannot_be_altered_from_outside():
+def test_a_named_supercell_cannot_be_altered_from_outside() -> None:
     supercell_matrix("conventional")[0, 0] = 7
     assert supercell_matrix("conventional")[0, 0] == -1
 
@@ -89,7 +92,7 @@ def test_a_named_supercell_cannot_be_altered_from_outside():
         ([[1, 0, 0], [0, 1, 0], [1, 1, 0]], "singular"),
     ],
 )
-def test_no_supercell_is_refused(supercell, message):
+def test_no_supercell_is_refused(supercell: Any, message: str) -> None:
     with pytest.raises(QdsimError, match=message):
         supercell_matrix(supercell)
 
@@ -106,11 +109,11 @@ def test_no_supercell_is_refused(supercell, message):
         ((53.0, 60.0, float("inf")), "offset"),
     ],
 )
-def test_no_state_is_refused(numbers, message):
+def test_no_state_is_refused(numbers: tuple[float, ...], message: str) -> None:
     with pytest.raises(QdsimError, match=message):
         RhombohedralState(*numbers)
 
 
-def test_one_element_is_no_compound():
+def test_one_element_is_no_compound() -> None:
     with pytest.raises(QdsimError, match="both Pb"):
         RhombohedralState(53.0).to_atoms("Pb", "Pb")

@@ -17,15 +17,20 @@ def changed(inputs: dict[str, Any], structure: orm.StructureData, **scf: Any) ->
     return {"cp2k": {**inputs, "structure": structure, "parameters": orm.Dict(parameters)}}
 
 
-def attempts(node: orm.WorkChainNode) -> list[orm.CalcJobNode]:
-    return sorted((called for called in node.called if isinstance(called, orm.CalcJobNode)), key=lambda job: job.pk)
+def identifier(job: orm.CalcJobNode) -> int:
+    assert job.pk is not None
+    return job.pk
 
 
-def reports(node: orm.WorkChainNode) -> str:
+def attempts(node: orm.ProcessNode) -> list[orm.CalcJobNode]:
+    return sorted((called for called in node.called if isinstance(called, orm.CalcJobNode)), key=identifier)
+
+
+def reports(node: orm.ProcessNode) -> str:
     return "\n".join(log.message for log in orm.Log.collection.get_logs_for(node))
 
 
-def test_single_point_has_energy_forces_and_stress(cp2k_inputs, stretched) -> None:
+def test_single_point_has_energy_forces_and_stress(cp2k_inputs: dict[str, Any], stretched: orm.StructureData) -> None:
     outputs, node = run_get_node(Cp2kWorkChain, **changed(cp2k_inputs, stretched))
     assert node.is_finished_ok, node.exit_message
     assert outputs["output_parameters"]["scf_converged"]
@@ -34,7 +39,9 @@ def test_single_point_has_energy_forces_and_stress(cp2k_inputs, stretched) -> No
     assert outputs["output_arrays"].get_array("stress").shape == (3, 3)
 
 
-def test_scf_that_does_not_converge_is_softened_then_smeared(cp2k_inputs, stretched) -> None:
+def test_scf_that_does_not_converge_is_softened_then_smeared(
+    cp2k_inputs: dict[str, Any], stretched: orm.StructureData
+) -> None:
     reference, _ = run_get_node(Cp2kWorkChain, **changed(cp2k_inputs, stretched))
     outputs, node = run_get_node(Cp2kWorkChain, **changed(cp2k_inputs, stretched, MAX_SCF=2))
     assert node.is_finished_ok, node.exit_message
@@ -48,21 +55,21 @@ def test_scf_that_does_not_converge_is_softened_then_smeared(cp2k_inputs, stretc
     assert outputs["output_parameters"]["energy"] == pytest.approx(energy, abs=1e-4)
 
 
-def test_hopeless_scf_is_bounded_and_reported(cp2k_inputs, stretched) -> None:
+def test_hopeless_scf_is_bounded_and_reported(cp2k_inputs: dict[str, Any], stretched: orm.StructureData) -> None:
     _, node = run_get_node(Cp2kWorkChain, **changed(cp2k_inputs, stretched, EPS_SCF=1e-30, MAX_SCF=3))
     assert node.exit_status == 411
-    assert "3 attempts" in node.exit_message
+    assert "3 attempts" in str(node.exit_message)
     assert "output_parameters" not in node.outputs
 
 
-def test_abort_passes_on_the_message_of_cp2k(cp2k_inputs, stretched) -> None:
+def test_abort_passes_on_the_message_of_cp2k(cp2k_inputs: dict[str, Any], stretched: orm.StructureData) -> None:
     inputs = changed(cp2k_inputs, stretched)
     parameters = inputs["cp2k"]["parameters"].get_dict()
     parameters["FORCE_EVAL"]["SUBSYS"]["KIND"][0]["BASIS_SET"] = "NO-SUCH-BASIS"
     inputs["cp2k"]["parameters"] = orm.Dict(parameters)
     _, node = run_get_node(Cp2kWorkChain, **inputs)
     assert node.exit_status == 410
-    assert "NO-SUCH-BASIS" in node.exit_message
+    assert "NO-SUCH-BASIS" in str(node.exit_message)
     assert len(attempts(node)) == 1
 
 
@@ -82,7 +89,13 @@ wait $child
 
 @pytest.mark.parametrize(("times", "statuses", "exit_status"), [(1, [303, 0], 0), (2, [303, 303], 412)])
 def test_killed_run_is_repeated_once(
-    times, statuses, exit_status, cp2k_inputs, stretched, cp2k_executable, tmp_path: Path
+    times: int,
+    statuses: list[int],
+    exit_status: int,
+    cp2k_inputs: dict[str, Any],
+    stretched: orm.StructureData,
+    cp2k_executable: Path,
+    tmp_path: Path,
 ) -> None:
     marks = tmp_path / "marks"
     marks.mkdir()
@@ -98,7 +111,9 @@ def test_killed_run_is_repeated_once(
     assert node.exit_status == exit_status
 
 
-def test_walltime_continues_from_the_written_wavefunction(cp2k_inputs, stretched) -> None:
+def test_walltime_continues_from_the_written_wavefunction(
+    cp2k_inputs: dict[str, Any], stretched: orm.StructureData
+) -> None:
     inputs = changed(cp2k_inputs, stretched)
     parameters = inputs["cp2k"]["parameters"].get_dict()
     parameters["GLOBAL"]["WALLTIME"] = 2
