@@ -13,7 +13,6 @@ export PATH := $(PATH):$(CURDIR)/.conda/bin
 demo: venv cp2k
 	@$(BIN)/qdsim init
 	@$(BIN)/qdsim run examples/quickstart.yaml
-	@$(BIN)/qdsim results
 	@$(BIN)/qdsim report -o report.html --force
 	@echo "The report is in $(CURDIR)/report.html"
 

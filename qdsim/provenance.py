@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from aiida.orm import ProcessNode, StructureData, WorkChainNode
 
 CAMPAIGN_PROCESS = "aiida.workflows:qdsim.campaign"
-CACHED_FROM = "_aiida_cached_from"
+CP2K_PROCESS = "aiida.calculations:cp2k"
+TASK_PROCESSES = {f"aiida.workflows:qdsim.{name}" for name in ("cp2k", "relax", "relax.fixed_cell")}
+CACHED_FROM = "extras._aiida_cached_from"
+TERMINATED = {"finished", "excepted", "killed"}
 
 TaskState = Literal["waiting", "running", "done", "failed"]
 
@@ -35,11 +39,11 @@ class Task:
     """One calculation, or one relaxation of several, of a campaign."""
 
     label: str
-    section: str
+    pk: int
     uuid: str
     state: TaskState
-    message: str = ""
-    calculations: tuple[Calculation, ...] = field(default=(), repr=False)
+    message: str
+    calculations: tuple[Calculation, ...] = field(repr=False)
 
 
 def find_campaign(identifier: str | None = None) -> WorkChainNode:
@@ -105,91 +109,136 @@ def section(campaign: WorkChainNode, name: str) -> WorkChainNode | None:
 
 
 def tasks(campaign: WorkChainNode) -> list[Task]:
-    """Return what a campaign has launched so far, in the order of launching."""
-    from aiida import orm
+    """Return what a campaign has launched so far, in the order of launching.
 
-    query = orm.QueryBuilder()
-    query.append(orm.WorkChainNode, filters={"id": campaign.pk}, tag="campaign")
-    query.append(
-        orm.WorkChainNode, with_incoming="campaign", tag="section", edge_tag="section_call", edge_project=["label"]
-    )
-    attributes = ("process_state", "exit_status", "exit_message")
-    query.append(
-        orm.WorkChainNode,
-        with_incoming="section",
-        tag="task",
-        project=["id", "uuid", *(f"attributes.{name}" for name in attributes)],
-        edge_tag="task_call",
-        edge_project=["label"],
-    )
-    query.order_by({"task": "id"})
-    runs = _calculations(campaign)
-    found = []
-    for row in query.dict():
-        task = row["task"]
-        state, status, message = (task[f"attributes.{name}"] for name in attributes)
-        calculations = tuple(runs[task["id"]])
-        found.append(
-            Task(
-                label=row["task_call"]["label"],
-                section=row["section_call"]["label"],
-                uuid=task["uuid"],
-                state=_state(state, status, calculations),
-                message=message or "",
-                calculations=calculations,
-            )
-        )
-    return found
+    The label of a task joins the call labels from its section down, such as `linear_p0p0200__relaxed`.
+    """
+    root = cast("int", campaign.pk)
+    tree = _calls(root)
+    runs = _runs([call.pk for calls in tree.values() for call in calls if call.process_type == CP2K_PROCESS])
+    found: list[Task] = []
+    for section_call in tree[root]:
+        _gather(tree, runs, section_call, (), found)
+    return sorted(found, key=lambda task: task.pk)
 
 
-def _state(process_state: str, exit_status: int | None, calculations: tuple[Calculation, ...]) -> TaskState:
-    if process_state == "finished":
-        return "done" if exit_status == 0 else "failed"
-    if process_state in {"excepted", "killed"}:
-        return "failed"
+@dataclass(frozen=True)
+class _Call:
+    """A process and the label of the link that called it."""
+
+    pk: int
+    uuid: str
+    label: str
+    process_type: str
+    state: str
+    exit_status: int | None
+    message: str | None
+    reused: bool
+
+
+def _gather(
+    tree: dict[int, list[_Call]], runs: dict[int, _Run], call: _Call, labels: tuple[str, ...], found: list[Task]
+) -> None:
+    """Collect the tasks below a call: the topmost processes that do nothing but run CP2K."""
+    for child in tree.get(call.pk, []):
+        path = (*labels, child.label)
+        if child.process_type in TASK_PROCESSES:
+            calculations = tuple(_calculation(run, runs) for run in _below(tree, child))
+            state = _state(child, calculations)
+            found.append(Task("__".join(path), child.pk, child.uuid, state, child.message or "", calculations))
+        else:
+            _gather(tree, runs, child, path, found)
+
+
+def _below(tree: dict[int, list[_Call]], call: _Call) -> Iterator[_Call]:
+    """Yield the CP2K runs below a call."""
+    for child in tree.get(call.pk, []):
+        if child.process_type == CP2K_PROCESS:
+            yield child
+        yield from _below(tree, child)
+
+
+def _state(call: _Call, calculations: tuple[Calculation, ...]) -> TaskState:
+    if call.state in TERMINATED:
+        return "done" if call.state == "finished" and call.exit_status == 0 else "failed"
     return "running" if calculations else "waiting"
 
 
-def _calculations(campaign: WorkChainNode) -> dict[int, list[Calculation]]:
-    """Return the CP2K runs under each task, by the task's PK."""
+def _calls(root: int) -> dict[int, list[_Call]]:
+    """Return the work chains and calculations that each process below `root` has called, by the caller's PK."""
     from aiida import orm
 
-    found: dict[int, list[Calculation]] = defaultdict(list)
-    for depth in (1, 2):  # a single point calls CP2K through one work chain, a relaxation through two
+    attributes = ("process_state", "exit_status", "exit_message")
+    tree: dict[int, list[_Call]] = {}
+    level = [root]
+    while level:
         query = orm.QueryBuilder()
-        query.append(orm.WorkChainNode, filters={"id": campaign.pk}, tag="campaign")
-        query.append(orm.WorkChainNode, with_incoming="campaign", tag="section")
-        query.append(orm.WorkChainNode, with_incoming="section", tag="level_1", project=["id"])
-        if depth == 2:  # noqa: PLR2004
-            query.append(orm.WorkChainNode, with_incoming="level_1", tag="level_2")
+        query.append(orm.WorkChainNode, filters={"id": {"in": level}}, tag="caller", project=["id"])
         query.append(
-            orm.CalcJobNode,
-            with_incoming=f"level_{depth}",
-            tag="run",
-            project=["uuid", "attributes.process_state", "attributes.exit_status", f"extras.{CACHED_FROM}"],
+            (orm.WorkChainNode, orm.CalcJobNode),
+            with_incoming="caller",
+            tag="called",
+            project=["id", "uuid", "process_type", *(f"attributes.{name}" for name in attributes), CACHED_FROM],
+            edge_filters={"type": {"in": ["call_work", "call_calc"]}},
+            edge_tag="call",
+            edge_project=["label"],
         )
-        query.append(
-            orm.Dict,
-            with_incoming="run",
-            tag="output",
-            edge_filters={"label": "output_parameters"},
-            project=["attributes.wall_time", "attributes.cp2k_version"],
-            outerjoin=True,
-        )
-        query.order_by({"run": "id"})
+        query.order_by({"called": "id"})
+        tree |= {pk: [] for pk in level}
+        level = []
         for row in query.dict():
-            run, output = row["run"], row["output"]
-            found[row["level_1"]["id"]].append(
-                Calculation(
-                    uuid=run["uuid"],
-                    finished=run["attributes.process_state"] in {"finished", "excepted", "killed"},
-                    ok=run["attributes.exit_status"] == 0,
-                    reused=run[f"extras.{CACHED_FROM}"] is not None,
-                    wall_time=output["attributes.wall_time"],
-                    version=output["attributes.cp2k_version"],
+            called = row["called"]
+            state, status, message = (called[f"attributes.{name}"] for name in attributes)
+            tree[row["caller"]["id"]].append(
+                _Call(
+                    pk=called["id"],
+                    uuid=called["uuid"],
+                    label=row["call"]["label"],
+                    process_type=called["process_type"],
+                    state=state or "created",
+                    exit_status=status,
+                    message=message,
+                    reused=called[CACHED_FROM] is not None,
                 )
             )
-    return found
+            level.append(called["id"])
+    return tree
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a run says of itself in its parsed output."""
+
+    wall_time: float | None
+    version: str | None
+
+
+def _runs(pks: list[int]) -> dict[int, _Run]:
+    from aiida import orm
+
+    if not pks:
+        return {}
+    query = orm.QueryBuilder()
+    query.append(orm.CalcJobNode, filters={"id": {"in": pks}}, tag="run", project=["id"])
+    query.append(
+        orm.Dict,
+        with_incoming="run",
+        edge_filters={"label": "output_parameters"},
+        project=["attributes.wall_time", "attributes.cp2k_version"],
+    )
+    return {pk: _Run(wall_time, version) for pk, wall_time, version in query.all()}
+
+
+def _calculation(call: _Call, runs: dict[int, _Run]) -> Calculation:
+    run = runs.get(call.pk, _Run(None, None))
+    return Calculation(
+        uuid=call.uuid,
+        finished=call.state in TERMINATED,
+        ok=call.state == "finished" and call.exit_status == 0,
+        reused=call.reused,
+        wall_time=run.wall_time,
+        version=run.version,
+    )
 
 
 def calculations(campaign: WorkChainNode) -> list[Calculation]:

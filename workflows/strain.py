@@ -7,8 +7,8 @@ from aiida.engine import ExitCode, WorkChain, calcfunction
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from qdsim.analysis.equation_of_state import EquationOfState, fit_birch_murnaghan
-from qdsim.analysis.ferroelectric import Phase, summarise_strain
-from qdsim.analysis.relaxation import RelaxationStep
+from qdsim.analysis.ferroelectric import ComputedStrain, Phase, summarise_strain
+from qdsim.analysis.phase import describe_phase
 from qdsim.analysis.strain import strained_volume
 from qdsim.errors import QdsimError
 from qdsim.structures import RhombohedralState
@@ -16,7 +16,6 @@ from qdsim.workflows.cp2k import Cp2kWorkChain, cp2k_inputs, failure_of
 from qdsim.workflows.documents import Lattice, RelaxationPath, StrainSettings, strain_label
 from qdsim.workflows.relax import (
     RhombohedralRelaxWorkChain,
-    describe,
     relaxation_step,
     structure_of,
 )
@@ -69,42 +68,102 @@ def strain_structures(
 
 
 @calcfunction
-def well_point(
-    structure: orm.StructureData, lattice: orm.Dict, output_parameters: orm.Dict, output_arrays: orm.ArrayData
-) -> orm.Dict:
-    """Express a single point as a step in alpha_rh and offset."""
-    step = relaxation_step(structure, lattice, output_parameters, output_arrays)
-    return orm.Dict(step.model_dump(mode="json"))
+def summarise_point(lattice: orm.Dict, **computed: Any) -> orm.Dict:
+    """Join what was computed at one strain: see :class:`qdsim.analysis.ferroelectric.ComputedStrain`."""
+    cation = lattice["cation"]
+    structures = {role: node for role, node in computed.items() if isinstance(node, orm.StructureData)}
+    found: dict[str, Any] = {
+        "volume": RhombohedralState.from_atoms(next(iter(structures.values())).get_ase(), cation).volume
+    }
+    if "centred_output" in computed:
+        atoms = structures["centred"].get_ase()
+        found["centred"] = describe_phase(atoms, cation, computed["centred_output"].get_dict())
+    if "phase" in computed:
+        found["relaxed"] = Phase(**computed["phase"].get_dict())
+    if "path" in computed:
+        found["path"] = RelaxationPath(**computed["path"].get_dict()).steps
+    found["wells"] = [
+        relaxation_step(structures[role], lattice, computed[f"{role}_output"], computed[f"{role}_arrays"])
+        for role in sorted(structures)
+        if role.startswith("well") and f"{role}_output" in computed
+    ]
+    return orm.Dict(ComputedStrain(label="", **found).model_dump(mode="json"))
 
 
 @calcfunction
-def summarise(lattice: orm.Dict, settings: orm.Dict, equation_of_state: orm.Dict, **computed: orm.Dict) -> orm.Dict:
-    """Wrap :func:`qdsim.analysis.ferroelectric.summarise_strain`; what failed is absent from `computed`."""
+def summarise(lattice: orm.Dict, settings: orm.Dict, equation_of_state: orm.Dict, **points: orm.Dict) -> orm.Dict:
+    """Wrap :func:`qdsim.analysis.ferroelectric.summarise_strain`."""
     wanted = StrainSettings(**settings.get_dict())
+    labels = [strain_label(wanted.quantity, value) for value in wanted.values]
+    computed = [ComputedStrain(**{**points[label].get_dict(), "label": label}) for label in labels if label in points]
     eos = EquationOfState(**equation_of_state.get_dict())
-    points = []
-    for value in wanted.values:
-        label = strain_label(wanted.quantity, value)
-        own = {key.removeprefix(f"{label}__"): node for key, node in computed.items() if key.startswith(f"{label}__")}
-        points.append(
-            {
-                "label": label,
-                "volume": strained_volume(wanted.quantity, value, eos),
-                "centred": Phase(**own["centred"].get_dict()) if "centred" in own else None,
-                "relaxed": Phase(**own["relaxed"].get_dict()) if "relaxed" in own else None,
-                "wells": [RelaxationStep(**own[key].get_dict()) for key in sorted(own) if key.startswith("well_")],
-                "path": RelaxationPath(**own["path"].get_dict()).steps if "path" in own else (),
-            }
-        )
-    results = summarise_strain(lattice["compound"], wanted.protocol, eos, points)
+    results = summarise_strain(lattice["compound"], wanted.protocol, eos, computed)
     return orm.Dict(results.model_dump(mode="json"))
+
+
+class StrainPointWorkChain(WorkChain):
+    """Compute the centred phase, the double well and the relaxed phase at one strain.
+
+    The relaxation comes first: it is a sequence, and what can run side by side fills the slots that it leaves.
+    """
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        """Declare inputs, outputs, outline and exit codes."""
+        super().define(spec)
+        spec.expose_inputs(RhombohedralRelaxWorkChain, exclude=("structure",))
+        spec.input_namespace(
+            "structures",
+            valid_type=orm.StructureData,
+            dynamic=True,
+            help="`relaxed` (its start), `centred`, `well_0`.",
+        )
+        spec.output("results", valid_type=orm.Dict, help="See `qdsim.analysis.ferroelectric.ComputedStrain`.")
+        spec.output("relaxed", valid_type=orm.StructureData, required=False, help="The relaxed structure.")
+        spec.outline(cls.run_relaxation, cls.run_single_points, cls.finish)
+        spec.exit_code(432, "ERROR_CALCULATIONS_FAILED", message="{reasons}")
+
+    def run_relaxation(self) -> None:
+        """Submit the relaxation."""
+        inputs = self.exposed_inputs(RhombohedralRelaxWorkChain)
+        inputs["structure"] = self.inputs.structures["relaxed"]
+        inputs["metadata"] = {"call_link_label": "relaxed"}
+        self.to_context(relaxed=self.submit(RhombohedralRelaxWorkChain, **inputs))
+
+    def run_single_points(self) -> None:
+        """Submit the centred phase and the double well."""
+        for role, structure in self.inputs.structures.items():
+            if role != "relaxed":
+                inputs = cp2k_inputs(self.inputs, structure)
+                inputs["metadata"] = {"call_link_label": role}
+                self.to_context(**{role: self.submit(Cp2kWorkChain, **inputs)})
+
+    def finish(self) -> ExitCode | None:
+        """Hand out what there is, and say what failed."""
+        computed: dict[str, Any] = dict(self.inputs.structures)
+        failures = []
+        for role in self.inputs.structures:
+            process = self.ctx[role]
+            names = {"results": "phase", "path": "path"} if role == "relaxed" else {}
+            if process.is_finished_ok:
+                names |= {"output_parameters": f"{role}_output"} if role != "relaxed" else {}
+                names |= {"output_arrays": f"{role}_arrays"} if role.startswith("well") else {}
+            else:
+                failures.append(f"{role}: {failure_of(process)}")
+            computed |= {name: process.outputs[key] for key, name in names.items() if key in process.outputs}
+        self.out("results", summarise_point(self.inputs.lattice, **computed))
+        if self.ctx.relaxed.is_finished_ok:
+            self.out("relaxed", self.ctx.relaxed.outputs.structure)
+        if failures:
+            return self.exit_codes.ERROR_CALCULATIONS_FAILED.format(reasons=" ".join(failures))
+        return None
 
 
 class StrainWorkChain(WorkChain):
     """Strain a rock-salt crystal hydrostatically and follow its centred and its off-centred phase.
 
     The k-mesh and the real-space grid are those of the shared `cp2k.parameters` throughout, so that energies can be
-    compared. Everything at the strains runs side by side once the equation of state has given the reference volume.
+    compared. The strains run side by side once the equation of state has given the reference volume.
     """
 
     @classmethod
@@ -117,40 +176,31 @@ class StrainWorkChain(WorkChain):
         spec.input("relaxation", valid_type=orm.Dict, help="See `qdsim.analysis.relaxation.RelaxationSettings`.")
         spec.output("equation_of_state", valid_type=orm.Dict, required=False, help="See `EquationOfState`.")
         spec.output("results", valid_type=orm.Dict, required=False, help="See `StrainResults`.")
-        spec.output_namespace("structures", valid_type=orm.StructureData, dynamic=True, help="Both phases, by strain.")
-        spec.outline(
-            cls.run_equation_of_state,
-            cls.inspect_equation_of_state,
-            cls.run_strains,
-            cls.finish,
-        )
+        spec.output_namespace("structures", dynamic=True, help="`centred` and `relaxed`, under each strain's label.")
+        spec.outline(cls.run_equation_of_state, cls.inspect_equation_of_state, cls.run_strains, cls.finish)
         spec.exit_code(430, "ERROR_NO_EQUATION_OF_STATE", message="No equation of state: {reason}")
-        spec.exit_code(431, "ERROR_SOME_POINTS_FAILED", message="{count} of {total} calculations failed: {reasons}")
-
-    def _single_point(self, label: str, structure: orm.StructureData) -> None:
-        inputs = cp2k_inputs(self.inputs, structure)
-        inputs["metadata"] = {"call_link_label": label}
-        self.to_context(**{label: self.submit(Cp2kWorkChain, **inputs)})
+        spec.exit_code(431, "ERROR_SOME_POINTS_FAILED", message="{count} of {total} points failed: {reasons}")
 
     def run_equation_of_state(self) -> None:
         """Submit the centred phase at every volume."""
         self.ctx.volumes = equation_of_state_structures(self.inputs.lattice, self.inputs.settings)
         for label, structure in self.ctx.volumes.items():
-            self._single_point(label, structure)
+            inputs = cp2k_inputs(self.inputs, structure)
+            inputs["metadata"] = {"call_link_label": label}
+            self.to_context(**{label: self.submit(Cp2kWorkChain, **inputs)})
 
     def inspect_equation_of_state(self) -> ExitCode | None:
         """Fit what has been computed."""
         computed: dict[str, orm.Data] = {}
-        failures = []
+        self.ctx.failures = []
         for label, structure in self.ctx.volumes.items():
             process = self.ctx[label]
             if process.is_finished_ok:
                 computed |= {label: structure, f"{label}_output": process.outputs.output_parameters}
             else:
-                failures.append(failure_of(process))
-        self.ctx.failures = failures
+                self.ctx.failures.append(f"{label}: {failure_of(process)}")
         if len(computed) // 2 < SMALLEST_EQUATION_OF_STATE:
-            return self.exit_codes.ERROR_NO_EQUATION_OF_STATE.format(reason=" ".join(failures))
+            return self.exit_codes.ERROR_NO_EQUATION_OF_STATE.format(reason=" ".join(self.ctx.failures))
         fitted, process = fit_equation_of_state.run_get_node(lattice=self.inputs.lattice, **computed)
         if not process.is_finished_ok:
             return self.exit_codes.ERROR_NO_EQUATION_OF_STATE.format(reason=process.exit_message)
@@ -159,58 +209,40 @@ class StrainWorkChain(WorkChain):
         return None
 
     def run_strains(self) -> None:
-        """Submit both phases at every strain."""
-        self.ctx.structures = strain_structures(self.inputs.lattice, self.inputs.settings, self.ctx.equation_of_state)
-        for label, structure in self.ctx.structures.items():
-            if label.endswith("__relaxed"):
-                self._relaxation(label, structure)
-            else:
-                self._single_point(label, structure)
-
-    def _relaxation(self, label: str, start: orm.StructureData) -> None:
-        inputs = {
-            **self.exposed_inputs(Cp2kWorkChain),
-            "structure": start,
-            "lattice": self.inputs.lattice,
-            "settings": self.inputs.relaxation,
-            "metadata": {"call_link_label": label},
-        }
-        self.to_context(**{label: self.submit(RhombohedralRelaxWorkChain, **inputs)})
+        """Submit every strain."""
+        structures = strain_structures(self.inputs.lattice, self.inputs.settings, self.ctx.equation_of_state)
+        self.ctx.points = {}
+        for label, structure in structures.items():
+            point, _, role = label.partition("__")
+            self.ctx.points.setdefault(point, {})[role] = structure
+        for point, roles in self.ctx.points.items():
+            inputs = {
+                **self.exposed_inputs(Cp2kWorkChain),
+                "structures": roles,
+                "lattice": self.inputs.lattice,
+                "settings": self.inputs.relaxation,
+                "metadata": {"call_link_label": point},
+            }
+            self.to_context(**{point: self.submit(StrainPointWorkChain, **inputs)})
 
     def finish(self) -> ExitCode | None:
         """Summarise what has been computed, and say what has not."""
-        computed: dict[str, orm.Dict] = {}
-        relaxed: dict[str, orm.StructureData] = {}
-        failures = list(self.ctx.failures)
-        for label in self.ctx.structures:
+        points, structures, failures = {}, {}, list(self.ctx.failures)
+        for label, roles in self.ctx.points.items():
             process = self.ctx[label]
             if not process.is_finished_ok:
-                failures.append(failure_of(process))
-            computed |= self._outcome(label, process)
-            if label.endswith("__relaxed") and process.is_finished_ok:
-                relaxed[label] = process.outputs.structure
-        self.out(
-            "results",
-            summarise(self.inputs.lattice, self.inputs.settings, self.ctx.equation_of_state, **computed),
-        )
-        centred = {label: node for label, node in self.ctx.structures.items() if label.endswith("__centred")}
-        self.out("structures", {**centred, **relaxed})
+                failures.append(f"{label}: {failure_of(process)}")
+            if "results" in process.outputs:
+                points[label] = process.outputs.results
+            structures[label] = {"centred": roles["centred"]}
+            if "relaxed" in process.outputs:
+                structures[label]["relaxed"] = process.outputs.relaxed
+        self.out("structures", structures)
+        if points:
+            inputs = (self.inputs.lattice, self.inputs.settings, self.ctx.equation_of_state)
+            self.out("results", summarise(*inputs, **points))
         if failures:
-            total = len(self.ctx.volumes) + len(self.ctx.structures)
+            total = len(self.ctx.volumes) + len(self.ctx.points)
             reasons = " ".join(failures)
             return self.exit_codes.ERROR_SOME_POINTS_FAILED.format(count=len(failures), total=total, reasons=reasons)
         return None
-
-    def _outcome(self, name: str, process: orm.ProcessNode) -> dict[str, Any]:
-        """Return the documents of one calculation: a failed relaxation still has its path."""
-        outputs = process.outputs
-        if name.endswith("__relaxed"):
-            found = {"relaxed": outputs.results} if process.is_finished_ok else {}
-            path = {"path": outputs.path} if "path" in outputs else {}
-            return {name.replace("__relaxed", f"__{role}"): node for role, node in {**found, **path}.items()}
-        if not process.is_finished_ok:
-            return {}
-        structure, lattice = self.ctx.structures[name], self.inputs.lattice
-        if name.endswith("__centred"):
-            return {name: describe(structure, lattice, outputs.output_parameters)}
-        return {name: well_point(structure, lattice, outputs.output_parameters, outputs.output_arrays)}

@@ -21,7 +21,7 @@ Examples:
 @click.option("--csv", "form", flag_value="csv", help="Print one row a strain.")
 @click.pass_obj
 def command(session: Session, campaign: str | None, form: str | None) -> None:
-    """Print the results of CAMPAIGN, given by name, PK or UUID; of the newest one where none is given."""
+    """Print the results of CAMPAIGN (name, PK or UUID), or of the newest one where none is given."""
     from qdsim.errors import QdsimError
     from qdsim.machine.profile import open_profile
     from qdsim.provenance import find_campaign, nodes_behind, strain_results
@@ -30,7 +30,9 @@ def command(session: Session, campaign: str | None, form: str | None) -> None:
     node = find_campaign(campaign)
     results = strain_results(node)
     if results is None:
-        raise QdsimError(f"Campaign '{node.label}' has no results yet; 'qdsim status {node.label}' shows how far it is.")
+        raise QdsimError(
+            f"Campaign '{node.label}' has no results yet; 'qdsim status {node.label}' shows how far it is."
+        )
     if form == "json":
         import json
 

@@ -79,8 +79,18 @@ def create_profile(name: str) -> None:
             )
     except AiidaException as error:
         raise QdsimError(f"the AiiDA profile {name!r} could not be made: {error}.") from error
+    _let_readers_and_writer_coexist(Path(config.get_profile(name).storage_config["filepath"]))
     config.set_default_profile(name, overwrite=False)
     config.store()
+
+
+def _let_readers_and_writer_coexist(storage: Path) -> None:
+    """Give the database a write-ahead log, for good: whoever looks at it no longer blocks the daemon's commits."""
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(storage / "database.sqlite")) as database:
+        database.execute("PRAGMA journal_mode=WAL")
 
 
 def delete_profile(name: str) -> None:

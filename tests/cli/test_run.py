@@ -154,6 +154,8 @@ def test_client_and_worker_are_killed_and_nothing_is_lost(machine: "Machine", ca
     for line in client.stdout:
         if re.search(r"killed: [1-9]", line):
             break
+    else:
+        pytest.fail("the client ended before it reported a single point")
     client.kill()
     client.wait()
     (worker,) = machine.python(
