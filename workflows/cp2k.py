@@ -156,6 +156,5 @@ def cp2k_inputs(exposed: Any, structure: orm.StructureData, parent: orm.RemoteDa
     inputs: dict[str, Any] = {"cp2k": {**exposed.cp2k, "structure": structure}}
     if parent is not None:
         inputs["cp2k"]["parent_calc_folder"] = parent
-    if "max_iterations" in exposed:
-        inputs["max_iterations"] = exposed.max_iterations
-    return inputs
+    # Handed on from the top: defaults made here would be nodes out of nowhere.
+    return inputs | {name: exposed[name] for name in ("max_iterations", "clean_workdir") if name in exposed}

@@ -91,7 +91,7 @@ class RhombohedralRelaxWorkChain(WorkChain):
     def define(cls, spec: WorkChainSpec) -> None:
         """Declare inputs, outputs, outline and exit codes."""
         super().define(spec)
-        spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure", "cp2k.parent_calc_folder", "clean_workdir"))
+        spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure", "cp2k.parent_calc_folder"))
         spec.input("structure", valid_type=orm.StructureData, help="Off-centre start; its volume is kept.")
         spec.input("parent_folder", valid_type=orm.RemoteData, required=False, help="A wavefunction to start from.")
         spec.input("lattice", valid_type=orm.Dict, help="See `qdsim.workflows.documents.Lattice`.")
@@ -102,7 +102,7 @@ class RhombohedralRelaxWorkChain(WorkChain):
         spec.output("remote_folder", valid_type=orm.RemoteData, required=False, help="The last single point's.")
         spec.outline(cls.setup, while_(cls.is_unfinished)(cls.run_cp2k, cls.inspect_cp2k), cls.finish)
         spec.exit_code(420, "ERROR_SINGLE_POINT_FAILED", message="Step {step}: {reason}")
-        spec.exit_code(421, "ERROR_NOT_CONVERGED", message="{reason}")
+        spec.exit_code(421, "ERROR_NOT_CONVERGED", message="Not converged in the steps allowed: {reason}")
         spec.exit_code(422, "ERROR_UNBOUND", message="{reason}")
 
     def setup(self) -> None:
@@ -170,7 +170,7 @@ class FixedCellRelaxWorkChain(WorkChain):
     def define(cls, spec: WorkChainSpec) -> None:
         """Declare inputs, outputs, outline and exit codes."""
         super().define(spec)
-        spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure", "clean_workdir"))
+        spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure",))
         spec.input("cp2k.parameters", valid_type=orm.Dict, validator=_must_optimise_geometry)
         spec.input("structure", valid_type=orm.StructureData)
         spec.expose_outputs(Cp2kWorkChain, include=("output_parameters", "output_arrays", "remote_folder"))

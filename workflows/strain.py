@@ -170,7 +170,7 @@ class StrainWorkChain(WorkChain):
     def define(cls, spec: WorkChainSpec) -> None:
         """Declare inputs, outputs, outline and exit codes."""
         super().define(spec)
-        spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure", "cp2k.parent_calc_folder", "clean_workdir"))
+        spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure", "cp2k.parent_calc_folder"))
         spec.input("lattice", valid_type=orm.Dict, help="See `qdsim.workflows.documents.Lattice`.")
         spec.input("settings", valid_type=orm.Dict, help="See `qdsim.workflows.documents.StrainSettings`.")
         spec.input("relaxation", valid_type=orm.Dict, help="See `qdsim.analysis.relaxation.RelaxationSettings`.")

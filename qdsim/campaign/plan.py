@@ -15,6 +15,7 @@ from qdsim.analysis.strain import strained_volume
 from qdsim.campaign.schema import Campaign
 from qdsim.cp2k.compounds import Compound, compound_of, load_compound
 from qdsim.cp2k.inputs import Settings, build_parameters, load_protocol, render
+from qdsim.cp2k.template import Template
 from qdsim.errors import QdsimError
 from qdsim.structures import RhombohedralState, measure_distortion, supercell_matrix
 from qdsim.workflows.documents import ORDINARY_RELAXATION, Lattice, StrainSettings
@@ -91,10 +92,9 @@ def plan_campaign(campaign: Campaign) -> Plan:
         If compound, structure, protocol, overrides or template cannot be used.
     """
     compound, reference = _crystal(campaign)
-    settings = load_protocol(
-        campaign.protocol,
-        {"walltime": int(WALLTIME_SHARE * campaign.resources.walltime), **campaign.overrides},
-    )
+    settings = load_protocol(campaign.protocol, campaign.overrides)
+    if settings.walltime is None and "${WALLTIME" in Template.load(settings.template).text:
+        settings = settings.model_copy(update={"walltime": int(WALLTIME_SHARE * campaign.resources.walltime)})
     matrix = supercell_matrix(settings.cell)
     lattice = Lattice(compound=compound.name, cation=compound.cation, anion=compound.anion, supercell=matrix.tolist())
     cell = RhombohedralState.from_lattice_constant(reference)

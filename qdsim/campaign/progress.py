@@ -15,13 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Line:
-    """One planned task and how far it is; tasks of one title are shown together."""
+    """One planned task and how far it is; tasks of one title are shown together.
+
+    Of the single points that are finished, `reused` were taken from earlier campaigns; `seconds` is what CP2K spent on
+    the others.
+    """
 
     label: str
     title: str
     state: TaskState
     single_points: int
     expected: int
+    reused: int
     seconds: float
     message: str
 
@@ -67,9 +72,10 @@ def _line(planned: StrainTask, quantity: Quantity, task: Task | None) -> Line:
     title = "equation of state" if planned.part == "equation_of_state" else strain_title(quantity, planned.value)
     expected = ORDINARY_RELAXATION if planned.relaxes else 1
     if task is None:
-        return Line(planned.label, title, "waiting", 0, expected, 0.0, "")
+        return Line(planned.label, title, "waiting", 0, expected, 0, 0.0, "")
     done = [run for run in task.calculations if run.finished]
     seconds = sum(run.wall_time or 0.0 for run in done if not run.reused)
     if task.state in {"done", "failed"}:
         expected = len(done)
-    return Line(planned.label, title, task.state, len(done), expected, seconds, task.message)
+    reused = sum(run.reused for run in done)
+    return Line(planned.label, title, task.state, len(done), expected, reused, seconds, task.message)

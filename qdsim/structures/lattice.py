@@ -21,8 +21,6 @@ SAME_DIRECTION = 0.4
 different neighbours are one neighbour distance apart."""
 CENTRING_STEPS = 3
 """Times that a mean of like vectors is taken again around the mean, so that it does not matter where it began."""
-CENTRING_STEPS = 3
-"""Times that a mean of like vectors is taken again around the mean, so that it does not matter where it began."""
 LARGEST_DEVIATION = 0.2
 """An atom further than this from its site (in lattice constants) belongs to no site; bonds are 0.5 long."""
 LARGEST_MISMATCH = 0.25

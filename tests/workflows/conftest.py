@@ -9,13 +9,13 @@ from qdsim.cp2k.inputs import build_parameters, load_protocol
 from qdsim.structures import RhombohedralState, supercell_matrix
 from qdsim.workflows.documents import Lattice
 
-COARSE = {"k_points": [2, 2, 2], "basis_set": "SZV-MOLOPT-SR-GTH", "walltime": 300}
+SHORT = {"walltime": 300}
 
 
 @pytest.fixture
 def stretched() -> orm.StructureData:
-    """PbS at a = 6.25 Å with its Pb atoms off-centre."""
-    state = RhombohedralState.from_lattice_constant(6.25, offset=0.2)
+    """PbS at a = 6.12 Å with its Pb atoms off-centre."""
+    state = RhombohedralState.from_lattice_constant(6.12, offset=0.2)
     return orm.StructureData(ase=state.to_atoms("Pb", "S"))
 
 
@@ -27,10 +27,16 @@ def lattice() -> orm.Dict:
 
 
 @pytest.fixture
-def cp2k_inputs(cp2k_code: orm.InstalledCode, stretched: orm.StructureData) -> dict[str, Any]:
-    """Inputs of the `cp2k` namespace on a coarse mesh, without a structure."""
+def basis_set() -> str:
+    """The basis set; a module of tests that asks for no physics takes a smaller one."""
+    return "DZVP-MOLOPT-SR-GTH"
+
+
+@pytest.fixture
+def cp2k_inputs(cp2k_code: orm.InstalledCode, stretched: orm.StructureData, basis_set: str) -> dict[str, Any]:
+    """Inputs of the `cp2k` namespace without a structure."""
     atoms = stretched.get_ase()
     reference = RhombohedralState.from_lattice_constant(6.008).cell
-    parameters = build_parameters(load_protocol("fast", COARSE), atoms, reference)
+    parameters = build_parameters(load_protocol("fast", {**SHORT, "basis_set": basis_set}), atoms, reference)
     options = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}
     return {"code": cp2k_code, "parameters": orm.Dict(parameters), "metadata": {"options": options}}
