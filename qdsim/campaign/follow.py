@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 1.0
 FORGOTTEN = timedelta(minutes=1)
-"""A process that no worker has picked up for so long was lost with a broker: see `qdsim.machine.daemon`."""
+"""A process that no worker has picked up for so long, while nothing else moves, was lost with a broker."""
 
 
 def follow(campaign: WorkChainNode) -> Iterator[Progress]:
     """Yield the progress of a campaign about once a second, until it has finished.
 
     The daemon does the work; nothing is lost when the iteration is abandoned. Submissions that got lost in a restart of
-    the embedded broker are repaired on the way.
+    the embedded broker are repaired on the way: see :mod:`qdsim.machine.daemon`.
     """
     from qdsim.machine.daemon import restart_cleanly, stuck_processes
 
-    looked = time.monotonic()
+    looked, seen = time.monotonic(), None
     while True:
         progress = measure_progress(campaign)
         yield progress
         if progress.finished:
             return
         if time.monotonic() - looked > FORGOTTEN.total_seconds():
-            looked = time.monotonic()
-            if stuck_processes(FORGOTTEN):
+            if progress == seen and stuck_processes(FORGOTTEN):
                 restart_cleanly()
+            looked, seen = time.monotonic(), progress
         time.sleep(POLL_SECONDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from qdsim.campaign.plan import Plan
@@ -37,6 +38,7 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
     from qdsim.workflows.campaign import CampaignWorkChain
 
     code = load_code(plan.campaign.code)
+    check_installation(code)
     with _one_at_a_time():
         earlier = find_same(plan)
         if earlier is not None:
@@ -83,6 +85,28 @@ def load_code(label: str) -> Code:
         raise QdsimError(f"code: there is no code '{label}' in this profile; {names}.") from error
 
 
+def check_installation(code: Code) -> None:
+    """Check that a code of this machine is still where it was found.
+
+    Raises
+    ------
+    QdsimError
+        If the program or its data folder is gone.
+    """
+    from aiida.orm import InstalledCode
+
+    from qdsim.machine.codes import DATA_DIRECTORY_KEY
+
+    if not isinstance(code, InstalledCode) or code.computer.transport_type != "core.local":
+        return
+    for path in (str(code.filepath_executable), code.base.extras.get(DATA_DIRECTORY_KEY, None)):
+        if path is not None and not Path(path).exists():
+            raise QdsimError(
+                f"code: '{code.full_label}' needs {path}, which does not exist (any more); install CP2K "
+                "('apt-get install cp2k', or from conda-forge) and run 'qdsim init'."
+            )
+
+
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     """Keep two clients from submitting the same campaign in the same moment."""
@@ -91,8 +115,6 @@ def _one_at_a_time() -> Iterator[None]:
     profile = get_profile()
     if profile is None:
         raise QdsimError("No AiiDA profile is loaded; run 'qdsim init' first.")
-    from pathlib import Path
-
     with (Path(get_config().dirpath) / f"qdsim-{profile.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
