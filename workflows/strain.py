@@ -6,7 +6,7 @@ from aiida import orm
 from aiida.engine import ExitCode, WorkChain, calcfunction
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
-from qdsim.analysis.equation_of_state import EquationOfState, fit_birch_murnaghan
+from qdsim.analysis.equation_of_state import MINIMUM_POINTS, EquationOfState, fit_birch_murnaghan
 from qdsim.analysis.ferroelectric import ComputedStrain, Phase, summarise_strain
 from qdsim.analysis.phase import describe_phase
 from qdsim.analysis.strain import strained_volume
@@ -19,8 +19,6 @@ from qdsim.workflows.relax import (
     relaxation_step,
     structure_of,
 )
-
-SMALLEST_EQUATION_OF_STATE = 5
 
 
 @calcfunction
@@ -199,7 +197,7 @@ class StrainWorkChain(WorkChain):
                 computed |= {label: structure, f"{label}_output": process.outputs.output_parameters}
             else:
                 self.ctx.failures.append(f"{label}: {failure_of(process)}")
-        if len(computed) // 2 < SMALLEST_EQUATION_OF_STATE:
+        if len(computed) // 2 < MINIMUM_POINTS:
             return self.exit_codes.ERROR_NO_EQUATION_OF_STATE.format(reason=" ".join(self.ctx.failures))
         fitted, process = fit_equation_of_state.run_get_node(lattice=self.inputs.lattice, **computed)
         if not process.is_finished_ok:

@@ -38,4 +38,5 @@ def strained_volume(quantity: Quantity, value: float, equation_of_state: Equatio
 
 def linear_strain(volume: float, equation_of_state: EquationOfState) -> float:
     """Return the linear strain of a volume in Å^3 per formula unit, as a fraction of the equilibrium edge."""
-    return float((volume / equation_of_state.volume) ** (1 / 3) - 1)
+    strain = float((volume / equation_of_state.volume) ** (1 / 3) - 1)
+    return round(strain, 12) + 0.0  # what the cube root leaves of zero would be shown as -0.00 %

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from qdsim.analysis.ferroelectric import Onset, StrainResults
+    from qdsim.analysis.ferroelectric import StrainResults
     from qdsim.campaign.progress import Line
     from qdsim.campaign.progress import Progress as CampaignProgress
 
@@ -102,23 +102,22 @@ def strain_results_table(results: StrainResults) -> Table:
 
 def summary(results: StrainResults) -> str:
     """Tell equation of state and onset in a few lines."""
+    from qdsim.report.formatting import with_error
+
     eos = results.equation_of_state
     lines = [
-        f"a0 = {eos.lattice_constant:.4f} ± {eos.lattice_constant_error:.4f} Å, "
-        f"B = {eos.bulk_modulus:.1f} ± {eos.bulk_modulus_error:.1f} GPa, "
-        f"B' = {eos.bulk_modulus_derivative:.2f} ± {eos.bulk_modulus_derivative_error:.2f}"
+        f"a0 = {with_error(eos.lattice_constant, eos.lattice_constant_error, 'Å', 3)}, "
+        f"B = {with_error(eos.bulk_modulus, eos.bulk_modulus_error, 'GPa', 1)}, "
+        f"B' = {with_error(eos.bulk_modulus_derivative, eos.bulk_modulus_derivative_error, '', 1)}"
     ]
-    onsets = (results.onset_curvature, results.onset_order_parameter)
-    lines += [_onset(onset) for onset in onsets if onset is not None]
+    for onset in (results.onset_curvature, results.onset_order_parameter):
+        if onset is not None:
+            error = None if onset.linear_strain_error is None else 100 * onset.linear_strain_error
+            strain = with_error(100 * onset.linear_strain, error, "%", 2, signed=True)
+            lines.append(
+                f"onset by {onset.method}: {strain} (a = {onset.lattice_constant:.4f} Å, P = {onset.pressure:+.2f} GPa)"
+            )
     return "\n".join([*lines, *results.onset_messages])
-
-
-def _onset(onset: Onset) -> str:
-    error = "" if onset.linear_strain_error is None else f" ± {100 * onset.linear_strain_error:.2f}"
-    return (
-        f"onset by {onset.method}: {100 * onset.linear_strain:+.2f}{error} % "
-        f"(a = {onset.lattice_constant:.4f} Å, P = {onset.pressure:+.2f} GPa)"
-    )
 
 
 def print_strain_results(console: Console, results: StrainResults) -> None:

@@ -4,6 +4,7 @@ import math
 
 MISSING = "–"
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+EXTRA_DECIMALS = 2
 _TWO_DIGIT_LIMIT = 35  # errors are given with two digits up to 35, then with one (Particle Data Group)
 
 
@@ -24,10 +25,15 @@ def fixed(value: float | None, decimals: int, unit: str = "", *, signed: bool = 
 
 
 def with_error(value: float, error: float | None, unit: str, decimals: int, *, signed: bool = False) -> str:
-    """Write "value ± error unit" to the digits the error allows, or to `decimals` where there is no error."""
+    """Write "value ± error unit" to the digits the error allows, or to `decimals` where there is no error.
+
+    More than two digits beyond `decimals` are never given: an error of a fit that is that small is not the error.
+    """
     if error is None or not math.isfinite(error) or error <= 0:
         return fixed(value, decimals, unit, signed=signed)
-    digits = decimals_for(error)
+    digits = min(decimals_for(error), decimals + EXTRA_DECIMALS)
+    if round(error, digits) == 0:
+        return fixed(value, digits, unit, signed=signed)
     return _attach(
         f"{fixed(value, digits, signed=signed)}{NO_BREAK_SPACE}±{NO_BREAK_SPACE}{fixed(error, digits)}", unit
     )

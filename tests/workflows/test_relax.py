@@ -7,6 +7,7 @@ from aiida import orm
 from aiida.engine import run_get_node
 
 from qdsim.analysis.relaxation import RelaxationSettings
+from qdsim.cp2k.inputs import build_parameters, load_protocol
 from qdsim.structures import RhombohedralState, measure_distortion
 from qdsim.workflows.relax import FixedCellRelaxWorkChain, RhombohedralRelaxWorkChain
 
@@ -66,3 +67,22 @@ def test_failed_single_point_names_the_step(relax_inputs: dict[str, Any], stretc
 def test_fixed_cell_refuses_a_single_point(relax_inputs: dict[str, Any], stretched: orm.StructureData) -> None:
     with pytest.raises(ValueError, match="GEO_OPT"):
         run_get_node(FixedCellRelaxWorkChain, structure=stretched, cp2k=relax_inputs["cp2k"])
+
+
+def test_fixed_cell_continues_until_the_atoms_rest(
+    relax_inputs: dict[str, Any], stretched: orm.StructureData, basis_set: str
+) -> None:
+    settings = load_protocol("fast", {"k_points": [2, 2, 2], "basis_set": basis_set, "max_geo_steps": 3})
+    parameters = build_parameters(settings, stretched.get_ase(), run_type="GEO_OPT")
+    inputs = {**relax_inputs["cp2k"], "parameters": orm.Dict(parameters)}
+    outputs, node = run_get_node(FixedCellRelaxWorkChain, structure=stretched, cp2k=inputs)
+    assert node.is_finished_ok, node.exit_message
+    runs = [called for called in node.called_descendants if isinstance(called, orm.CalcJobNode)]
+    assert [run.exit_status for run in runs][:1] == [501]
+    assert runs[-1].exit_status == 0
+    assert outputs["output_parameters"]["geometry_converged"]
+    forces = outputs["output_arrays"].get_array("forces")
+    assert abs(forces).max() < 0.03  # eV/Å; CP2K's own criterion is 4.5e-4 hartree/bohr
+    relaxed = outputs["structure"].get_ase()
+    assert relaxed.cell[:] == pytest.approx(stretched.get_ase().cell[:], abs=1e-6)
+    assert measure_distortion(relaxed).offset != pytest.approx(0.2, abs=0.01)
