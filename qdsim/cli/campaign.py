@@ -20,28 +20,18 @@ def command() -> None:
     """Check campaign files and print their schema."""
 
 
-@command.command()
+@command.command(epilog="\b\nExample:\n  qdsim campaign schema > campaign.schema.json")
 def schema() -> None:
-    r"""Print the JSON schema of campaign files.
-
-    \b
-    Example:
-      qdsim campaign schema > campaign.schema.json
-    """
+    """Print the JSON schema of campaign files."""
     from qdsim.campaign.schema import Campaign
 
     click.echo(json.dumps(Campaign.model_json_schema(), indent=2, ensure_ascii=False))
 
 
-@command.command()
+@command.command(epilog="\b\nExample:\n  qdsim campaign check examples/quickstart.yaml")
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
-    r"""Check the campaign in FILE, its protocol and its template, and run nothing.
-
-    \b
-    Example:
-      qdsim campaign check examples/quickstart.yaml
-    """
+    """Check the campaign in FILE, its protocol and its template, and run nothing."""
     from qdsim.campaign import load_campaign, plan_campaign
 
     plan = plan_campaign(load_campaign(file))
