@@ -81,16 +81,23 @@ def find_campaign(identifier: str | None = None) -> WorkChainNode:
     raise QdsimError(f"There is no campaign '{identifier}'{hint}")
 
 
-def campaigns() -> list[WorkChainNode]:
-    """Return all campaigns, the newest first."""
-    return _campaigns({})
+def campaigns(fingerprint: str | None = None) -> list[WorkChainNode]:
+    """Return all campaigns, or those of a plan's fingerprint, the newest first."""
+    return _campaigns({}, {} if fingerprint is None else {"attributes.fingerprint": fingerprint})
 
 
-def _campaigns(filters: dict[str, Any]) -> list[WorkChainNode]:
+def _campaigns(filters: dict[str, Any], document: dict[str, Any] | None = None) -> list[WorkChainNode]:
     from aiida import orm
 
-    query = orm.QueryBuilder().append(
-        orm.WorkChainNode, filters={"process_type": CAMPAIGN_PROCESS, **filters}, tag="campaign"
+    query = orm.QueryBuilder()
+    query.append(orm.Dict, filters=document or {}, tag="document")
+    query.append(
+        orm.WorkChainNode,
+        filters={"process_type": CAMPAIGN_PROCESS, **filters},
+        with_incoming="document",
+        edge_filters={"label": "campaign"},
+        tag="campaign",
+        project="*",
     )
     query.order_by({"campaign": {"ctime": "desc"}})
     found: list[WorkChainNode] = query.all(flat=True)

@@ -14,8 +14,6 @@ from qdsim.errors import QdsimError
 if TYPE_CHECKING:
     from aiida.orm import Code, WorkChainNode
 
-FINGERPRINT = "qdsim_fingerprint"
-
 
 def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
     """Submit a campaign, unless the same one is running or has succeeded already.
@@ -50,7 +48,6 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
             "metadata": {"label": plan.campaign.name},
         }
         node = cast("WorkChainNode", submit(CampaignWorkChain, **inputs))
-        node.base.extras.set(FINGERPRINT, plan.fingerprint)
     return node, True
 
 
@@ -58,10 +55,8 @@ def find_same(plan: Plan) -> WorkChainNode | None:
     """Return the process of the same campaign that is running or has succeeded, if there is one."""
     from qdsim.provenance import campaigns
 
-    for node in campaigns():
-        if node.base.extras.get(FINGERPRINT, None) == plan.fingerprint and (
-            node.is_finished_ok or not node.is_terminated
-        ):
+    for node in campaigns(plan.fingerprint):
+        if node.is_finished_ok or not node.is_terminated:
             return node
     return None
 
@@ -124,7 +119,8 @@ def _document(plan: Plan) -> Any:
     from aiida import orm
 
     campaign = plan.campaign.model_dump(mode="json", exclude_none=True)
-    return orm.Dict({"campaign": campaign, "settings": plan.settings.model_dump(mode="json", exclude_none=True)})
+    settings = plan.settings.model_dump(mode="json", exclude_none=True)
+    return orm.Dict({"campaign": campaign, "settings": settings, "fingerprint": plan.fingerprint})
 
 
 def _strain_inputs(plan: Plan, code: Code) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def collect(campaign: WorkChainNode) -> ReportData:
         code_version=_code_version(runs),
         status=STATES[state_of(campaign)],
         failures=tuple(failures(campaign)),
-        settings=stored,
+        settings={name: stored[name] for name in ("campaign", "settings")},
         strain=strain_results(campaign),
         structures=_structures(campaign),
         nodes={"campaign": campaign.uuid, **nodes_behind(campaign)},
