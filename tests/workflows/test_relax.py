@@ -69,10 +69,8 @@ def test_fixed_cell_refuses_a_single_point(relax_inputs: dict[str, Any], stretch
         run_get_node(FixedCellRelaxWorkChain, structure=stretched, cp2k=relax_inputs["cp2k"])
 
 
-def test_fixed_cell_continues_until_the_atoms_rest(
-    relax_inputs: dict[str, Any], stretched: orm.StructureData, basis_set: str
-) -> None:
-    settings = load_protocol("fast", {"k_points": [2, 2, 2], "basis_set": basis_set, "max_geo_steps": 3})
+def test_fixed_cell_continues_until_the_atoms_rest(relax_inputs: dict[str, Any], stretched: orm.StructureData) -> None:
+    settings = load_protocol("fast", {"k_points": [2, 2, 2], "basis_set": "SZV-MOLOPT-SR-GTH", "max_geo_steps": 3})
     parameters = build_parameters(settings, stretched.get_ase(), run_type="GEO_OPT")
     inputs = {**relax_inputs["cp2k"], "parameters": orm.Dict(parameters)}
     outputs, node = run_get_node(FixedCellRelaxWorkChain, structure=stretched, cp2k=inputs)
