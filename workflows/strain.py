@@ -207,13 +207,16 @@ class StrainWorkChain(WorkChain):
         return None
 
     def run_strains(self) -> None:
-        """Submit every strain."""
+        """Submit every strain, the most stretched first: their relaxations have the furthest to go."""
         structures = strain_structures(self.inputs.lattice, self.inputs.settings, self.ctx.equation_of_state)
         self.ctx.points = {}
         for label, structure in structures.items():
             point, _, role = label.partition("__")
             self.ctx.points.setdefault(point, {})[role] = structure
-        for point, roles in self.ctx.points.items():
+        most_stretched_first = sorted(
+            self.ctx.points.items(), key=lambda point: point[1]["centred"].get_cell_volume(), reverse=True
+        )
+        for point, roles in most_stretched_first:
             inputs = {
                 **self.exposed_inputs(Cp2kWorkChain),
                 "structures": roles,
