@@ -281,6 +281,19 @@ def failures(campaign: WorkChainNode) -> list[str]:
     return outside
 
 
+def restarts(campaign: WorkChainNode) -> list[str]:
+    """Return one sentence for every result that took more than one attempt: the last may have had other settings."""
+    sentences = []
+    for task in tasks(campaign):
+        failed = sum(run.finished and not run.ok for run in task.calculations)
+        if task.state == "done" and failed:
+            sentences.append(
+                f"{task.label}: {failed} calculation(s) failed before the result; "
+                f"'verdi process report {task.pk}' tells what was changed for the last."
+            )
+    return sentences
+
+
 def nodes_behind(campaign: WorkChainNode) -> dict[str, str]:
     """Return the UUID of the node behind each part of the results, by the part's path."""
     process = section(campaign, "strain")

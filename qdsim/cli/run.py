@@ -89,11 +89,13 @@ def _tell_detached(console: Console, file: Path, plan: Plan) -> None:
 
 def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
     from qdsim.cli.display import print_strain_results
-    from qdsim.provenance import failures, strain_results
+    from qdsim.provenance import failures, restarts, strain_results
 
     results = strain_results(node)
     if results is not None:
         print_strain_results(console, results)
+    for sentence in restarts(node):
+        console.print(f"[yellow]restarted[/] {sentence}", highlight=False)
     if not node.is_finished_ok:
         for sentence in failures(node):
             console.print(f"[red]failed[/] {sentence}", highlight=False)

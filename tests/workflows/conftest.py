@@ -1,5 +1,7 @@
 """Small real cells for the work chains."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,40 @@ def stretched() -> orm.StructureData:
     """PbS at a = 6.12 Å with its Pb atoms off-centre."""
     state = RhombohedralState.from_lattice_constant(6.12, offset=0.2)
     return orm.StructureData(ase=state.to_atoms("Pb", "S"))
+
+
+KILLER = """#!/bin/bash
+# Kill CP2K with SIGKILL in its first {times} runs, once the SCF has begun; runs side by side cannot make one folder.
+{cp2k} "$@" &
+child=$!
+for ((run = 0; run < {times}; run++)); do
+  if mkdir {marks}/$run 2>/dev/null; then
+    until grep -qs "Broy./Diag." aiida.out; do kill -0 $child || exit 1; done
+    kill -9 $child
+    break
+  fi
+done
+wait $child
+"""
+
+
+@pytest.fixture
+def killed_code(
+    tmp_path: Path, aiida_localhost: orm.Computer, cp2k_executable: Path
+) -> Callable[[int], orm.InstalledCode]:
+    """Return a maker of codes that are real CP2K, killed in its first so many runs."""
+
+    def make(times: int) -> orm.InstalledCode:
+        marks = tmp_path / "marks"
+        marks.mkdir()
+        script = tmp_path / "killed_cp2k.sh"
+        script.write_text(KILLER.format(cp2k=cp2k_executable, marks=marks, times=times), encoding="utf-8")
+        script.chmod(0o755)
+        return orm.InstalledCode(
+            label="killed", computer=aiida_localhost, filepath_executable=str(script), with_mpi=False
+        ).store()
+
+    return make
 
 
 @pytest.fixture

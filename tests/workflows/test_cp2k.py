@@ -1,7 +1,7 @@
 """The restart chain against real failures of real CP2K."""
 
+from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,20 +78,6 @@ def test_abort_passes_on_the_message_of_cp2k(cp2k_inputs: dict[str, Any], stretc
     assert len(attempts(node)) == 1
 
 
-KILLER = """#!/bin/bash
-# Kill CP2K with SIGKILL in its first {times} runs, once the SCF has begun.
-{cp2k} "$@" &
-child=$!
-count=$(ls {marks} | wc -l)
-if [ "$count" -lt {times} ]; then
-  touch {marks}/$count
-  until grep -qs "Broy./Diag." aiida.out; do kill -0 $child || exit 1; done
-  kill -9 $child
-fi
-wait $child
-"""
-
-
 @pytest.mark.parametrize(("times", "statuses", "exit_status"), [(1, [303, 0], 0), (2, [303, 303], 412)])
 def test_killed_run_is_repeated_once(
     times: int,
@@ -99,18 +85,10 @@ def test_killed_run_is_repeated_once(
     exit_status: int,
     cp2k_inputs: dict[str, Any],
     stretched: orm.StructureData,
-    cp2k_executable: Path,
-    tmp_path: Path,
+    killed_code: Callable[[int], orm.InstalledCode],
 ) -> None:
-    marks = tmp_path / "marks"
-    marks.mkdir()
-    script = tmp_path / "killed_cp2k.sh"
-    script.write_text(KILLER.format(cp2k=cp2k_executable, marks=marks, times=times), encoding="utf-8")
-    script.chmod(0o755)
-    computer = cp2k_inputs["code"].computer
-    code = orm.InstalledCode(label="killed", computer=computer, filepath_executable=str(script), with_mpi=False).store()
     inputs = changed(cp2k_inputs, stretched)
-    inputs["cp2k"]["code"] = code
+    inputs["cp2k"]["code"] = killed_code(times)
     _, node = run_get_node(Cp2kWorkChain, **inputs)
     assert [run.exit_status for run in attempts(node)] == statuses
     assert node.exit_status == exit_status

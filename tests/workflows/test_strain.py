@@ -1,5 +1,6 @@
 """A strain series with real CP2K, its results, and the provenance of every one of them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from aiida.engine import run_get_node
 
 from qdsim.analysis.ferroelectric import StrainResults
 from qdsim.analysis.relaxation import RelaxationSettings
+from qdsim.provenance import restarts, tasks
 from qdsim.workflows.campaign import CampaignWorkChain
 from qdsim.workflows.documents import StrainSettings
 from qdsim.workflows.strain import StrainWorkChain
@@ -33,7 +35,8 @@ def strain_inputs(cp2k_inputs: dict[str, Any], lattice: orm.Dict) -> dict[str, A
     }
 
 
-def test_campaign_of_one_strain(strain_inputs: dict[str, Any]) -> None:
+def test_campaign_of_one_strain(strain_inputs: dict[str, Any], killed_code: Callable[[int], orm.InstalledCode]) -> None:
+    strain_inputs["cp2k"]["code"] = killed_code(1)
     campaign = orm.Dict({"campaign": {"name": "test"}, "settings": {}})
     outputs, node = run_get_node(CampaignWorkChain, campaign=campaign, strain=strain_inputs)
     assert node.is_finished_ok, node.exit_message
@@ -55,6 +58,13 @@ def test_campaign_of_one_strain(strain_inputs: dict[str, Any]) -> None:
     # Two ways to the same pressure: the stress of the centred phase, and the slope of the equation of state.
     assert point.centred.pressure == pytest.approx(point.eos_pressure, abs=0.5)
     check_provenance(node)
+    assert isinstance(node, orm.WorkChainNode)
+    (restart,) = restarts(node)
+    assert "1 calculation(s) failed before the result" in restart
+    done = {task.label: task for task in tasks(node)}
+    assert {task.state for task in done.values()} == {"done"}
+    relaxation = done["lattice_constant_p6p1200__relaxed"]
+    assert len(relaxation.calculations) >= point.relaxed.single_points
 
 
 def check_provenance(campaign: orm.ProcessNode) -> None:
