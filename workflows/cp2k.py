@@ -80,12 +80,15 @@ class Cp2kWorkChain(BaseRestartWorkChain):
         if "parent_calc_folder" in self.ctx.inputs:
             self.ctx.inputs.parameters = restart_wavefunction(self.ctx.inputs.parameters)
 
-    def results(self) -> ExitCode | None:
-        """Hand out the last calculation's outputs, the parser's arrays among them."""
+    def results(self) -> None:
+        """Hand out the last calculation's outputs, the parser's arrays among them.
+
+        All of them, also what is attached already: a worker that is killed in this step repeats it, and the version of
+        the base class then hands out nothing and ends for want of a required output.
+        """
         outputs = self.ctx.children[self.ctx.iteration - 1].outputs
-        if "output_arrays" in outputs:
-            self.out("output_arrays", outputs.output_arrays)
-        return super().results()
+        self.report(f"Finished after {self.ctx.iteration} calculation(s).")
+        self.out_many({name: outputs[name] for name in self.spec().outputs if name in outputs})
 
     def _continue_from(self, calculation: orm.CalcJobNode, parameters: orm.Dict, remedy: str) -> ProcessHandlerReport:
         self.report(f"{calculation.process_label}<{calculation.pk}>: {calculation.exit_message} Next: {remedy}.")
