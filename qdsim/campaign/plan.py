@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from json import dumps
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, cast
 
 import numpy as np
@@ -128,13 +129,17 @@ def write_inputs(plan: Plan, folder: Path) -> list[Path]:
     """
     if folder.exists() and any(folder.iterdir()):
         raise QdsimError(f"{folder} is not empty: remove it or choose another folder with --output.")
-    written = []
-    for task in plan.tasks:
-        path = folder / task.part / f"{task.label}.inp"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(render(plan.parameters, task.atoms), encoding="utf-8")
-        written.append(path)
-    return written
+    names = [Path(task.part) / f"{task.label}.inp" for task in plan.tasks]
+    partial = folder.with_name(f".{folder.name}.part")
+    try:
+        for name, task in zip(names, plan.tasks, strict=True):
+            path = partial / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(render(plan.parameters, task.atoms), encoding="utf-8")
+        partial.replace(folder)
+    finally:
+        rmtree(partial, ignore_errors=True)
+    return [folder / name for name in names]
 
 
 def _crystal(campaign: Campaign) -> tuple[Compound, float]:

@@ -58,6 +58,21 @@ def test_inputs_are_written_for_every_compound(compound: str, tmp_path: Path) ->
         write_inputs(plan, tmp_path / "inputs")
 
 
+def test_inputs_that_cannot_all_be_written_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_campaign(campaign())
+    write_text = Path.write_text
+
+    def fill_up(path: Path, *arguments: Any, **options: Any) -> int:
+        if path.name == "volume_02.inp":
+            raise OSError(28, "No space left on device")
+        return write_text(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "write_text", fill_up)
+    with pytest.raises(OSError, match="No space left"):
+        write_inputs(plan, tmp_path / "inputs")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_paper_protocol_has_a_thousand_atoms() -> None:
     plan = plan_campaign(campaign(protocol="paper", strain={"linear": ["1 %"]}))
     assert {len(task.atoms) for task in plan.tasks} == {1000}
