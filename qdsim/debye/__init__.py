@@ -1,0 +1,1 @@
+"""X-ray scattering of finite sets of atoms by the Debye equation, and the data that it is compared with."""
