@@ -99,7 +99,6 @@ class _Reader:
                 skipinitialspace=True,
                 quoting=csv.QUOTE_NONE,
                 dtype=np.float64,
-                float_precision="round_trip",
             ).to_numpy()
         except (ValueError, OverflowError):  # pandas' own errors are ValueErrors
             return False
@@ -156,7 +155,7 @@ def read_columns(path: Path) -> Columns:
     Parameters
     ----------
     path
-        The file. A file of 200 MB takes some ten seconds and the memory of a few times its numbers.
+        The file. A file of 200 MB takes a few seconds, and a memory of four times its numbers.
 
     Raises
     ------
