@@ -32,8 +32,8 @@ and the centre of a cube of four cations and four anions."""
 LARGEST_BOX = 5_000_000
 """Lattice points that are looked through for one particle at most: enough for a sphere of PbS of 45 nm."""
 LARGEST_STRAIN = 0.25
-"""A cell that differs more than this from another one of its volume is not that cell distorted: 0.08 at an angle of
-55 degrees, 0.5 between settings of one lattice."""
+"""A cell that differs more than this from another one of its volume is not that cell distorted: 0.04 at an angle of
+55 degrees, 0.5 or more between settings of one lattice."""
 LARGEST_SHIFT = 0.2
 """In fractions of the primitive cell: sites that differ more than this from (1/2, 1/2, 1/2) are not rock salt."""
 TRANSLATION_TOLERANCE = 1e-4
