@@ -132,10 +132,11 @@ class _Reader:
             )
         if not self.width:
             self.width, self.first_line = len(row), number
-            if "," not in body and ";" not in body:
+            marks = [mark for mark in ",;" if mark in body]
+            if not marks:
                 self.separator = r"\s+"
-            elif ";" not in body and len(body.split(",")) == len(row):
-                self.separator = ","
+            elif len(marks) == 1 and len(body.split(marks[0])) == len(row):
+                self.separator = marks[0]
         if len(row) != self.width:
             raise QdsimError(
                 f"{self.path}, line {number}: {len(row)} columns where line {self.first_line} has {self.width}; "
