@@ -1,0 +1,168 @@
+"""Pairs of atoms at any positions, compressed to few distances without loss.
+
+Distances are sorted into narrow bins, each of which keeps the first eight moments of what falls into it. A bin then
+stands for weights at eight Chebyshev nodes that have the same moments: for a function as smooth as sin(Q d)/(Q d) the
+error is that of interpolation through these nodes, (Q h/2)^8/(8! 2^7) for bins of width h. Where the atoms of an
+element have many different B, moments of the sum of B are kept in the same way.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import combinations_with_replacement
+from math import factorial, pi
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from qdsim.debye.atoms import AtomicCluster
+from qdsim.debye.pairs import PairGroup, Pairs, Species
+
+FloatArray = npt.NDArray[np.float64]
+
+_MOMENTS = 8
+_FINER = 1e-4  # of the wanted error: between Bragg peaks a crystal scatters that much less than its pairs one by one
+_MOST_KINDS = 6  # of (element, B), beyond which moments of B are cheaper than a table for each pair of kinds
+_MOST_B_MOMENTS = 14
+_BLOCK = 64
+_MANY = 2_000  # atoms from which a second thread pays
+_THREADS = 2
+_NARROWEST, _WIDEST = 1e-3, 0.5  # Å
+
+
+def atom_pairs(cluster: AtomicCluster, q_max: float, rtol: float) -> Pairs:
+    """Collect the pairs of a cluster.
+
+    Parameters
+    ----------
+    cluster
+        The atoms.
+    q_max
+        Largest Q at which the pairs will be used, Å^-1.
+    rtol
+        Wanted relative error of the intensity.
+
+    Returns
+    -------
+    Pairs
+    """
+    symbols = np.array(cluster.symbols)
+    kinds, kind_of = np.unique(
+        np.array([f"{symbol} {b!r}" for symbol, b in zip(symbols, cluster.b_iso.tolist(), strict=True)]),
+        return_inverse=True,
+    )
+    many = len(kinds) > _MOST_KINDS
+    if many:
+        kinds, kind_of = np.unique(symbols, return_inverse=True)
+    order = np.argsort(kind_of, kind="stable")
+    positions = np.ascontiguousarray(cluster.positions[order].T)
+    occupancies, b_iso = cluster.occupancies[order], cluster.b_iso[order]
+    bounds = np.searchsorted(kind_of[order], np.arange(len(kinds) + 1))
+
+    width = _bin_width(q_max, rtol)
+    centred = positions - positions.mean(axis=1, keepdims=True)
+    n_bins = int(2 * np.sqrt((centred**2).sum(axis=0).max()) / width) + 2
+    b_low, b_high = float(b_iso.min()), float(b_iso.max())
+    b_moments = _b_moments((b_high - b_low) * q_max**2 / (16 * pi**2), rtol) if many else 1
+    scaled_b = (b_iso - (b_low + b_high) / 2) / max(b_high - b_low, 1e-30) if b_moments > 1 else np.zeros_like(b_iso)
+
+    groups = []
+    for a, b in combinations_with_replacement(range(len(kinds)), 2):
+        span = np.array([bounds[a], bounds[a + 1], bounds[b], bounds[b + 1]])
+        moments = _moments(positions, occupancies, scaled_b, span, 1 / width, n_bins, b_moments)
+        filled = np.flatnonzero(moments[:, 0, 0])
+        if not filled.size:
+            continue
+        names = (str(symbols[order[bounds[a]]]), str(symbols[order[bounds[b]]]))
+        nodes, from_moments = _quadrature(_MOMENTS)
+        b_nodes, from_b_moments = _quadrature(b_moments)
+        weights = np.einsum("kbm,cb,nm->ckn", moments[filled], from_b_moments, from_moments)
+        distances = (filled[:, None] + (1 + nodes) / 2) * width
+        b_sums = (b_low + b_high) + b_nodes * (b_high - b_low) if many else [float(b_iso[bounds[a]] + b_iso[bounds[b]])]
+        species = tuple(Species(names, float(b_sum)) for b_sum in b_sums)
+        groups.append(PairGroup(distances.ravel(), species, 2 * weights.reshape(len(species), -1)))
+    elements = np.unique(symbols)
+    return Pairs(
+        tuple(groups),
+        {str(element): float(cluster.occupancies[symbols == element].sum()) for element in elements},
+        {str(element): float((cluster.occupancies[symbols == element] ** 2).sum()) for element in elements},
+    )
+
+
+def _bin_width(q_max: float, rtol: float) -> float:
+    error = rtol * _FINER * factorial(_MOMENTS) * 2 ** (_MOMENTS - 1)
+    return float(np.clip(2 / q_max * error ** (1 / _MOMENTS), _NARROWEST, _WIDEST))
+
+
+def _b_moments(exponent: float, rtol: float) -> int:
+    """Return how many nodes interpolate exp(-x) well enough where x varies by twice `exponent`."""
+    errors = (exponent**n / (factorial(n) * 2 ** (n - 1)) for n in range(1, _MOST_B_MOMENTS))
+    return next((n for n, error in enumerate(errors, 1) if error < rtol * _FINER), _MOST_B_MOMENTS)
+
+
+@lru_cache(maxsize=32)
+def _quadrature(n: int) -> tuple[FloatArray, FloatArray]:
+    """Return n Chebyshev nodes on -1..1, and the matrix that makes their weights from n moments."""
+    nodes = np.cos(pi * (np.arange(n) + 0.5) / n)
+    return nodes, np.linalg.inv(np.vander(nodes, n, increasing=True).T)
+
+
+def _moments(
+    positions: FloatArray,
+    occupancies: FloatArray,
+    scaled_b: FloatArray,
+    span: npt.NDArray[np.int64],
+    per_width: float,
+    n_bins: int,
+    b_moments: int,
+) -> FloatArray:
+    """Return the moments of the pairs between two spans of atoms, shape (n_bins, b_moments, moments)."""
+    threads = _THREADS if positions.shape[1] > _MANY else 1
+    moments = np.zeros((threads, n_bins, b_moments, _MOMENTS))
+
+    def add(thread: int) -> None:
+        _add_moments(positions, occupancies, scaled_b, span, per_width, thread, threads, moments[thread])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(add, range(threads)))
+    return np.asarray(moments.sum(axis=0))
+
+
+@numba.njit(
+    "void(f8[:, ::1], f8[::1], f8[::1], i8[::1], f8, i8, i8, f8[:, :, ::1])",
+    cache=True,
+    nogil=True,
+    fastmath={"contract", "nsz"},
+)
+def _add_moments(
+    positions: FloatArray,
+    occupancies: FloatArray,
+    scaled_b: FloatArray,
+    span: npt.NDArray[np.int64],
+    per_width: float,
+    thread: int,
+    threads: int,
+    moments: FloatArray,
+) -> None:
+    """Add the pairs of every `threads`-th atom of the first span; equal spans are gone through once."""
+    x, y, z = positions[0], positions[1], positions[2]
+    places = np.empty(_BLOCK)
+    same = span[0] == span[2]
+    for i in range(span[0] + thread, span[1], threads):
+        for start in range(i + 1 if same else span[2], span[3], _BLOCK):
+            length = min(_BLOCK, span[3] - start)
+            for k in range(length):
+                j = start + k
+                squared = (x[j] - x[i]) ** 2 + (y[j] - y[i]) ** 2 + (z[j] - z[i]) ** 2
+                places[k] = np.sqrt(squared) * per_width
+            for k in range(length):
+                into = np.uint64(places[k])
+                offset = 2.0 * (places[k] - into) - 1.0
+                b_weight = occupancies[i] * occupancies[start + k]
+                b_offset = scaled_b[i] + scaled_b[start + k]
+                for row in range(moments.shape[1]):
+                    weight = b_weight
+                    for moment in range(_MOMENTS):
+                        moments[into, row, moment] += weight
+                        weight *= offset
+                    b_weight *= b_offset
