@@ -89,7 +89,7 @@ def read_structure(path: str | Path) -> Atoms:
         message = str(error)
         raise error if message.startswith(str(file)) else QdsimError(f"{file}: {message}") from error
     except Exception as error:  # whatever ASE raises at contents that it does not understand
-        detail = f"{type(error).__name__}: {error}".splitlines()[0]
+        detail = ": ".join(filter(None, [type(error).__name__, *str(error).splitlines()[:1]]))
         raise QdsimError(f"{file} cannot be understood as a structure ({detail}): check its format.") from error
     structure = Atoms(cluster.symbols, cluster.positions, cell=atoms.cell, pbc=atoms.pbc)
     structure.set_array("occupancy", cluster.occupancies.copy())

@@ -390,6 +390,14 @@ def test_the_header_says_what_the_columns_are(file: Path) -> None:
     )
 
 
+def test_the_metadata_of_a_written_file_are_not_taken_for_its_own_header(file: Path) -> None:
+    metadata = {"Wavelength": "5.6e-11 m", "quantity": "2theta", "source": "elsewhere", "unit": "q_nm^-1"}
+    write_data(file, ScatteringData(np.array([0.5, 2.0]), np.ones(2), metadata=metadata))
+    copy = read_data(file)
+    assert (copy.wavelength, copy.source, copy.metadata) == (None, "", metadata)
+    np.testing.assert_array_equal(copy.q, [0.5, 2.0])
+
+
 def test_metadata_that_no_line_can_hold_are_refused(file: Path) -> None:
     for metadata in ({"a": "b\nc"}, {"a:b": "c"}, {" a": "b"}, {"a": ""}):
         with pytest.raises(QdsimError, match="keep to single lines"):

@@ -177,6 +177,7 @@ def test_displacements_of_a_cif_are_those_of_the_u_it_has(tmp_path: Path) -> Non
     ("text", "message"),
     [
         ("data_a\n", "has no atom sites"),
+        ("no cif", r"cannot be understood as a structure \(AssertionError\): check its format"),
         (CUBIC + SITES + "Xx1 0 0 0\n", "'X' is no chemical element"),
         (CUBIC + SITES + "Pb1 0 ? 0\n", "the coordinates or the cell are incomplete"),
         ("data_a\n" + SITES + "Pb1 0 0 0\n", "the coordinates or the cell are incomplete"),
