@@ -1,0 +1,115 @@
+"""From a YAML file to a checked document, with errors that name the line."""
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from qdsim.errors import QdsimError
+
+Document = TypeVar("Document", bound=BaseModel)
+
+
+def load_document(path: Path, model: type[Document], name: str) -> Document:
+    """Read a YAML file that follows a schema.
+
+    Parameters
+    ----------
+    path
+        YAML file.
+    model
+        The schema.
+    name
+        What such a document is called, with its article: "a campaign".
+
+    Returns
+    -------
+    BaseModel
+        The checked document, an instance of `model`.
+
+    Raises
+    ------
+    QdsimError
+        If the file cannot be read, is not YAML, or does not follow the schema: file, line and field are named.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        document = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise QdsimError(f"{path}: cannot be read ({reason}).") from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise QdsimError(f"{path}, line {line}: not valid YAML: {error.problem or error.context}.") from error
+    except YAMLError as error:
+        raise QdsimError(f"{path}: not valid YAML: {error}.") from error
+    if not isinstance(document, dict):
+        first = next(iter(model.model_fields))
+        raise QdsimError(f"{path}: {name} is a mapping that starts with '{first}:', this is not.")
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise QdsimError(_explain(path, document, model, error)) from error
+
+
+def _explain(path: Path, document: Any, model: type[BaseModel], error: ValidationError) -> str:
+    """Tell the first error as one sentence with its line and field, and the others as a count."""
+    errors = error.errors()
+    first = min(errors, key=lambda found: found["type"] == "missing")  # what is missing may just be misspelt
+    field = ".".join(str(part) for part in first["loc"])
+    line = _line_of(document, first["loc"])
+    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(model, first["loc"][:-1])
+        message = f"unknown key; {nearest(str(first['loc'][-1]), known)}"
+    elif first["type"] == "missing":
+        message = "this key is required"
+    elif first["type"] in {"finite_number", "float_parsing", "float_type"}:
+        message = f"{first['input']!r} is no finite number"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    place = f"{field}: " if field else ""
+    return f"{path}, line {line}: {place}{message}{'' if message.endswith('?') else '.'}{more}"
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """Return the words that help with a name that is not known: the nearest one, or all there are."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+
+
+def _line_of(document: Any, location: tuple[int | str, ...]) -> int:
+    """Return the line of the deepest part of `location` that the document has."""
+    line = 1
+    for part in location:
+        marks = getattr(document, "lc", None)
+        if marks is None or not _has(document, part):
+            break
+        line = (marks.item(part)[0] if isinstance(part, int) else marks.key(part)[0]) + 1
+        document = document[part]
+    return line
+
+
+def _has(document: Any, part: int | str) -> bool:
+    if isinstance(document, dict):
+        return part in document
+    return isinstance(document, list) and isinstance(part, int) and part < len(document)
+
+
+def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Return the names of the fields of the model that `location` leads to, through lists as well."""
+    for part in location:
+        if isinstance(part, str) and part in model.model_fields:
+            model = next(_models_in(model.model_fields[part].annotation), model)
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for choice in get_args(annotation):
+        yield from _models_in(choice)
