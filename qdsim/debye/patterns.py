@@ -1,0 +1,349 @@
+"""Patterns of a nanocrystal model and their derivatives with respect to every one of its numbers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import pi
+from typing import Literal
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from qdsim.debye.form_factors import Radiation, scattering_amplitude
+from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_weights
+from qdsim.debye.particles import CLASSES, LIKE, LISTS, ROWS, UNLIKE, ParticleLibrary, add_weighted
+from qdsim.debye.transform import SincTransform
+from qdsim.errors import QdsimError
+from qdsim.structures import POLAR_AXIS, RhombohedralState
+
+FloatArray = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+GEOMETRY = ("lattice_constant", "size_strain", "alpha_rh", "pb_offset")
+DISPLACEMENTS = ("b_iso_cation", "b_iso_anion")
+MIXTURE = tuple(name for name in PARAMETERS if name not in (*GEOMETRY, *DISPLACEMENTS))
+"""Parameters that change how often each distance occurs, not the distances."""
+
+THICKNESS_STEP = 0.5
+"""Å; a shell of any thickness is interpolated between shells of multiples of this."""
+
+_NEGLIGIBLE = 1e-7  # share of the scattering atoms in a size that is left out
+_SHORTEST_STEP, _RELATIVE_STEP = 0.5, 0.01
+"""Å and part of the diameter: particles grow by less than a layer, so that fitted sizes do not depend on the steps."""
+_SIZE_ROWS = {"diameter": 1, "diameter_sd": 2}
+_MIDDLE = 0.5 * np.ones(3)  # of the primitive cell: where the cation is
+
+
+@dataclass(frozen=True)
+class Scattering:
+    """What scatters, and how self-scattering counts vacancies; see `qdsim.debye.intensity`."""
+
+    energy_kev: float | None = None
+    radiation: Radiation = "xray"
+    ions: tuple[tuple[str, str], ...] = ()
+    self_term: Literal["linear", "squared"] = "linear"
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Particles with one lattice: weights of the two lists of vectors, and that lattice's size.
+
+    Attributes
+    ----------
+    diameter
+        Å; None for all sizes together.
+    columns
+        Vectors that occur, for each list.
+    weights
+        For each list, shape (1 + changes, rows of the list, k).
+    """
+
+    diameter: float | None
+    columns: tuple[npt.NDArray[np.int64], ...]
+    weights: tuple[FloatArray, ...]
+
+
+class ModelPattern:
+    """The intensity of a model as a function of its parameters.
+
+    Which atoms there are is decided on the undistorted lattice that the model has at first: sizes and thicknesses
+    stay in proportion to the lattice constant when that changes.
+
+    Parameters
+    ----------
+    model
+        The model; parameters that are not varied keep its values.
+    q
+        Å^-1, shape (n,).
+    vary
+        Names of the parameters to be varied.
+    scattering
+        Radiation, form factors, self term.
+    library
+        Counts of pairs to be shared with other patterns of the same shape; a new one by default.
+
+    Raises
+    ------
+    QdsimError
+        If a parameter cannot be varied in this model.
+    """
+
+    def __init__(
+        self,
+        model: NanocrystalModel,
+        q: FloatArray,
+        vary: Sequence[str] = (),
+        scattering: Scattering | None = None,
+        library: ParticleLibrary | None = None,
+    ):
+        _check_varied(model, vary)
+        self.model = model
+        self.q = q
+        self.vary = tuple(vary)
+        self.library = library or ParticleLibrary(model.body(), model.centre, model.lattice_constant)
+        self._start = {name: float(getattr(model, name)) for name in PARAMETERS}
+        self._self_term = (scattering or Scattering()).self_term
+        self._factors, self._alone = _factors(model, q, scattering or Scattering())
+        self._step = model.diameter_step or _usual_step(model)
+        self._mixed: tuple[tuple[float, ...], list[_Batch], FloatArray] | None = None
+
+    @property
+    def smallest_spread(self) -> float:
+        """Smallest standard deviation of the diameter that the sizes in steps can stand for, Å."""
+        return self._step
+
+    def intensity(self, values: Mapping[str, float], progress: Progress | None = None) -> FloatArray:
+        """Return the mean intensity of a particle.
+
+        Parameters
+        ----------
+        values
+            Of the varied parameters; those left out keep the model's.
+        progress
+            Called with particles counted and particles to be counted.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Electrons squared (fm^2 for neutrons).
+        """
+        return self._evaluate(values, (), progress)[0]
+
+    def with_changes(self, values: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
+        """Return the intensity, and its derivatives with respect to `vary`, shape (len(vary), n)."""
+        return self._evaluate(values, self.vary, None)
+
+    def _evaluate(
+        self, values: Mapping[str, float], wanted: Sequence[str], progress: Progress | None
+    ) -> tuple[FloatArray, FloatArray]:
+        numbers = self._start | dict(values)
+        batches, atoms = self._mixture(numbers, bool(wanted), progress)
+        moved = [name for name in GEOMETRY if name in wanted]
+        placed = [
+            (batch.weights[which], which, *self._distances(numbers, batch, which, moved))
+            for batch in batches
+            for which in (LIKE, UNLIKE)
+        ]
+        transform = SincTransform(self.q, max(float(distances.max()) for _, _, distances, _ in placed))
+        shapes = [(batches[0].weights[which].shape[0], ROWS[which]) for which in (LIKE, UNLIKE)]
+        shapes += [(len(moved), ROWS[which]) for which in (LIKE, UNLIKE)]
+        edges = np.cumsum([0, *(changes * rows for changes, rows in shapes)])
+        grid = transform.grid(int(edges[-1]))
+        for weights, which, distances, slopes in placed:
+            transform.spread(distances, weights.reshape(-1, distances.size), grid[edges[which] : edges[which + 1]])
+            if moved:
+                transform.spread_changes(distances, weights[0], slopes, grid[edges[which + 2] : edges[which + 3]])
+        sums = transform(grid)
+        like, unlike, like_moved, unlike_moved = (
+            sums[edges[i] : edges[i + 1]].reshape(*shape, self.q.size) for i, shape in enumerate(shapes)
+        )
+        damped = self._factors * _displaced(self.q, numbers)
+        pairs = np.concatenate([like, unlike], axis=1) * damped
+        pairs_moved = np.concatenate([like_moved, unlike_moved], axis=1) * damped
+        mixed = pairs.sum(axis=1) + atoms @ self._alone
+
+        changes = np.empty((len(wanted), self.q.size))
+        mixture = [name for name in MIXTURE if name in wanted]
+        for i, name in enumerate(wanted):
+            if name in moved:
+                changes[i] = pairs_moved[moved.index(name)].sum(axis=0)
+            elif name in mixture:
+                changes[i] = mixed[1 + mixture.index(name)]
+            else:
+                of_each = np.array([2, 0, 1] if name == "b_iso_cation" else [0, 2, 1])
+                changes[i] = -(self.q**2) / (16 * pi**2) * (of_each @ pairs[0])
+        return mixed[0], changes
+
+    def _distances(
+        self, numbers: Mapping[str, float], batch: _Batch, which: int, moved: Sequence[str]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the distances of a batch, shape (k,), and their changes with `moved`, shape (len(moved), k), Å."""
+        shrink = 0.0 if batch.diameter is None else 1 / batch.diameter
+        edge = numbers["lattice_constant"] * (1 - numbers["size_strain"] * shrink)
+        state = RhombohedralState.from_lattice_constant(edge, numbers["alpha_rh"], numbers["pb_offset"])
+        cells = {
+            "lattice_constant": state.cell / numbers["lattice_constant"],
+            "size_strain": -state.cell / edge * numbers["lattice_constant"] * shrink,
+            "alpha_rh": state.cell_alpha_derivative,
+            "pb_offset": np.zeros((3, 3)),
+        }
+        shifts = {name: -POLAR_AXIS if name == "pb_offset" and which == UNLIKE else np.zeros(3) for name in cells}
+        return _measure(
+            self.library.vectors(which)[batch.columns[which]] - _MIDDLE * (which == UNLIKE),
+            np.array([state.cell, *(cells[name] for name in moved)]),
+            np.array([-state.offset * POLAR_AXIS * (which == UNLIKE), *(shifts[name] for name in moved)]),
+        )
+
+    def _mixture(
+        self, numbers: Mapping[str, float], with_changes: bool, progress: Progress | None
+    ) -> tuple[list[_Batch], FloatArray]:
+        """Return the batches, and the mean number of atoms that count in the self term, by class and change."""
+        key = (with_changes, *(numbers[name] for name in MIXTURE), numbers["size_strain"] != 0)
+        if self._mixed is None or self._mixed[0] != key:
+            self._mixed = (key, *self._mix(numbers, with_changes, progress))
+        return self._mixed[1:]
+
+    def _mix(
+        self, numbers: Mapping[str, float], with_changes: bool, progress: Progress | None
+    ) -> tuple[list[_Batch], FloatArray]:
+        names = [name for name in MIXTURE if with_changes and name in self.vary]
+        diameters, fractions = self._sizes(numbers)
+        thicknesses, portions = self._thicknesses(numbers)
+        self._count([(d, t) for d in diameters.tolist() for t in thicknesses.tolist()], progress)
+
+        size_rows = [0, *(_SIZE_ROWS.get(name, 0) for name in names)]
+        shell_rows = [0, *(int(name == "shell_thickness") for name in names)]
+        singles, products = self._occupancies(numbers, names)
+        atoms = np.zeros((1 + len(names), len(CLASSES)))
+        batches = []
+        weights = self._empty(len(names))
+        for diameter, fraction in zip(diameters.tolist(), fractions[size_rows].T, strict=True):
+            for thickness, portion in zip(thicknesses.tolist(), portions[shell_rows].T, strict=True):
+                particle = self.library.particle(diameter, thickness)
+                share = fraction * portion
+                atoms += share[:, None] * singles * particle.atoms
+                for sites, pairs in particle.pairs.items():
+                    which, line = LISTS[sites]
+                    coefficients = share[:, None] * products[:, pairs.classes[:, 0], pairs.classes[:, 1]]
+                    add_weighted(weights[which][:, line], pairs.places, pairs.counts, coefficients)
+            if numbers["size_strain"] != 0 or "size_strain" in self.vary:
+                batches.append(_batch(diameter, weights))
+                weights = self._empty(len(names))
+        return batches or [_batch(None, weights)], atoms
+
+    def _count(self, wanted: list[tuple[float, float]], progress: Progress | None) -> None:
+        """Have the library count what it has not counted yet."""
+        missing = self.library.missing(wanted)
+        for done, one in enumerate(missing, 1):
+            self.library.particle(*one)
+            if progress is not None:
+                progress(done, len(missing))
+
+    def _occupancies(self, numbers: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+        """Return how atoms of each class count alone, shape (1 + changes, 4), and in pairs, (1 + changes, 4, 4)."""
+        occupancy = np.array([numbers[f"occupancy_{one}"] for one in CLASSES])
+        linear = self._self_term == "linear"
+        singles = np.tile(occupancy if linear else occupancy**2, (1 + len(names), 1))
+        products = np.tile(np.outer(occupancy, occupancy), (1 + len(names), 1, 1))
+        for row, name in enumerate(names, 1):
+            if name.startswith("occupancy_"):
+                unit = np.eye(len(CLASSES))[CLASSES.index(name.removeprefix("occupancy_"))]
+                singles[row] = unit if linear else 2 * occupancy * unit
+                products[row] = np.outer(unit, occupancy) + np.outer(occupancy, unit)
+        return singles, products
+
+    def _empty(self, changes: int) -> tuple[FloatArray, ...]:
+        return tuple(np.zeros((1 + changes, ROWS[w], len(self.library.vectors(w)))) for w in (LIKE, UNLIKE))
+
+    def _sizes(self, numbers: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
+        """Return diameters, and their number fractions with the changes by mean and spread, shape (3, n)."""
+        mean, sd = numbers["diameter"], numbers["diameter_sd"]
+        if self._step == 0:
+            return np.array([mean]), np.array([[1.0], [0.0], [0.0]])
+        lowest = np.ceil(self.library.lattice_constant / self._step)
+        highest = np.floor((mean + 8 * sd) / self._step)
+        diameters = self._step * np.arange(lowest, highest + 1)
+        weights, changes = lognormal_weights(diameters, mean, sd)
+        scattering = weights * diameters**3
+        kept = scattering > _NEGLIGIBLE * scattering.max()
+        return diameters[kept], np.vstack([weights, changes])[:, kept]
+
+    def _thicknesses(self, numbers: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
+        """Return shell thicknesses, and their portions with the change by thickness, shape (2, n)."""
+        thickness = numbers["shell_thickness"]
+        if "shell_thickness" not in self.vary:
+            return np.array([thickness]), np.array([[1.0], [0.0]])
+        before = np.floor(thickness / THICKNESS_STEP)
+        x = thickness / THICKNESS_STEP - before
+        # Catmull and Rom's cubic: through the values at the four nearest thicknesses, and smooth
+        powers = np.array([[1, x, x**2, x**3], [0, 1, 2 * x, 3 * x**2]])
+        portions = powers @ np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
+        portions[1] /= THICKNESS_STEP
+        return np.maximum(before + np.arange(-1, 3), 0) * THICKNESS_STEP, portions
+
+
+def _usual_step(model: NanocrystalModel) -> float:
+    """Return the distance of sizes, Å: at most half the standard deviation, and 0 for one size."""
+    return min(max(_SHORTEST_STEP, _RELATIVE_STEP * model.diameter), model.diameter_sd / 2)
+
+
+def _batch(diameter: float | None, weights: tuple[FloatArray, ...]) -> _Batch:
+    columns = tuple(np.flatnonzero(one.any(axis=(0, 1))) for one in weights)
+    return _Batch(
+        diameter, columns, tuple(np.ascontiguousarray(w[..., c]) for w, c in zip(weights, columns, strict=True))
+    )
+
+
+def _check_varied(model: NanocrystalModel, vary: Sequence[str]) -> None:
+    for name in vary:
+        if name not in PARAMETERS:
+            raise QdsimError(f"'{name}' is no parameter of a model: vary some of {', '.join(PARAMETERS)}.")
+    if {"diameter", "diameter_sd"} & set(vary) and model.diameter_sd == 0:
+        raise QdsimError(
+            "The sizes cannot be varied in a model of one size, which grows atom by atom: give 'diameter_sd' above 0."
+        )
+    shell = {"occupancy_cation_shell", "occupancy_anion_shell"} & set(vary)
+    if shell and model.shell_thickness == 0:
+        raise QdsimError(f"'{min(shell)}' is varied, but the model has no shell: give 'shell_thickness' above 0.")
+
+
+def _factors(model: NanocrystalModel, q: FloatArray, scattering: Scattering) -> tuple[FloatArray, FloatArray]:
+    """Return Re(f_a f_b*) of cation-cation, anion-anion and cation-anion pairs, and |f|^2 of each class."""
+    ions = dict(scattering.ions)
+    cation, anion = (
+        scattering_amplitude(ions.get(symbol, symbol), q, scattering.energy_kev, scattering.radiation)
+        for symbol in (model.cation, model.anion)
+    )
+    squares = np.abs(cation) ** 2, np.abs(anion) ** 2
+    return np.array([*squares, (cation * anion.conj()).real]), np.array([squares[0]] * 2 + [squares[1]] * 2)
+
+
+def _displaced(q: FloatArray, numbers: Mapping[str, float]) -> FloatArray:
+    """Return T_a T_b of the three kinds of pairs, shape (3, n)."""
+    cation, anion = (numbers[name] for name in DISPLACEMENTS)
+    return np.asarray(np.exp(np.outer([2 * cation, 2 * anion, cation + anion], -(q**2) / (16 * pi**2))))
+
+
+@numba.njit("Tuple((f8[::1], f8[:, ::1]))(f8[:, ::1], f8[:, :, ::1], f8[:, ::1])", cache=True)
+def _measure(vectors: FloatArray, cells: FloatArray, shifts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return |n C + s| for the first cell and shift, and its change along each of the others."""
+    distances = np.empty(len(vectors))
+    slopes = np.empty((len(cells) - 1, len(vectors)))
+    direction = np.empty(3)
+    for k in range(len(vectors)):
+        squared = 0.0
+        for axis in range(3):
+            direction[axis] = shifts[0, axis]
+            for i in range(3):
+                direction[axis] += vectors[k, i] * cells[0, i, axis]
+            squared += direction[axis] ** 2
+        distances[k] = np.sqrt(squared)
+        for change in range(len(cells) - 1):
+            slope = 0.0
+            for axis in range(3):
+                along = shifts[1 + change, axis]
+                for i in range(3):
+                    along += vectors[k, i] * cells[1 + change, i, axis]
+                slope += along * direction[axis]
+            slopes[change, k] = slope / distances[k]
+    return distances, slopes

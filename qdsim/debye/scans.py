@@ -1,0 +1,208 @@
+"""How chi^2 changes with one or two parameters: likelihood profiles and maps."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from qdsim.debye.fitting import Fit
+from qdsim.debye.models import PARAMETERS
+from qdsim.errors import QdsimError
+
+FloatArray = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+
+class ScanAxis(NamedTuple):
+    """A parameter and the values it is given, ascending."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+class _Scan(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Chi2Profile(_Scan):
+    """chi^2 along one parameter.
+
+    Attributes
+    ----------
+    name, unit, values
+        The parameter.
+    chi2, chi2_reduced
+        Sum of squared weighted differences at each value, and divided by the number of points less that of fitted
+        numbers.
+    best
+        Value of the lowest chi^2, by a parabola through the three lowest points where it is not at an end.
+    low, high
+        Where chi^2 is higher than its minimum by 1 (by chi2_reduced where the data have no uncertainties): the
+        interval of 68 %. None where the scan does not reach so far.
+    refitted
+        Names of the parameters that were fitted anew at each value.
+    """
+
+    name: str
+    unit: str
+    values: list[float]
+    chi2: list[float]
+    chi2_reduced: list[float]
+    best: float
+    low: float | None
+    high: float | None
+    refitted: list[str]
+
+
+class Chi2Map(_Scan):
+    """chi^2 over two parameters.
+
+    Attributes
+    ----------
+    x_name, x_unit, x, y_name, y_unit, y
+        The parameters.
+    chi2_reduced
+        Rows are values of y, shape (n_y, n_x).
+    best
+        (x, y) of the lowest value on the grid.
+    refitted
+        Names of the parameters that were fitted anew at each point; scale and background always are.
+    """
+
+    x_name: str
+    x_unit: str
+    x: list[float]
+    y_name: str
+    y_unit: str
+    y: list[float]
+    chi2_reduced: list[list[float]]
+    best: tuple[float, float]
+    refitted: list[str]
+
+
+def chi2_profile(fit: Fit, axis: ScanAxis, *, refit: bool = True, progress: Progress | None = None) -> Chi2Profile:
+    """Scan one parameter.
+
+    Parameters
+    ----------
+    fit
+        What is fitted; its model gives the parameters that are neither scanned nor refitted.
+    axis
+        Parameter and values; it need not be varied in the fit.
+    refit
+        Fit the other varied parameters anew at each value (a profile likelihood), or hold them.
+    progress
+        Called with points done and points to be done.
+
+    Raises
+    ------
+    QdsimError
+        If the values are not ascending or beyond what the parameter can be.
+    """
+    scanned, refitted = _scanned(fit, {axis.name: axis.values}, refit)
+    chi2 = np.array(list(_along(scanned, [(axis.name, axis.values)], refitted, progress)))
+    rise = 1.0 if fit.data.sigma is not None else scanned.chi2_reduced(float(chi2.min()))
+    values = np.array(axis.values)
+    return Chi2Profile(
+        name=axis.name,
+        unit=PARAMETERS[axis.name][0],
+        values=values.tolist(),
+        chi2=chi2.tolist(),
+        chi2_reduced=[scanned.chi2_reduced(one) for one in chi2.tolist()],
+        best=_lowest(values, chi2),
+        low=_crossing(values[::-1], chi2[::-1], rise),
+        high=_crossing(values, chi2, rise),
+        refitted=refitted,
+    )
+
+
+def chi2_map(fit: Fit, x: ScanAxis, y: ScanAxis, *, refit: bool = False, progress: Progress | None = None) -> Chi2Map:
+    """Scan two parameters; scale and background are fitted at each point.
+
+    Parameters
+    ----------
+    fit
+        What is fitted; its model gives the parameters that are neither scanned nor refitted.
+    x, y
+        Parameters and values.
+    refit
+        Fit the other varied parameters anew at each point, or hold them.
+    progress
+        Called with points done and points to be done.
+
+    Raises
+    ------
+    QdsimError
+        If both are the same parameter, or values are not ascending or beyond what the parameter can be.
+    """
+    if x.name == y.name:
+        raise QdsimError(f"{x.name} is given for both axes of the map: give two different parameters.")
+    scanned, refitted = _scanned(fit, {x.name: x.values, y.name: y.values}, refit)
+    chi2 = np.array(list(_along(scanned, [(y.name, y.values), (x.name, x.values)], refitted, progress)))
+    chi2 = chi2.reshape(len(y.values), len(x.values))
+    row, column = np.unravel_index(chi2.argmin(), chi2.shape)
+    return Chi2Map(
+        x_name=x.name,
+        x_unit=PARAMETERS[x.name][0],
+        x=list(x.values),
+        y_name=y.name,
+        y_unit=PARAMETERS[y.name][0],
+        y=list(y.values),
+        chi2_reduced=[[scanned.chi2_reduced(one) for one in line] for line in chi2.tolist()],
+        best=(x.values[column], y.values[row]),
+        refitted=refitted,
+    )
+
+
+def _scanned(fit: Fit, axes: Mapping[str, tuple[float, ...]], refit: bool) -> tuple[Fit, list[str]]:
+    """Return a fit that varies the scanned parameters too, and the names of those to be fitted at each point."""
+    for name, values in axes.items():
+        if name not in PARAMETERS:
+            raise QdsimError(f"'{name}' is no parameter of a model: scan one of {', '.join(PARAMETERS)}.")
+        if len(values) == 1 or not np.isfinite(values).all() or not (np.diff(values) > 0).all():
+            raise QdsimError(f"The values of {name} to be scanned are not two or more ascending numbers.")
+    others = {name: bounds for name, bounds in fit.settings.vary.items() if refit and name not in axes}
+    spans = {name: (values[0], values[-1]) for name, values in axes.items()}
+    model = fit.model.with_values({name: values[0] for name, values in axes.items()})
+    settings = fit.settings.model_copy(update={"vary": others | spans})
+    return Fit(model, fit.data, settings, fit.blank, fit.pattern.library), list(others)
+
+
+def _along(
+    fit: Fit, axes: list[tuple[str, tuple[float, ...]]], refitted: list[str], progress: Progress | None
+) -> Iterator[float]:
+    """Yield chi^2 at every point of the grid, the last axis fastest and there and back, each from its neighbour."""
+    held = [name for name, _ in axes]
+    places = [fit.names.index(name) for name in held]
+    shape = tuple(len(values) for _, values in axes)
+    total, values = int(np.prod(shape)), fit.start.copy()
+    for done in range(total):
+        if progress is not None:
+            progress(done, total)
+        for place, (_, grid), i in zip(places, axes, np.unravel_index(done, shape), strict=True):
+            values[place] = grid[i]
+        found = fit.minimise(values, held)
+        if refitted:
+            values = found.values.copy()
+        yield found.chi2
+
+
+def _lowest(values: FloatArray, chi2: FloatArray) -> float:
+    """Return the lowest point of a parabola through the lowest value and its neighbours."""
+    i = int(chi2.argmin())
+    if not 0 < i < len(values) - 1:
+        return float(values[i])
+    quadratic, linear, _ = np.polyfit(values[i - 1 : i + 2] - values[i], chi2[i - 1 : i + 2], 2)
+    return float(values[i] - linear / (2 * quadratic)) if quadratic > 0 else float(values[i])
+
+
+def _crossing(values: FloatArray, chi2: FloatArray, rise: float) -> float | None:
+    """Return where chi^2 has risen by `rise` above its minimum, going on from it, by linear interpolation."""
+    start = int(chi2.argmin())
+    limit = chi2[start] + rise
+    for i in range(start, len(values) - 1):
+        if chi2[i + 1] >= limit > chi2[i]:
+            return float(np.interp(limit, chi2[i : i + 2], values[i : i + 2]))
+    return None
