@@ -1,1 +1,58 @@
 """X-ray scattering of finite sets of atoms by the Debye equation, and the data that it is compared with."""
+
+from qdsim.debye.abscissa import q_from_two_theta, two_theta_from_q
+from qdsim.debye.atoms import AtomicCluster, as_cluster
+from qdsim.debye.comparison import ComparedModel, Comparison, compare, stoichiometry_models
+from qdsim.debye.corrections import absorption_factor_transmission, correct, lorentz_factor, polarisation_factor
+from qdsim.debye.data import ScatteringData
+from qdsim.debye.data_files import read_data, write_data
+from qdsim.debye.fitting import Fit, FitResult, FitSettings, FittedParameter
+from qdsim.debye.intensity import intensity, reduced_structure_factor, structure_factor
+from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_weights
+from qdsim.debye.pair_distribution import pair_distribution
+from qdsim.debye.particles import ParticleLibrary
+from qdsim.debye.patterns import ModelPattern, Scattering
+from qdsim.debye.pdf_files import PairDistributionData, read_pdf, write_pdf
+from qdsim.debye.scans import Chi2Map, Chi2Profile, ScanAxis, chi2_map, chi2_profile
+from qdsim.debye.structure_files import read_structure
+
+__all__ = [
+    "PARAMETERS",
+    "AtomicCluster",
+    "Chi2Map",
+    "Chi2Profile",
+    "ComparedModel",
+    "Comparison",
+    "Fit",
+    "FitResult",
+    "FitSettings",
+    "FittedParameter",
+    "ModelPattern",
+    "NanocrystalModel",
+    "PairDistributionData",
+    "ParticleLibrary",
+    "ScanAxis",
+    "Scattering",
+    "ScatteringData",
+    "absorption_factor_transmission",
+    "as_cluster",
+    "chi2_map",
+    "chi2_profile",
+    "compare",
+    "correct",
+    "intensity",
+    "lognormal_weights",
+    "lorentz_factor",
+    "pair_distribution",
+    "polarisation_factor",
+    "q_from_two_theta",
+    "read_data",
+    "read_pdf",
+    "read_structure",
+    "reduced_structure_factor",
+    "stoichiometry_models",
+    "structure_factor",
+    "two_theta_from_q",
+    "write_data",
+    "write_pdf",
+]
