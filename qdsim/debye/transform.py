@@ -23,6 +23,8 @@ _BLOCK = 32  # distances whose kernels are evaluated together, in vector registe
 _QUADRATURE = 60
 _RESTART = 64  # rows of the table after which the rotation begins anew from exact sines, so that rounding stays small
 _NEAREST = 1e-6  # Å; pairs nearer than this count as being on one place
+_SHORTEST_RANGE = 0.5  # Å^-1; the wide grid of a shorter one would lose the digits of short distances
+_ZERO = 1e-30  # Å^-1; stands for Q = 0, where sin(Q r)/Q is r
 _BUCKET = 64  # grids are a multiple of this long, so that particles of similar size share one table
 _FUSED = {"contract", "nsz"}  # multiply and add at once; the order of sums stays
 
@@ -31,13 +33,9 @@ _FUSED = {"contract", "nsz"}  # multiply and add at once; the order of sums stay
 def _kernel_polynomials() -> FloatArray:
     """Return the kernel as a polynomial for each grid point it covers, highest power first, shape (degree + 1, 16)."""
     nodes = np.cos(pi * (np.arange(_DEGREE + 1) + 0.5) / (_DEGREE + 1))
-    coefficients = np.zeros((_DEGREE + 1, _WIDTH))
-    for point in range(_WIDTH):
-        x = (2 * point + 1 - _WIDTH - nodes) / _WIDTH
-        values = np.exp(_BETA * (np.sqrt(np.maximum(1 - x * x, 0)) - 1))
-        fitted = np.polynomial.chebyshev.chebfit(nodes, values, _DEGREE)
-        coefficients[:, point] = np.polynomial.chebyshev.cheb2poly(fitted)[::-1]
-    return coefficients
+    x = (2 * np.arange(_WIDTH) + 1 - _WIDTH - nodes[:, None]) / _WIDTH
+    values = np.exp(_BETA * (np.sqrt(np.maximum(1 - x * x, 0)) - 1))
+    return np.linalg.solve(np.vander(nodes), values)
 
 
 def _kernel_transform(phase: FloatArray) -> FloatArray:
@@ -48,7 +46,7 @@ def _kernel_transform(phase: FloatArray) -> FloatArray:
     return np.asarray(np.cos(np.outer(phase, _WIDTH / 2 * nodes)) @ (_WIDTH * values))
 
 
-@numba.njit("void(f8[::1], f8[:, ::1], f8, f8[::1], u8[::1], f8[:, ::1])", fastmath=_FUSED, inline="always")
+@numba.njit(fastmath=_FUSED, inline="always")
 def _evaluate(
     distances: FloatArray,
     polynomials: FloatArray,
@@ -124,7 +122,7 @@ def _fill_table(q: FloatArray, scale: FloatArray, first: float, spacing: float, 
     real, imag = np.empty(q.size), np.empty(q.size)
     factor = np.empty(q.size)
     for i in range(q.size):
-        factor[i] = scale[i] / q[i] if q[i] > 0 else 0.0
+        factor[i] = scale[i] / q[i]
     for j in range(table.shape[0]):
         if j % _RESTART == 0:
             for i in range(q.size):
@@ -135,10 +133,6 @@ def _fill_table(q: FloatArray, scale: FloatArray, first: float, spacing: float, 
             next_real = real[i] * turn_real[i] - imag[i] * turn_imag[i]
             imag[i] = real[i] * turn_imag[i] + imag[i] * turn_real[i]
             real[i] = next_real
-    for i in range(q.size):
-        if q[i] == 0.0:
-            for j in range(table.shape[0]):
-                table[j, i] = scale[i] * (first + j) * spacing
 
 
 class SincTransform:
@@ -147,13 +141,13 @@ class SincTransform:
     Parameters
     ----------
     q
-        Wanted Q, Å^-1, shape (n_q,), any order, at least one above zero.
+        Wanted Q, Å^-1, shape (n_q,), any order.
     largest_distance
         Of all that will be spread, Å.
     """
 
     def __init__(self, q: FloatArray, largest_distance: float):
-        self.spacing = pi / (2 * float(q.max()))
+        self.spacing = _spacing(q)
         self._polynomials = _kernel_polynomials()
         needed = int(largest_distance / self.spacing) + 1 + _WIDTH
         self._length = -(-needed // _BUCKET) * _BUCKET
@@ -207,11 +201,16 @@ def _kernel_derivatives() -> FloatArray:
     return np.vstack([np.zeros((1, _WIDTH)), differentiated])
 
 
+def _spacing(q: FloatArray) -> float:
+    """Return the spacing of the grid, Å."""
+    return pi / (2 * max(float(q.max()), _SHORTEST_RANGE))
+
+
 @lru_cache(maxsize=8)
 def _table(q_bytes: bytes, length: int) -> FloatArray:
     """Return sin(Q r_j)/(Q phi^(Q)), shape (n_grid, n_q)."""
-    q = np.frombuffer(q_bytes).copy()
-    spacing = pi / (2 * float(q.max()))
+    q = np.maximum(np.frombuffer(q_bytes), _ZERO)
+    spacing = _spacing(q)
     table = np.empty((length, q.size))
     _fill_table(q, 1 / _kernel_transform(q * spacing), 1.0 - _WIDTH // 2, spacing, table)
     return table
