@@ -3,7 +3,8 @@
 Distances are sorted into narrow bins, each of which keeps the first eight moments of what falls into it. A bin then
 stands for weights at eight Chebyshev nodes that have the same moments: for a function as smooth as sin(Q d)/(Q d) the
 error is that of interpolation through these nodes, (Q h/2)^8/(8! 2^7) for bins of width h. Where the atoms of an
-element have many different B, moments of the sum of B are kept in the same way.
+element have many different B, moments of the sum of B are kept in the same way. The moments are sums of Chebyshev
+polynomials, which keep their digits however many there are.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from math import factorial, pi
 import numba
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ive
 
 from qdsim.debye.atoms import AtomicCluster
 from qdsim.debye.pairs import PairGroup, Pairs, Species
@@ -23,11 +25,10 @@ FloatArray = npt.NDArray[np.float64]
 _MOMENTS = 8
 _FINER = 1e-4  # of the wanted error: between Bragg peaks a crystal scatters that much less than its pairs one by one
 _MOST_KINDS = 6  # of (element, B), beyond which moments of B are cheaper than a table for each pair of kinds
-_MOST_B_MOMENTS = 14
 _BLOCK = 64
 _MANY = 2_000  # atoms from which a second thread pays
 _THREADS = 2
-_NARROWEST, _WIDEST = 1e-3, 0.5  # Å
+_WIDEST = 0.5  # Å
 
 
 def atom_pairs(cluster: AtomicCluster, q_max: float, rtol: float) -> Pairs:
@@ -76,11 +77,12 @@ def atom_pairs(cluster: AtomicCluster, q_max: float, rtol: float) -> Pairs:
         names = (str(symbols[order[bounds[a]]]), str(symbols[order[bounds[b]]]))
         nodes, from_moments = _quadrature(_MOMENTS)
         b_nodes, from_b_moments = _quadrature(b_moments)
-        weights = np.einsum("kbm,cb,nm->ckn", moments[filled], from_b_moments, from_moments)
+        weights = np.einsum("kbm,cb,nm->ckn", moments[filled], from_b_moments, from_moments, optimize=True)
         distances = (filled[:, None] + (1 + nodes) / 2) * width
         b_sums = (b_low + b_high) + b_nodes * (b_high - b_low) if many else [float(b_iso[bounds[a]] + b_iso[bounds[b]])]
         species = tuple(Species(names, float(b_sum)) for b_sum in b_sums)
-        groups.append(PairGroup(distances.ravel(), species, 2 * weights.reshape(len(species), -1)))
+        rows = np.ascontiguousarray(2 * weights.reshape(len(species), -1))
+        groups.append(PairGroup(distances.ravel(), species, rows))
     elements = np.unique(symbols)
     return Pairs(
         tuple(groups),
@@ -91,20 +93,27 @@ def atom_pairs(cluster: AtomicCluster, q_max: float, rtol: float) -> Pairs:
 
 def _bin_width(q_max: float, rtol: float) -> float:
     error = rtol * _FINER * factorial(_MOMENTS) * 2 ** (_MOMENTS - 1)
-    return float(np.clip(2 / q_max * error ** (1 / _MOMENTS), _NARROWEST, _WIDEST))
+    return float(min(2 / max(q_max, 1.0) * error ** (1 / _MOMENTS), _WIDEST))
 
 
 def _b_moments(exponent: float, rtol: float) -> int:
-    """Return how many nodes interpolate exp(-x) well enough where x varies by twice `exponent`."""
-    errors = (exponent**n / (factorial(n) * 2 ** (n - 1)) for n in range(1, _MOST_B_MOMENTS))
-    return next((n for n, error in enumerate(errors, 1) if error < rtol * _FINER), _MOST_B_MOMENTS)
+    """Return how many nodes interpolate exp(-x) well enough for x from 0 to twice `exponent`.
+
+    The coefficients of its Chebyshev series are 2 exp(-exponent) I_n(exponent), I_n the modified Bessel function.
+    """
+    n = 1
+    while 2 * ive(n, exponent) > rtol * _FINER:
+        n += 1
+    return n
 
 
 @lru_cache(maxsize=32)
 def _quadrature(n: int) -> tuple[FloatArray, FloatArray]:
     """Return n Chebyshev nodes on -1..1, and the matrix that makes their weights from n moments."""
-    nodes = np.cos(pi * (np.arange(n) + 0.5) / n)
-    return nodes, np.linalg.inv(np.vander(nodes, n, increasing=True).T)
+    angles = pi * (np.arange(n) + 0.5) / n
+    matrix = 2 / n * np.cos(np.outer(angles, np.arange(n)))
+    matrix[:, 0] /= 2
+    return np.cos(angles), matrix
 
 
 def _moments(
@@ -144,7 +153,10 @@ def _add_moments(
     threads: int,
     moments: FloatArray,
 ) -> None:
-    """Add the pairs of every `threads`-th atom of the first span; equal spans are gone through once."""
+    """Add the pairs of every `threads`-th atom of the first span; equal spans are gone through once.
+
+    Chebyshev polynomials follow from T_n+1(x) = 2 x T_n(x) - T_n-1(x), beginning with T_0 = 1 and T_-1 = x.
+    """
     x, y, z = positions[0], positions[1], positions[2]
     places = np.empty(_BLOCK)
     same = span[0] == span[2]
@@ -158,11 +170,12 @@ def _add_moments(
             for k in range(length):
                 into = np.uint64(places[k])
                 offset = 2.0 * (places[k] - into) - 1.0
-                b_weight = occupancies[i] * occupancies[start + k]
                 b_offset = scaled_b[i] + scaled_b[start + k]
+                b_weight = occupancies[i] * occupancies[start + k]
+                b_previous = b_weight * b_offset
                 for row in range(moments.shape[1]):
-                    weight = b_weight
+                    weight, previous = b_weight, b_weight * offset
                     for moment in range(_MOMENTS):
                         moments[into, row, moment] += weight
-                        weight *= offset
-                    b_weight *= b_offset
+                        weight, previous = 2.0 * offset * weight - previous, weight
+                    b_weight, b_previous = 2.0 * b_offset * b_weight - b_previous, b_weight
