@@ -13,6 +13,7 @@ MOST_KINDS = 16
 """Kinds of atoms (site, region, occupancy and B) up to which counting on the lattice is the faster way."""
 
 _EXACT = 1e-12
+_SMALL_GRID = 1_000_000  # points that are gone through in no time
 
 
 def lattice_family(cell: FloatArray, basis: FloatArray) -> Family:
@@ -27,9 +28,8 @@ def lattice_family(cell: FloatArray, basis: FloatArray) -> Family:
     """
     metric = cell @ cell.T
     lengths, mixed = metric.diagonal(), metric[np.triu_indices(3, 1)]
-    shifts = basis - basis[0]
     rhombohedral = np.ptp(lengths) < _EXACT * lengths.max() and np.ptp(mixed) < _EXACT * lengths.max()
-    on_axis = np.ptp(shifts - np.round(shifts[:, :1]), axis=1).max() < _EXACT
+    on_axis = np.ptp(basis - basis[0], axis=1).max() < _EXACT
     return "rhombohedral" if rhombohedral and on_axis else "any"
 
 
@@ -54,8 +54,12 @@ def lattice_pairs(particle: LatticeParticle, occupancies: FloatArray, b_iso: Flo
     Returns
     -------
     Pairs or None
-        None if the atoms are of more than `MOST_KINDS` kinds.
+        None if the atoms are of more than `MOST_KINDS` kinds, or so sparse that their lattice has more points than they
+        have pairs.
     """
+    grid = np.prod(2.0 * np.ptp(particle.points.cells, axis=0) + 1)
+    if grid > max(len(particle) ** 2, _SMALL_GRID):
+        return None
     points = _kinds_as_regions(particle.points, occupancies, b_iso)
     if points is None:
         return None
