@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from math import isfinite, pi
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +46,10 @@ def scattering_amplitude(
     Raises
     ------
     QdsimError
-        If the species is not tabulated, or the energy is outside `ENERGIES`.
+        If the species is not tabulated, the energy is outside `ENERGIES`, or there is no such radiation.
     """
+    if radiation not in get_args(Radiation):
+        raise QdsimError(f"The radiation is {radiation!r}: use 'xray' or 'neutron'.")
     check_energy(energy_kev)
     return _amplitude(species, np.ascontiguousarray(q, float).tobytes(), energy_kev, radiation)
 
@@ -75,17 +77,23 @@ def _amplitude(species: str, q_bytes: bytes, energy_kev: float | None, radiation
     else:
         try:
             amplitude += _TABLES.f0(species, q / (4 * pi))
-            if energy_kev is not None:
-                electronvolts = 1000.0 * energy_kev
-                f1, f2 = (table(element, electronvolts) for table in (_TABLES.f1_chantler, _TABLES.f2_chantler))
-                amplitude += complex(f1, f2)
         except ValueError as error:
             raise QdsimError(
                 f"X-ray form factors of '{species}' are not tabulated: use a chemical symbol up to Cf, or an ion such "
                 "as Pb2+."
             ) from error
+        if energy_kev is not None:
+            amplitude += _dispersion(element, 1000 * energy_kev)
     amplitude.setflags(write=False)
     return amplitude
+
+
+def _dispersion(element: str, energy: float) -> complex:
+    """Return f' + i f'' at an energy in eV."""
+    try:
+        return complex(_TABLES.f1_chantler(element, energy), _TABLES.f2_chantler(element, energy))
+    except IndexError as error:
+        raise QdsimError(f"f' and f'' of {element} are not tabulated: leave the energy out.") from error
 
 
 def _neutron_length(element: str) -> complex:
