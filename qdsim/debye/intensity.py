@@ -23,6 +23,8 @@ Values = float | Sequence[float] | FloatArray | Mapping[str, float]
 
 SMALLEST_RTOL = 1e-10
 """Double precision gives no more digits of a sum of so many sines."""
+LARGEST_Q = 500.0
+"""Å^-1; no instrument measures beyond a tenth of it."""
 
 
 def intensity(
@@ -75,8 +77,9 @@ def intensity(
     Raises
     ------
     QdsimError
-        If the structure cannot be read, q is empty or negative, an occupancy is outside 0..1, a B is negative, the
-        energy or an element is not tabulated, or `rtol` is below `SMALLEST_RTOL`.
+        If the structure cannot be read, q is empty, negative or above `LARGEST_Q`, an occupancy is outside 0..1, a B is
+        negative, the energy or an element is not tabulated, an ion is given of an element that is not there, or `rtol`
+        is below `SMALLEST_RTOL`.
     """
     wanted = _check_q(q)
     pairs = particle_pairs(structure, float(wanted.max(initial=0.0)), occupancies, b_iso, rtol)
@@ -110,7 +113,7 @@ def structure_factor(
     Raises
     ------
     QdsimError
-        As for `intensity`.
+        As for `intensity`, or if all occupancies are zero.
     """
     wanted = _check_q(q)
     pairs = particle_pairs(structure, float(wanted.max(initial=0.0)), occupancies, b_iso, rtol)
@@ -145,6 +148,8 @@ def particle_pairs(structure: Any, q_max: float, occupancies: Values | None, b_i
     if not SMALLEST_RTOL <= rtol < 1:
         raise QdsimError(f"The relative tolerance is {rtol}: give one from {SMALLEST_RTOL:g} to below 1.")
     if isinstance(structure, LatticeParticle):
+        if not len(structure):
+            raise QdsimError("The particle has no atoms: give at least one.")
         own = np.array(1.0) if occupancies is None else _by_atom(occupancies, structure, "occupancies")
         own_b = _by_atom(b_iso, structure, "b_iso")
         _check_atoms(own, own_b)
@@ -178,14 +183,22 @@ def _by_atom(values: Values, structure: LatticeParticle | AtomicCluster, name: s
     if isinstance(values, Mapping):
         if set(values) != set(symbols):
             wanted = ", ".join(sorted(set(symbols)))
-            raise QdsimError(f"{name} is given for {', '.join(values)}: give one value for each of {wanted}.")
-        return np.array([values[symbol] for symbol in symbols], float)
-    array = np.asarray(values, float)
+            found = ", ".join(map(str, values))
+            raise QdsimError(f"{name} is given for {found or 'nothing'}: give one value for each of {wanted}.")
+        values = [values[symbol] for symbol in symbols]
+    array = _numbers(values, name)
     if array.ndim and array.shape != (len(symbols),):
         raise QdsimError(
             f"{name} has the shape {array.shape}: give one value, or one for each of {len(symbols)} atoms."
         )
     return array
+
+
+def _numbers(values: npt.ArrayLike, name: str) -> FloatArray:
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError) as error:
+        raise QdsimError(f"{name} has an entry that is not a number: give numbers only.") from error
 
 
 def _check_atoms(occupancies: FloatArray, b_iso: FloatArray) -> None:
@@ -198,11 +211,13 @@ def _check_atoms(occupancies: FloatArray, b_iso: FloatArray) -> None:
 
 
 def _check_q(q: npt.ArrayLike) -> FloatArray:
-    wanted = np.ascontiguousarray(q, dtype=float)
+    wanted = np.ascontiguousarray(_numbers(q, "Q"))
     if wanted.ndim != 1 or not wanted.size:
         raise QdsimError(f"Q has the shape {wanted.shape}: give a list of at least one value in Å^-1.")
     if not (np.isfinite(wanted) & (wanted >= 0)).all():
         raise QdsimError("Q has a value that is negative or no number: give values of 0 or more, in Å^-1.")
+    if wanted.max() > LARGEST_Q:
+        raise QdsimError(f"Q runs to {wanted.max():g} Å^-1: give values up to {LARGEST_Q:g} Å^-1.")
     return wanted
 
 
@@ -210,6 +225,9 @@ def _amplitudes(
     pairs: Pairs, q: FloatArray, energy_kev: float | None, radiation: Radiation, ions: Mapping[str, str] | None
 ) -> dict[str, ComplexArray]:
     species = ions or {}
+    absent = ", ".join(map(str, set(species) - set(pairs.occupancy)))
+    if absent:
+        raise QdsimError(f"ions is given for {absent}: the structure has {', '.join(pairs.occupancy)} only.")
     return {
         symbol: scattering_amplitude(species.get(symbol, symbol), q, energy_kev, radiation)
         for symbol in pairs.occupancy
@@ -226,11 +244,15 @@ def _self_scattering(pairs: Pairs, amplitudes: Mapping[str, ComplexArray], self_
 def _mean_square(pairs: Pairs, amplitudes: Mapping[str, ComplexArray]) -> FloatArray:
     """Return N |<f>|^2."""
     total = sum(pairs.occupancy.values())
+    if total == 0:
+        raise QdsimError("All occupancies are zero: S(Q) needs at least one atom.")
     return np.asarray(np.abs(sum(pairs.occupancy[symbol] * f for symbol, f in amplitudes.items())) ** 2 / total)
 
 
 def _interference(pairs: Pairs, q: FloatArray, amplitudes: Mapping[str, ComplexArray]) -> FloatArray:
     """Return the sum over pairs, shape (n,)."""
+    if not pairs.groups:
+        return np.zeros(q.size)
     transform = SincTransform(q, pairs.largest_distance)
     species = [one for group in pairs.groups for one in group.species]
     grid, row = transform.grid(len(species)), 0
