@@ -7,7 +7,8 @@ from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from ase.data import chemical_symbols
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from qdsim.errors import QdsimError
 from qdsim.structures import CENTRES, LatticeParticle, RhombohedralState, Shape, cut_rocksalt, ligand_coverage
@@ -97,7 +98,8 @@ class NanocrystalModel(BaseModel):
     @field_validator("compound")
     @classmethod
     def _two_elements(cls, value: str) -> str:
-        if not _COMPOUND.fullmatch(value):
+        matched = _COMPOUND.fullmatch(value)
+        if not matched or matched[1] == matched[2] or not set(matched.groups()) <= set(chemical_symbols[1:]):
             raise ValueError(f"'{value}' is no compound AB; write two chemical symbols, such as PbS")
         return value
 
@@ -203,8 +205,20 @@ class NanocrystalModel(BaseModel):
         return ligand_coverage(*self.composition(), self.body().surface_area(self.diameter))
 
     def with_values(self, values: Mapping[str, float]) -> Self:
-        """Return the model with other values of some of its `PARAMETERS`."""
-        return type(self).model_validate(self.model_dump() | dict(values))
+        """Return the model with other values of some of its fields.
+
+        Raises
+        ------
+        QdsimError
+            If there is no such field, or no such model.
+        """
+        try:
+            return type(self).model_validate(self.model_dump() | dict(values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            message = first["msg"].removeprefix("Value error, ")
+            raise QdsimError(f"There is no such model: {field and field + ': '}{message}.") from error
 
 
 def lognormal_weights(diameters: FloatArray, mean: float, sd: float) -> tuple[FloatArray, FloatArray]:
