@@ -49,7 +49,7 @@ def load_document(path: Path, model: type[Document], name: str) -> Document:
     except YAMLError as error:
         raise QdsimError(f"{path}: not valid YAML: {error}.") from error
     if not isinstance(document, dict):
-        first = next(iter(model.model_fields))
+        first = next(field for field, info in model.model_fields.items() if info.is_required())
         raise QdsimError(f"{path}: {name} is a mapping that starts with '{first}:', this is not.")
     try:
         return model.model_validate(document)
@@ -61,7 +61,7 @@ def _explain(path: Path, document: Any, model: type[BaseModel], error: Validatio
     """Tell the first error as one sentence with its line and field, and the others as a count."""
     errors = error.errors()
     first = min(errors, key=lambda found: found["type"] == "missing")  # what is missing may just be misspelt
-    field = ".".join(str(part) for part in first["loc"])
+    field = ".".join(str(part) for part in first["loc"] if part != "[key]")  # pydantic's mark of a wrong key
     line = _line_of(document, first["loc"])
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "extra_forbidden":

@@ -1,0 +1,164 @@
+"""Fit files: a model, what to vary of it, and the data it is fitted to, in YAML."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, model_validator
+
+from qdsim.debye.abscissa import HC, Quantity, wavelength_of
+from qdsim.debye.data import ScatteringData
+from qdsim.debye.data_files import read_data
+from qdsim.debye.fitting import Bounds, FitSettings
+from qdsim.debye.models import PARAMETERS, NanocrystalModel
+from qdsim.documents import load_document, nearest
+from qdsim.errors import QdsimError
+
+
+def _known_parameter(name: str) -> str:
+    if name not in PARAMETERS:
+        raise ValueError(f"no parameter of a model; {nearest(name, list(PARAMETERS))}")
+    return name
+
+
+def _names_or_bounds(value: Any) -> Any:
+    """Read a list of names as names without bounds of their own."""
+    return dict.fromkeys(value) if isinstance(value, list) and all(isinstance(name, str) for name in value) else value
+
+
+def _two_numbers(value: Any) -> Any:
+    if not (isinstance(value, list | tuple) and len(value) == 2):  # noqa: PLR2004 - a low and a high end
+        raise ValueError("give two numbers, [low, high]")
+    return value
+
+
+def _ascending(value: Bounds) -> Bounds:
+    if not value[0] < value[1]:
+        raise ValueError(f"{value[0]:g} is not below {value[1]:g}; give the lower end first")
+    return value
+
+
+Interval = Annotated[Bounds, BeforeValidator(_two_numbers), AfterValidator(_ascending)]
+Varied = Annotated[
+    dict[Annotated[str, AfterValidator(_known_parameter)], Interval | None],
+    BeforeValidator(_names_or_bounds),
+]
+
+
+class DataSection(BaseModel):
+    """The data of a fit file.
+
+    Attributes
+    ----------
+    file, blank
+        Pattern, and pattern of solvent and container, which is added to the model with a fitted factor.
+    wavelength, energy_kev
+        Å or keV; one of them, where the files do not say it.
+    quantity, form, two_theta_range
+        What the first column is, see `qdsim.debye.data_files.read_data`.
+    q_range
+        Lowest and highest Q to be used, Å^-1.
+    mask
+        Ranges of Q to be left out, Å^-1.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    file: Path | None = None
+    blank: Path | None = None
+    wavelength: PositiveFloat | None = None
+    energy_kev: PositiveFloat | None = None
+    quantity: Quantity | None = None
+    form: Annotated[int, Field(ge=1, le=4)] | None = None
+    two_theta_range: tuple[float, float, float] | None = None
+    q_range: Interval | None = None
+    mask: list[Interval] = []
+
+    @model_validator(mode="after")
+    def _one_wavelength(self) -> Self:
+        try:
+            wavelength_of(self.wavelength, self.energy_kev)
+        except QdsimError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def stated_wavelength(self) -> float | None:
+        """Wavelength, Å, that is given as such or as energy; None if neither is."""
+        return wavelength_of(self.wavelength, self.energy_kev)
+
+    def read(self) -> tuple[ScatteringData, ScatteringData | None]:
+        """Read pattern and blank, restricted to the range of Q and without what is masked.
+
+        Raises
+        ------
+        QdsimError
+            If no file is named, one cannot be read, or too few points are left.
+        """
+        if self.file is None:
+            raise QdsimError(
+                "The fit has no data: name the file after the fit file, or in it under 'data: {file: ...}'."
+            )
+        data = self._read(self.file)
+        if self.q_range is not None:
+            data = data.within(*self.q_range)
+        return data.without(self.mask), None if self.blank is None else self._read(self.blank)
+
+    def _read(self, path: Path) -> ScatteringData:
+        data = read_data(
+            path,
+            quantity=self.quantity,
+            wavelength=self.wavelength,
+            energy_kev=self.energy_kev,
+            form=self.form,
+            two_theta_range=self.two_theta_range,
+        )
+        return replace(data, source=data.source or path.name)
+
+
+class FitFile(FitSettings):
+    """A fit file: the settings of a fit, a model and data.
+
+    Attributes
+    ----------
+    model
+        Where the search begins.
+    data
+        What it is fitted to.
+    """
+
+    vary: Varied = Field(default_factory=dict)
+    model: NanocrystalModel
+    data: DataSection = DataSection()
+
+    def settings(self, wavelength: float | None = None) -> FitSettings:
+        """Return the settings of the fit.
+
+        Parameters
+        ----------
+        wavelength
+            Å, for f' and f'' where the file gives no `energy_kev`.
+        """
+        given = {name: getattr(self, name) for name in FitSettings.model_fields}
+        if self.energy_kev is None and wavelength is not None:
+            given["energy_kev"] = HC / wavelength
+        return FitSettings(**given)
+
+
+def load_fit_file(path: str | Path) -> FitFile:
+    """Read a fit file.
+
+    Parameters
+    ----------
+    path
+        YAML file; paths in it are relative to its folder.
+
+    Raises
+    ------
+    QdsimError
+        If the file cannot be read, is not YAML, or does not follow the schema: file, line and field are named.
+    """
+    path = Path(path)
+    fit = load_document(path, FitFile, "a fit file")
+    files = {name: path.parent / name_of for name in ("file", "blank") if (name_of := getattr(fit.data, name))}
+    return fit.model_copy(update={"data": fit.data.model_copy(update=files)})
