@@ -179,22 +179,22 @@ def _by_atom(values: Values, structure: LatticeParticle | AtomicCluster, name: s
     """Turn values given in any way into one for all atoms, shape (), or one for each, shape (N,)."""
     if isinstance(values, int | float):
         return np.array(float(values))
-    symbols = structure.atom_symbols if isinstance(structure, LatticeParticle) else structure.symbols
     if isinstance(values, Mapping):
-        if set(values) != set(symbols):
-            wanted = ", ".join(sorted(set(symbols)))
-            found = ", ".join(map(str, values))
+        sites = structure.points.sites if isinstance(structure, LatticeParticle) else np.arange(len(structure))
+        elements = {structure.symbols[site] for site in np.flatnonzero(np.bincount(sites))}
+        if set(values) != elements:
+            found, wanted = ", ".join(map(str, values)), ", ".join(sorted(elements))
             raise QdsimError(f"{name} is given for {found or 'nothing'}: give one value for each of {wanted}.")
-        values = [values[symbol] for symbol in symbols]
+        return _numbers([values.get(symbol) for symbol in structure.symbols], name)[sites]
     array = _numbers(values, name)
-    if array.ndim and array.shape != (len(symbols),):
+    if array.ndim and array.shape != (len(structure),):
         raise QdsimError(
-            f"{name} has the shape {array.shape}: give one value, or one for each of {len(symbols)} atoms."
+            f"{name} has the shape {array.shape}: give one value, or one for each of {len(structure)} atoms."
         )
     return array
 
 
-def _numbers(values: npt.ArrayLike, name: str) -> FloatArray:
+def _numbers(values: Any, name: str) -> FloatArray:
     try:
         return np.asarray(values, float)
     except (TypeError, ValueError) as error:

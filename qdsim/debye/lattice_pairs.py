@@ -57,7 +57,7 @@ def lattice_pairs(particle: LatticeParticle, occupancies: FloatArray, b_iso: Flo
         None if the atoms are of more than `MOST_KINDS` kinds, or so sparse that their lattice has more points than they
         have pairs.
     """
-    grid = np.prod(2.0 * np.ptp(particle.points.cells, axis=0) + 1)
+    grid = np.prod([2.0 * np.ptp(along) + 1 for along in particle.points.cells.T])
     if grid > max(len(particle) ** 2, _SMALL_GRID):
         return None
     points = _kinds_as_regions(particle.points, occupancies, b_iso)
@@ -74,7 +74,8 @@ def lattice_pairs(particle: LatticeParticle, occupancies: FloatArray, b_iso: Flo
         for (a, b), counted in zip(pair.classes.tolist(), pair.counts, strict=True):
             species = Species((symbols[a], symbols[b]), float(b_of[a] + b_of[b]))
             rows[species] = rows.get(species, 0.0) + occupancy[a] * occupancy[b] * counted
-        distances = np.linalg.norm(pair_vectors(pair, particle.cell, particle.basis), axis=1)
+        vectors = pair_vectors(pair, particle.cell, particle.basis)
+        distances = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         groups.append(PairGroup(distances, tuple(rows), np.array(list(rows.values()))))
     sums = dict.fromkeys(symbols, 0.0)
     squares = dict(sums)
@@ -88,11 +89,13 @@ def _kinds_as_regions(points: LatticePoints, occupancies: FloatArray, b_iso: Flo
     """Return points whose regions tell occupancy and B apart: the same object if they do so already."""
     if occupancies.ndim == b_iso.ndim == 0:
         return points
-    properties = np.stack(np.broadcast_arrays(occupancies, b_iso), axis=1)
     kinds = points.sites * (points.regions.max() + 1) + points.regions
-    _, examples, kind_of = np.unique(kinds, return_index=True, return_inverse=True)
-    if np.array_equal(properties, properties[examples][kind_of]):
+    examples = np.zeros(kinds.max() + 1, np.int64)
+    examples[kinds] = np.arange(len(points))
+    example = examples[kinds]
+    if all(np.array_equal(values, values[example]) for values in (occupancies, b_iso) if values.ndim):
         return points
+    properties = np.stack(np.broadcast_arrays(occupancies, b_iso), axis=1)
     different, regions = np.unique(properties, axis=0, return_inverse=True)
     if len(different) * (points.sites.max() + 1) > MOST_KINDS:
         return None
