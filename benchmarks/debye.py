@@ -1,0 +1,324 @@
+"""How fast and how exact the Debye engine is, against its peers and against the double sum itself.
+
+Spheres of lead sulfide, B = 1 Å^2, Q = 1..13 Å^-1 in 1,200 points. All contenders take turns on one and the same
+processor, once each round, so that a busy machine slows them alike; times are the shortest of the rounds. The local
+relative error is the largest of |I/I_exact - 1| at Q where the intensity is lowest, and at Q in even steps.
+
+    python benchmarks/debye.py --peer-python PATH --debyer PATH --json results.json
+
+DebyeCalculator runs in an interpreter that has it (`--peer-python`) and is timed inside of it.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from qdsim.debye.form_factors import scattering_amplitude
+from qdsim.debye.intensity import intensity
+from qdsim.structures import LatticeParticle, LatticePoints, RhombohedralState, cut_rocksalt
+
+FloatArray = npt.NDArray[np.float64]
+Contender = Callable[[], tuple[float, FloatArray | None]]
+"""Returns the seconds it took, and the intensity if it is that of the undistorted sphere."""
+
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+PBS = RhombohedralState.from_lattice_constant(5.936)
+B_ISO = 1.0
+Q = np.linspace(1, 13, 1200)
+DIAMETERS = {32.0: 60, 50.0: 20, 77.0: 6}
+"""Å, and how many Q the double sum is taken at."""
+SCALING = (30.0, 50.0, 80.0, 120.0, 160.0, 200.0)
+REFERENCE = "DebyeCalculator, float64"
+
+PEER = """
+import json, sys, time
+import torch
+from ase import Atoms
+from debyecalculator import DebyeCalculator
+
+torch.set_num_threads(1)
+atoms = None
+print(json.dumps({"ready": True}), flush=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    if "symbols" in request:
+        atoms = Atoms(request["symbols"], positions=request["positions"])
+    dtype = getattr(torch, request["dtype"])
+    torch.set_default_dtype(dtype)  # else the form factors of float64 are rounded to float32
+    q = torch.tensor(request["q"], dtype=torch.float64)
+    calculator = DebyeCalculator(
+        qmin=float(q[0]), qmax=float(q[-1]), qstep=float(q[1] - q[0]), biso=request["b_iso"], device="cpu", dtype=dtype
+    )
+    calculator.q = q.to(dtype).unsqueeze(-1)
+    begin = time.perf_counter()
+    found = calculator.iq(atoms).i
+    print(json.dumps({"seconds": time.perf_counter() - begin, "intensity": found.tolist()}), flush=True)
+"""
+
+
+@dataclass
+class Row:
+    """One contender at one diameter; None where there is nothing to tell."""
+
+    diameter: float
+    name: str
+    milliseconds: float | None = None
+    median: float | None = None
+    error: float | None = None
+    ratio: float | None = None
+
+
+@dataclass
+class Scaling:
+    """A particle of one diameter in a process of its own; milliseconds and megabytes."""
+
+    diameter: float
+    atoms: int
+    first: float
+    cold: float
+    warm: float
+    memory: float
+
+
+class DebyeCalculator:
+    """The peer, in an interpreter that stays alive and answers in lines of JSON."""
+
+    def __init__(self, python: str):
+        command = [python, "-W", "ignore", "-c", PEER]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.installed = bool(self._read())
+
+    def _read(self) -> dict[str, Any]:
+        """Read an answer; anything but JSON is what its libraries print, and nothing means that it has ended."""
+        for line in self._process.stdout or ():
+            if line.startswith("{"):
+                answer: dict[str, Any] = json.loads(line)
+                return answer
+        return {}
+
+    def run(self, particle: LatticeParticle, dtype: str) -> tuple[float, FloatArray]:
+        """Return the seconds and the intensity; DebyeCalculator counts each pair once, which is half of it."""
+        request = {"dtype": dtype, "q": Q.tolist(), "b_iso": B_ISO}
+        request |= {"symbols": particle.atom_symbols, "positions": particle.positions.tolist()}
+        print(json.dumps(request), file=self._process.stdin, flush=True)
+        answer = self._read()
+        return answer["seconds"], 2 * np.array(answer["intensity"])
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+
+def seconds_of(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Return how long a function takes, and what it returns."""
+    begin = time.perf_counter()
+    result = function()
+    return time.perf_counter() - begin, result
+
+
+def sphere(diameter: float) -> LatticeParticle:
+    """Return an undistorted sphere."""
+    return cut_rocksalt("Pb", "S", PBS, "sphere", diameter)
+
+
+def as_new(particle: LatticeParticle) -> LatticeParticle:
+    """Return a particle of which nothing is known yet."""
+    points = LatticePoints(particle.points.cells, particle.points.sites, particle.points.regions)
+    return LatticeParticle(points, particle.cell, particle.basis, particle.symbols, particle.origin)
+
+
+def cold(particle: LatticeParticle) -> tuple[float, FloatArray]:
+    """Time a particle of which nothing is known."""
+    new = as_new(particle)
+    return seconds_of(lambda: intensity(new, Q, b_iso=B_ISO))
+
+
+def warm(particle: LatticeParticle) -> tuple[float, None]:
+    """Time a step of a fit: new strain, offset, occupancies and B of a particle that is known."""
+    random = np.random.default_rng()
+    state = RhombohedralState(PBS.volume * random.uniform(0.99, 1.01), random.uniform(58.5, 60), random.uniform(0, 0.3))
+    occupancies = {"Pb": random.uniform(0.7, 1), "S": random.uniform(0.7, 1)}
+    b_iso = {"Pb": random.uniform(0.5, 2), "S": random.uniform(0.5, 2)}
+    begin = time.perf_counter()
+    intensity(particle.with_state(state), Q, occupancies=occupancies, b_iso=b_iso)
+    return time.perf_counter() - begin, None
+
+
+def first_call(diameter: float) -> tuple[float, FloatArray]:
+    """Time the first pattern of a process."""
+    particle = sphere(diameter)
+    return seconds_of(lambda: intensity(particle, Q, b_iso=B_ISO))
+
+
+def in_new_process(function: Callable[[float], Any], diameter: float) -> Any:
+    """Return what a function returns in a fresh interpreter."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, (diameter,))
+
+
+def scaling(diameter: float) -> Scaling:
+    """Measure a particle of any size, in a process of its own."""
+    particle = sphere(diameter)
+    first, _ = seconds_of(lambda: intensity(particle, Q, b_iso=B_ISO))
+    counted = min(cold(particle)[0] for _ in range(3))
+    fitted = min(warm(particle)[0] for _ in range(5))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Scaling(diameter, len(particle), 1000 * first, 1000 * counted, 1000 * fitted, memory)
+
+
+def debyer(program: str, particle: LatticeParticle) -> tuple[float, FloatArray]:
+    """Time debyer, from the file of the atoms to that of the pattern; it has no B and gives the mean of an atom."""
+    with tempfile.TemporaryDirectory() as folder:
+        atoms, pattern = Path(folder, "atoms.xyz"), Path(folder, "pattern.dat")
+        lines = (
+            f"{symbol} {x:.12f} {y:.12f} {z:.12f}"
+            for symbol, (x, y, z) in zip(particle.atom_symbols, particle.positions, strict=True)
+        )
+        atoms.write_text("\n".join([str(len(particle)), "", *lines, ""]))
+        step = Q[1] - Q[0]
+        q = (f"--from={Q[0]}", f"--to={Q[-1] + 1.5 * step}", f"--step={step:.17g}")
+        command = [program, "--quiet", "--xray", *q, f"--output={pattern}", str(atoms)]
+        taken, _ = seconds_of(lambda: subprocess.run(command, check=True, capture_output=True))
+        return taken, np.loadtxt(pattern)[: Q.size, 1] * len(particle)
+
+
+@numba.njit(cache=True)
+def double_sum(positions: FloatArray, q: float, f: FloatArray) -> float:
+    """Return the sum of f_i f_j sin(Q d_ij)/(Q d_ij) over i != j."""
+    total = 0.0
+    for i in range(len(positions)):
+        part = 0.0
+        for j in range(i):
+            x = positions[i, 0] - positions[j, 0]
+            y = positions[i, 1] - positions[j, 1]
+            z = positions[i, 2] - positions[j, 2]
+            phase = q * np.sqrt(x * x + y * y + z * z)
+            part += f[j] * np.sin(phase) / phase
+        total += 2.0 * f[i] * part
+    return total
+
+
+def exact(particle: LatticeParticle, chosen: npt.NDArray[np.int64], b_iso: float) -> FloatArray:
+    """Return the intensity at some of the Q, shape (n,)."""
+    positions, patterns = particle.positions, []
+    amplitudes = np.array([scattering_amplitude(symbol, Q).real for symbol in particle.symbols])[particle.points.sites]
+    for k in chosen:
+        f = np.ascontiguousarray(amplitudes[:, k])
+        damped = f * np.exp(-b_iso * Q[k] ** 2 / (16 * np.pi**2))
+        patterns.append((f**2).sum() + double_sum(positions, Q[k], damped))
+    return np.array(patterns)
+
+
+def compare(diameter: float, count: int, peer: DebyeCalculator, program: str | None, rounds: int) -> list[Row]:
+    """Let all contenders take turns at one diameter."""
+    particle = sphere(diameter)
+    atoms = particle.to_atoms()
+    pattern = intensity(particle, Q, b_iso=B_ISO)
+    even = np.linspace(0, Q.size - 1, count // 2).astype(np.int64)
+    chosen = np.union1d(np.argsort(pattern)[: count // 2], even)
+    contenders: dict[str, Contender] = {
+        "qdsim lattice, first call of a process": partial(in_new_process, first_call, diameter),
+        "qdsim lattice, cold": partial(cold, particle),
+        "qdsim lattice, warm": partial(warm, particle),
+        "qdsim general atoms": partial(seconds_of, lambda: intensity(atoms, Q, b_iso=B_ISO)),
+    }
+    if peer.installed:
+        contenders |= {
+            f"DebyeCalculator, {dtype}": partial(peer.run, particle, dtype) for dtype in ("float64", "float32")
+        }
+    if program:
+        contenders["debyer, B = 0"] = partial(debyer, program, particle)
+    runs = [{name: contender() for name, contender in contenders.items()} for _ in range(rounds)]
+
+    taken, reference = seconds_of(partial(exact, particle, chosen, B_ISO))
+    references = {"debyer, B = 0": exact(particle, chosen, 0.0) if program else None}
+    rows = []
+    for name in contenders:
+        times = [1000 * run[name][0] for run in runs]
+        found = runs[-1][name][1]
+        expected = references.get(name, reference)
+        error = None if found is None else float(np.abs(found[chosen] / expected - 1).max())
+        rows.append(Row(diameter, name, min(times), float(np.median(times)), error))
+    extrapolated = 1000 * taken * Q.size / chosen.size
+    rows.append(Row(diameter, f"double sum, extrapolated from {chosen.size} Q", extrapolated, extrapolated, 0.0))
+    absent = ([] if peer.installed else [REFERENCE]) + ([] if program else ["debyer, B = 0"])
+    rows += [Row(diameter, f"{name}: not installed") for name in absent]
+    slowest = next((row.milliseconds for row in rows if row.name == REFERENCE), None)
+    for row in rows:
+        row.ratio = slowest / row.milliseconds if slowest and row.milliseconds else None
+    return rows
+
+
+def number(value: float | None, form: str) -> str:
+    """Format a number, or a dash if there is none."""
+    return "-" if value is None else format(value, form)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has DebyeCalculator")
+    parser.add_argument("--debyer", default=shutil.which("debyer"), help="program debyer, by default that in PATH")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="write the numbers there too")
+    arguments = parser.parse_args()
+
+    # First, for a process begins with the peak memory of the one that starts it.
+    sizes: list[Scaling] = [in_new_process(scaling, diameter) for diameter in SCALING]
+    peer = DebyeCalculator(arguments.peer_python)
+    rows = [
+        row
+        for diameter, count in DIAMETERS.items()
+        for row in compare(diameter, count, peer, arguments.debyer, arguments.rounds)
+    ]
+    peer.close()
+
+    console = Console(width=120)
+    table = Table("nm", "", "shortest, ms", "median, ms", "local error", "times as fast")
+    for row in rows:
+        table.add_row(
+            f"{row.diameter / 10:.1f}",
+            row.name,
+            number(row.milliseconds, ",.2f"),
+            number(row.median, ",.2f"),
+            number(row.error, ".0e"),
+            number(row.ratio, ",.1f"),
+            end_section=row is rows[-1] or rows[rows.index(row) + 1].diameter != row.diameter,
+        )
+    console.print(table)
+    console.print(f"Times as fast as {REFERENCE}.")
+    table = Table("nm", "atoms", "first call, ms", "cold, ms", "warm, ms", "peak memory, MB")
+    for size in sizes:
+        times = (f"{value:.1f}" for value in (size.first, size.cold, size.warm, size.memory))
+        table.add_row(f"{size.diameter / 10:.0f}", f"{size.atoms:,}", *times)
+    console.print(table)
+    if arguments.json:
+        results = {"patterns": [asdict(row) for row in rows], "scaling": [asdict(size) for size in sizes]}
+        arguments.json.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    if not ONE_THREAD.items() <= os.environ.items():  # libraries read these as they are loaded
+        sys.exit(subprocess.run([sys.executable, *sys.argv], env=os.environ | ONE_THREAD, check=False).returncode)
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    main()
