@@ -21,7 +21,7 @@ def fixed(value: float | None, decimals: int, unit: str = "", *, signed: bool = 
         return MISSING
     rounded = round(value, decimals) + 0.0  # adding zero turns -0.0 into 0.0
     text = f"{rounded:{'+' if signed and rounded else ''}.{decimals}f}".replace("-", "−")
-    return _attach(text, unit)
+    return with_unit(text, unit)
 
 
 def with_error(value: float, error: float | None, unit: str, decimals: int, *, signed: bool = False) -> str:
@@ -34,12 +34,12 @@ def with_error(value: float, error: float | None, unit: str, decimals: int, *, s
     digits = min(decimals_for(error), decimals + EXTRA_DECIMALS)
     if round(error, digits) == 0:
         return fixed(value, digits, unit, signed=signed)
-    return _attach(
+    return with_unit(
         f"{fixed(value, digits, signed=signed)}{NO_BREAK_SPACE}±{NO_BREAK_SPACE}{fixed(error, digits)}", unit
     )
 
 
-def _attach(text: str, unit: str) -> str:
+def with_unit(text: str, unit: str) -> str:
     """Join number and unit; the degree sign stands without a space."""
     return text + ("" if unit in {"", "°"} else NO_BREAK_SPACE) + unit
 

@@ -16,7 +16,7 @@ class KeyNumber:
     label: str
     value: str
     note: str
-    uuid: str | None
+    uuid: str | None = None
 
 
 def key_numbers(data: ReportData) -> list[KeyNumber]:

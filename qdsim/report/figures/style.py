@@ -66,8 +66,12 @@ def hover(title: str, rows: Sequence[tuple[str, str]], nodes: Mapping[str, str],
     """
     uuid = node_behind(nodes, path)
     node = f"node {text(uuid[:_UUID_DIGITS])}" if uuid else "no node recorded"
-    lines = [f"<b>{text(title)}</b>", *(f"{text(name)} = {text(value)}" for name, value in rows)]
-    return "<br>".join([*lines, f'<span style="color:{MUTED}">{node}</span>'])
+    return f'{label(title, rows)}<br><span style="color:{MUTED}">{node}</span>'
+
+
+def label(title: str, rows: Sequence[tuple[str, str]]) -> str:
+    """Return a hover text of a title in bold and one line a value, escaped, with plotly's line breaks."""
+    return "<br>".join([f"<b>{text(title)}</b>", *(f"{text(name)} = {text(value)}" for name, value in rows)])
 
 
 def axis(title: str, **options: Any) -> dict[str, Any]:
