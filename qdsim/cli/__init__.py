@@ -27,6 +27,10 @@ COMMANDS = {
     "results": "Print the results of a campaign.",
     "report": "Write a campaign's results as one HTML file.",
     "campaign": "Check campaign files and print their schema.",
+    "pattern": "Compute the scattering of a structure or a model.",
+    "fit": "Fit a nanocrystal model to scattering data.",
+    "scan": "Scan chi^2 along one or two parameters of a fit.",
+    "compare": "Tell which of several models scattering data prefer.",
     "completion": "Print the completion script of a shell.",
 }
 """Every command and its one-line help; the command itself is `qdsim.cli.<name>.command`."""

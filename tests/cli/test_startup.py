@@ -14,14 +14,15 @@ from qdsim.errors import QdsimError
 QDSIM = Path(sys.executable).with_name("qdsim")
 
 
-def test_help_is_fast_and_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["pattern", "--help"], ["fit", "--help"], ["compare", "--help"]])
+def test_help_is_fast_and_imports_nothing_heavy(arguments: list[str]) -> None:
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
-        subprocess.run([QDSIM, "--help"], check=True, capture_output=True)
+        subprocess.run([QDSIM, *arguments], check=True, capture_output=True)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.5
-    script = "import sys; from qdsim.cli import cli; cli.main(['--help'])"
+    script = f"import sys; from qdsim.cli import cli; cli.main({arguments!r})"
     run = subprocess.run([sys.executable, "-X", "importtime", "-c", script], check=True, capture_output=True, text=True)
     loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in run.stderr.splitlines()}
     assert "click" in loaded
@@ -36,7 +37,7 @@ def test_every_command_is_listed() -> None:
     assert "Examples:" in text
 
 
-@pytest.mark.parametrize("name", ["init", "doctor", "completion"])
+@pytest.mark.parametrize("name", ["init", "doctor", "completion", "pattern", "fit", "scan", "compare"])
 def test_command_has_help_with_examples_and_takes_the_profile(name: str) -> None:
     result = CliRunner().invoke(cli, [name, "--help"])
     assert result.exit_code == 0

@@ -1,0 +1,83 @@
+"""`qdsim compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qdsim.cli.fit_options import chosen_settings, fit_options, read_data
+from qdsim.errors import QdsimError
+
+if TYPE_CHECKING:
+    from qdsim.debye.fit_file import DataSection, FitFile
+
+EXAMPLES = """
+\b
+Examples:
+  qdsim compare fit.yaml                                 stoichiometric, deficient shell, core-shell
+  qdsim compare sphere.yaml cube.yaml --data pbs50.xye   any models, on the same data
+  qdsim compare fit.yaml -o models.html
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="Data in place of those of the files.")
+@fit_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(files: tuple[Path, ...], output: Path | None, force: bool, as_json: bool, **options: Any) -> None:
+    """Fit several models to the same data, and tell which one they prefer.
+
+    One fit file is compared as a stoichiometric crystal, with vacancies in a shell, and with vacancies in core and
+    shell; several files are compared as they are. Each fitted number counts against a model (AIC, BIC). The exit code
+    is 1 if a search did not converge.
+    """
+    from rich.console import Console
+
+    from qdsim.cli.fit_tables import print_comparison
+    from qdsim.cli.progress import progress_bar
+    from qdsim.debye.comparison import compare, stoichiometry_models
+    from qdsim.debye.fit_file import load_fit_file
+    from qdsim.report.document import check_place, write_file
+
+    if output is not None:
+        check_place(output, force)
+    console = Console(stderr=True)
+    fits = {file.stem if len({one.stem for one in files}) == len(files) else str(file): file for file in files}
+    loaded = {name: load_fit_file(file) for name, file in fits.items()}
+    data, blank = read_data(console, _common_data(list(loaded.values()), options["data"]), options)
+    models = {name: (fit.model, chosen_settings(fit, data.wavelength, options)) for name, fit in loaded.items()}
+    if len(models) == 1:
+        models = stoichiometry_models(*next(iter(models.values())))
+    with progress_bar(console, "fitting models") as progress:
+        comparison = compare(models, data, blank, progress)
+    title = ", ".join(loaded)
+    if as_json:
+        click.echo(comparison.model_dump_json(indent=2))
+    else:
+        print_comparison(Console(), f"{title}: {data.source}", comparison)
+    if output is not None:
+        from qdsim.report.scattering_page import render_comparison
+
+        click.echo(write_file(output, lambda: render_comparison(title, data.source, comparison), force), err=as_json)
+    if not all(one.result.converged for one in comparison.models):
+        raise SystemExit(1)
+
+
+def _common_data(fits: list[FitFile], replaced: Path | None) -> DataSection:
+    """Return the data that all fit files name, those left out that name none.
+
+    Raises
+    ------
+    QdsimError
+        If they differ: models can be compared on the same data only.
+    """
+    from qdsim.debye.fit_file import DataSection
+
+    sections = [fit.data.model_copy(update={"file": None}) if replaced else fit.data for fit in fits]
+    named = [section for section in sections if section != DataSection()]
+    if any(section != named[0] for section in named):
+        raise QdsimError("The fit files differ in their data: give all of them the same section 'data'.")
+    return named[0] if named else DataSection()

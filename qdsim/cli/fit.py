@@ -1,0 +1,65 @@
+"""`qdsim fit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qdsim.cli.fit_options import fit_options, read_input
+
+EXAMPLES = """
+\b
+Examples:
+  qdsim fit fit.yaml                              model, parameters and data as in the file
+  qdsim fit fit.yaml pbs50.xye --wavelength 0.563 -o fit.html
+  qdsim fit fit.yaml --q-range 1:13 --starts 8 --background 6
+  qdsim fit fit.yaml --json > fit.json            everything, with the fitted pattern
+
+\b
+A fit file:
+  model: {compound: PbS, shape: sphere, diameter: 50, diameter_sd: 4, alpha_rh: 59.5, b_iso_cation: 1.2}
+  vary:
+    alpha_rh: [58.5, 60.2]                        bounds, or null for the usual ones
+    diameter: null
+  background: 6                                   Chebyshev terms
+  data: {file: pbs50.xye, wavelength: 0.563, q_range: [1, 13]}
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("data", required=False, type=click.Path(path_type=Path))
+@fit_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(file: Path, output: Path | None, force: bool, as_json: bool, **options: Any) -> None:
+    """Fit the model in FILE to DATA.
+
+    FILE names model, parameters and data; DATA, in place of the file's, has columns Q (or 2 theta), intensity and
+    uncertainty. The exit code is 1 if the search did not converge.
+    """
+    from rich.console import Console
+
+    from qdsim.cli.fit_tables import print_fit
+    from qdsim.cli.progress import progress_bar
+    from qdsim.debye.fit_file import load_fit_file
+    from qdsim.debye.fitting import Fit
+    from qdsim.report.document import check_place, write_file
+
+    if output is not None:
+        check_place(output, force)
+    console = Console(stderr=True)
+    given = read_input(console, load_fit_file(file), options)
+    with progress_bar(console, f"fitting {given.data.source}") as progress:
+        result = Fit(*given).run(progress)
+    if as_json:
+        click.echo(result.model_dump_json(indent=2))
+    else:
+        print_fit(Console(), f"{file.stem}: {given.data.source}", result)
+    if output is not None:
+        from qdsim.report.scattering_page import render_fit
+
+        click.echo(write_file(output, lambda: render_fit(file.stem, given.data.source, result), force), err=as_json)
+    if not result.converged:
+        raise SystemExit(1)

@@ -1,0 +1,91 @@
+"""What the terminal shows of fits and comparisons."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from qdsim.cli.progress import notice
+from qdsim.report.formatting import fixed, with_error
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from qdsim.debye.comparison import Comparison
+    from qdsim.debye.fitting import FitResult
+
+SHOWN_CORRELATION = 0.9
+DECIMALS = 4
+
+
+def print_fit(console: Console, title: str, result: FitResult) -> None:
+    """Print parameters, goodness of fit, what follows from the model, and every reservation."""
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), width=None
+    )
+    table.add_column("parameter")
+    for heading in ("value", "start", "bounds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for name, parameter in result.parameters.items():
+        table.add_row(
+            name,
+            with_error(parameter.value, parameter.error, parameter.unit, DECIMALS),
+            f"{parameter.start:g}",
+            f"{parameter.low:g} … {parameter.high:g}",
+            "[yellow]at bound[/]" if parameter.at_bound else "",
+        )
+    if result.parameters:
+        console.print(table)
+    cations, anions = result.composition
+    model = result.model
+    lines = [
+        f"reduced chi2 = {result.chi2_reduced:.6g} (goodness of fit {result.gof:.4g}), "
+        f"R_wp = {fixed(100 * result.r_wp, 3, '%')}; {result.n_points} points, {result.n_parameters} numbers fitted",
+        f"scale = {_with_relative_error(result.scale, result.scale_error)}"
+        + ("" if result.blank_factor is None else f", blank = {result.blank_factor:.6g}"),
+        f"composition = {cations:.1f} {model.cation}, {anions:.1f} {model.anion} in a particle of the mean diameter; "
+        f"{fixed(result.coverage, 2, 'ligands/nm²')} balance its charge",
+    ]
+    names = list(result.parameters)
+    for i, j in combinations(range(len(names)), 2):
+        if abs(result.correlation[i][j]) > SHOWN_CORRELATION:
+            lines.append(
+                f"correlation of {names[i]} and {names[j]} = {fixed(result.correlation[i][j], 3, signed=True)}"
+            )
+    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    for message in result.messages:
+        notice(console, message)
+
+
+def print_comparison(console: Console, title: str, comparison: Comparison) -> None:
+    """Print one row a model, the preferred one first."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("model")
+    for heading in ("reduced\nchi2", "numbers\nfitted", "R_wp\n%", "ΔAIC", "ΔBIC", "weight"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for one in comparison.models:
+        result = one.result
+        table.add_row(
+            one.name,
+            f"{result.chi2_reduced:.6g}",
+            str(result.n_parameters),
+            fixed(100 * result.r_wp, 3),
+            fixed(one.delta_aic, 1),
+            fixed(one.delta_bic, 1),
+            fixed(one.weight, 3),
+            "" if result.converged else "[red]not converged[/]",
+        )
+    console.print(table)
+    console.print(f"preferred: {comparison.preferred.name}", highlight=False)
+    for one in comparison.models:
+        for message in one.result.messages:
+            notice(console, f"{one.name}: {message}")
+
+
+def _with_relative_error(value: float, error: float | None) -> str:
+    return f"{value:.6g}" if error is None else f"{value:.6g} ± {error:.2g}"

@@ -1,0 +1,223 @@
+"""`qdsim pattern`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qdsim.cli.options import AssignmentType, Grid, GridType, energy_options, finite_number, photon_energy
+from qdsim.cli.progress import notice, progress_bar
+from qdsim.errors import QdsimError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from rich.console import Console
+
+    from qdsim.debye.data import FloatArray
+
+EXAMPLES = """
+\b
+Examples:
+  qdsim pattern cluster.xyz --q 1:13:1200 --b-iso 1.0 > pattern.csv
+  qdsim pattern pbs.cif --diameter 50 --shape cuboctahedron --energy 22 -o pattern.xye
+  qdsim pattern fit.yaml --html pattern.html               the model of a fit file, with its sizes
+  qdsim pattern cluster.xyz --kind S --neutrons --format json
+"""
+
+KINDS = {"intensity": "intensity (electrons² per particle)", "S": "S(Q)", "F": "F(Q) (Å⁻¹)", "G": "G(r) (Å⁻²)"}
+"""What can be computed."""
+FORMS = ("csv", "xye", "gr", "json")
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--q", "grid", type=GridType(), default="1:13:1200", show_default=True, help="Q in Å^-1.")
+@click.option("--r", "distances", type=GridType(), help="r in Å, for G; Q is then integrated over the range of --q.")
+@click.option("--kind", type=click.Choice(list(KINDS)), default="intensity", show_default=True, help="What to compute.")
+@click.option("--diameter", type=float, metavar="Å", help="Cut a particle of this size from a crystal.")
+@click.option("--shape", metavar="NAME", help="Shape of that particle. [default: sphere]")
+@click.option("--occupancy", type=AssignmentType("ELEMENT=OCCUPANCY"), multiple=True, help="In place of the file's.")
+@click.option("--b-iso", type=float, metavar="Å^2", help="Displacement parameter B, added to those of the file.")
+@energy_options
+@click.option("--ion", type=AssignmentType("ELEMENT=ION"), multiple=True, help="Form factor, such as Pb=Pb2+.")
+@click.option("--self-term", type=click.Choice(["linear", "squared"]), help="How vacancies count. [default: linear]")
+@click.option("--neutrons", is_flag=True, help="Neutrons in place of X-rays.")
+@click.option("--rtol", type=float, help="Relative error allowed. [default: 1e-8]")
+@click.option("--format", "form", type=click.Choice(FORMS), help="[default: by --output, else csv]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File in place of standard output.")
+@click.option("--html", type=click.Path(path_type=Path), help="Draw the pattern into this file.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
+def command(
+    file: Path,
+    grid: Grid,
+    distances: Grid | None,
+    kind: str,
+    energy: float | None,
+    wavelength: float | None,
+    ion: tuple[tuple[str, str], ...],
+    self_term: str | None,
+    neutrons: bool,
+    form: str | None,
+    output: Path | None,
+    html: Path | None,
+    force: bool,
+    **of_atoms: Any,
+) -> None:
+    """Compute the scattering of the structure or model in FILE.
+
+    FILE is a structure (CIF, XYZ, .stru, POSCAR and others), taken as it is unless --diameter cuts a particle from it,
+    or a fit file (.yaml), whose model is averaged over its sizes.
+    """
+    import numpy as np
+    from rich.console import Console
+
+    from qdsim.report.document import check_place, write_file
+
+    for place in (output, html):
+        if place is not None:
+            check_place(place, force)
+    form = form or (output.suffix[1:] if output is not None and output.suffix[1:] in FORMS else "csv")
+    _check_options(kind, form, distances, self_term)
+    scattering = {
+        "energy_kev": photon_energy(energy, wavelength),
+        "radiation": "neutron" if neutrons else None,
+        "ions": dict(ion) or None,
+        "self_term": self_term,
+    }
+    given = {name: value for name, value in scattering.items() if value is not None}
+    console = Console(stderr=True)
+    x = np.array((distances or grid).values())
+    if kind == "G":
+        given |= {"q_min": grid.low, "q_max": grid.high}
+    compute = _of_model if file.suffix.lower() in {".yaml", ".yml"} else _of_structure
+    values = compute(console, file, x, kind, given, of_atoms)
+    text = _write(form, file, kind, x, values)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        click.echo(write_file(output, lambda: text, force))
+    if html is not None:
+        from qdsim.report.scattering_page import render_pattern
+
+        titles = (
+            "r (Å)" if kind == "G" else "Q (Å⁻¹)",
+            KINDS[kind].replace("electrons²", "fm²" if neutrons else "electrons²"),
+        )
+        click.echo(
+            write_file(html, lambda: render_pattern(file.name, x.tolist(), values.tolist(), *titles), force), err=True
+        )
+
+
+def _check_options(kind: str, form: str, distances: Grid | None, self_term: str | None) -> None:
+    """Refuse options that do not go together."""
+    if (kind == "G") != (distances is not None):
+        raise QdsimError("--kind G and --r LOW:HIGH:N go together: give both, or none.")
+    if kind != "intensity" and self_term is not None:
+        raise QdsimError("--self-term is for the intensity: leave it out, or --kind.")
+    if (form == "gr" and kind != "G") or (form == "xye" and kind == "G"):
+        raise QdsimError(f"The format {form} does not suit {kind}: use gr for G, xye for functions of Q, csv or json.")
+
+
+def _of_structure(
+    console: Console, file: Path, x: FloatArray, kind: str, scattering: dict[str, Any], of_atoms: dict[str, Any]
+) -> FloatArray:
+    """Compute the pattern of atoms, or of a particle cut from a crystal."""
+    from qdsim.debye.intensity import intensity, reduced_structure_factor, structure_factor
+    from qdsim.debye.pair_distribution import pair_distribution
+    from qdsim.debye.structure_files import read_structure
+
+    functions: dict[str, Callable[..., FloatArray]]
+    functions = {"intensity": intensity, "S": structure_factor, "F": reduced_structure_factor, "G": pair_distribution}
+    atoms = read_structure(file)
+    occupancy = {element: finite_number(f"The occupancy of {element}", text) for element, text in of_atoms["occupancy"]}
+    absent = set(occupancy) - set(atoms.symbols)
+    if absent:
+        raise QdsimError(f"{file} has no {min(absent)}: give --occupancy for {', '.join(sorted(set(atoms.symbols)))}.")
+    for element, value in occupancy.items():
+        atoms.arrays["occupancy"][atoms.symbols == element] = value
+    atoms.arrays["b_iso"] += of_atoms["b_iso"] or 0.0
+    structure: Any = atoms
+    options = scattering if of_atoms["rtol"] is None else scattering | {"rtol": of_atoms["rtol"]}
+    if of_atoms["diameter"] is not None:
+        from qdsim.structures import cut_crystal
+
+        structure = cut_crystal(atoms, of_atoms["shape"] or "sphere", of_atoms["diameter"])
+        options |= {
+            "occupancies": _of_elements(file, atoms, structure.atom_symbols, "occupancy"),
+            "b_iso": _of_elements(file, atoms, structure.atom_symbols, "b_iso"),
+        }
+    elif of_atoms["shape"] is not None:
+        raise QdsimError("--shape needs a size: give --diameter, too.")
+    elif atoms.pbc.any():
+        notice(
+            console,
+            f"{file} is a crystal: the {len(atoms)} atoms of its cell are taken as they are; --diameter cuts a "
+            "particle from it.",
+        )
+    with console.status("computing the pattern"):
+        return functions[kind](structure, x, **options)
+
+
+def _of_elements(file: Path, crystal: Atoms, symbols: list[str], name: str) -> dict[str, float]:
+    """Return the occupancy or B of each element of a particle that is cut from a crystal."""
+    found = {symbol: set(crystal.arrays[name][crystal.symbols == symbol].tolist()) for symbol in sorted(set(symbols))}
+    for symbol, values in found.items():
+        if len(values) > 1:
+            raise QdsimError(
+                f"{file}: the atoms of {symbol} differ in {name}, which a cut particle does not keep; make them equal, "
+                "or give the particle itself as a file."
+            )
+    return {symbol: values.pop() for symbol, values in found.items()}
+
+
+def _of_model(
+    console: Console, file: Path, x: FloatArray, kind: str, scattering: dict[str, Any], of_atoms: dict[str, Any]
+) -> FloatArray:
+    """Compute the pattern of the model of a fit file."""
+    from qdsim.debye.fit_file import load_fit_file
+    from qdsim.debye.patterns import ModelPattern, Scattering
+
+    for name, value in of_atoms.items():
+        if value not in {None, ()}:
+            option = name.replace("_", "-")
+            raise QdsimError(f"{file} is a model with numbers of its own: change them there, and leave out --{option}.")
+    if kind != "intensity":
+        raise QdsimError(f"{kind} is made for structures only: a model has an intensity.")
+    fit = load_fit_file(file)
+    settings = fit.settings(fit.data.stated_wavelength).model_copy(update=scattering)
+    model = ModelPattern(
+        fit.model,
+        x,
+        (),
+        Scattering(settings.energy_kev, settings.radiation, tuple(settings.ions.items()), settings.self_term),
+    )
+    with progress_bar(console, "counting pairs") as progress:
+        return model.intensity({}, progress)
+
+
+def _write(form: str, file: Path, kind: str, x: FloatArray, values: FloatArray) -> str:
+    """Return the curve as text."""
+    name = "r" if kind == "G" else "q"
+    if form == "json":
+        import json
+
+        return json.dumps({"file": file.name, "kind": kind, name: x.tolist(), kind: values.tolist()}) + "\n"
+    if form == "csv":
+        rows = zip(x.tolist(), values.tolist(), strict=True)
+        return f"{name},{kind}\n" + "".join(f"{one!r},{value!r}\n" for one, value in rows)
+    from tempfile import TemporaryDirectory
+
+    from qdsim.debye.data import ScatteringData
+    from qdsim.debye.data_files import write_data
+    from qdsim.debye.pdf_files import PairDistributionData, write_pdf
+
+    with TemporaryDirectory() as folder:
+        written = Path(folder) / "curve"
+        if form == "gr":
+            write_pdf(written, PairDistributionData(x, values, metadata={"source": file.name}))
+        else:
+            write_data(written, ScatteringData(x, values, source=file.name, metadata={"kind": kind}))
+        return written.read_text(encoding="utf-8")

@@ -1,0 +1,53 @@
+"""What commands say on standard error while they work."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from qdsim.errors import QdsimWarning
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def notice(console: Console, sentence: str) -> None:
+    """Print a reservation."""
+    from rich.text import Text
+
+    console.print(Text.assemble(("note ", "yellow"), sentence), soft_wrap=True)
+
+
+@contextmanager
+def spoken_warnings(console: Console) -> Iterator[None]:
+    """Print the reservations of `qdsim` as sentences."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", QdsimWarning)
+        try:
+            yield
+        finally:
+            for warning in caught:
+                notice(console, str(warning.message))
+
+
+@contextmanager
+def progress_bar(console: Console, description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while there is something to wait for, and wipe it away in the end; only on a terminal.
+
+    Yields
+    ------
+    callable
+        Takes the steps done and the steps there are.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(description, total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield show
