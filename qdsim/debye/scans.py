@@ -14,6 +14,9 @@ from qdsim.errors import QdsimError
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
+FEWEST_VALUES = 2
+"""A scan has at least as many."""
+
 
 class ScanAxis(NamedTuple):
     """A parameter and the values it is given, ascending."""
@@ -102,7 +105,7 @@ def chi2_profile(fit: Fit, axis: ScanAxis, *, refit: bool = True, progress: Prog
         If the values are not ascending or beyond what the parameter can be.
     """
     scanned, refitted = _scanned(fit, {axis.name: axis.values}, refit)
-    chi2 = np.array(list(_along(scanned, [(axis.name, axis.values)], refitted, progress)))
+    chi2 = np.array(list(_along(scanned, [(axis.name, axis.values)], progress)))
     rise = 1.0 if fit.data.sigma is not None else scanned.chi2_reduced(float(chi2.min()))
     values = np.array(axis.values)
     return Chi2Profile(
@@ -140,7 +143,7 @@ def chi2_map(fit: Fit, x: ScanAxis, y: ScanAxis, *, refit: bool = False, progres
     if x.name == y.name:
         raise QdsimError(f"{x.name} is given for both axes of the map: give two different parameters.")
     scanned, refitted = _scanned(fit, {x.name: x.values, y.name: y.values}, refit)
-    chi2 = np.array(list(_along(scanned, [(y.name, y.values), (x.name, x.values)], refitted, progress)))
+    chi2 = np.array(list(_along(scanned, [(y.name, y.values), (x.name, x.values)], progress)))
     chi2 = chi2.reshape(len(y.values), len(x.values))
     row, column = np.unravel_index(chi2.argmin(), chi2.shape)
     return Chi2Map(
@@ -161,7 +164,7 @@ def _scanned(fit: Fit, axes: Mapping[str, tuple[float, ...]], refit: bool) -> tu
     for name, values in axes.items():
         if name not in PARAMETERS:
             raise QdsimError(f"'{name}' is no parameter of a model: scan one of {', '.join(PARAMETERS)}.")
-        if len(values) == 1 or not np.isfinite(values).all() or not (np.diff(values) > 0).all():
+        if len(values) < FEWEST_VALUES or not np.isfinite(values).all() or not (np.diff(values) > 0).all():
             raise QdsimError(f"The values of {name} to be scanned are not two or more ascending numbers.")
     others = {name: bounds for name, bounds in fit.settings.vary.items() if refit and name not in axes}
     spans = {name: (values[0], values[-1]) for name, values in axes.items()}
@@ -170,23 +173,24 @@ def _scanned(fit: Fit, axes: Mapping[str, tuple[float, ...]], refit: bool) -> tu
     return Fit(model, fit.data, settings, fit.blank, fit.pattern.library), list(others)
 
 
-def _along(
-    fit: Fit, axes: list[tuple[str, tuple[float, ...]]], refitted: list[str], progress: Progress | None
-) -> Iterator[float]:
-    """Yield chi^2 at every point of the grid, the last axis fastest and there and back, each from its neighbour."""
+def _along(fit: Fit, axes: list[tuple[str, tuple[float, ...]]], progress: Progress | None) -> Iterator[float]:
+    """Yield chi^2 at every point of the grid, the last axis fastest; each search begins where its neighbour's ended."""
     held = [name for name, _ in axes]
     places = [fit.names.index(name) for name in held]
     shape = tuple(len(values) for _, values in axes)
     total, values = int(np.prod(shape)), fit.start.copy()
+    line = values
     for done in range(total):
         if progress is not None:
             progress(done, total)
-        for place, (_, grid), i in zip(places, axes, np.unravel_index(done, shape), strict=True):
+        indices = np.unravel_index(done, shape)
+        values = (line if indices[-1] == 0 else values).copy()
+        for place, (_, grid), i in zip(places, axes, indices, strict=True):
             values[place] = grid[i]
-        found = fit.minimise(values, held)
-        if refitted:
-            values = found.values.copy()
-        yield found.chi2
+        values, chi2, _ = fit.minimise(values, held)
+        if indices[-1] == 0:
+            line = values
+        yield chi2
 
 
 def _lowest(values: FloatArray, chi2: FloatArray) -> float:
