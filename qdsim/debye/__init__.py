@@ -8,7 +8,7 @@ from qdsim.debye.data import ScatteringData
 from qdsim.debye.data_files import read_data, write_data
 from qdsim.debye.fitting import Fit, FitResult, FitSettings, FittedParameter
 from qdsim.debye.intensity import intensity, reduced_structure_factor, structure_factor
-from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_weights
+from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_shares
 from qdsim.debye.pair_distribution import pair_distribution
 from qdsim.debye.particles import ParticleLibrary
 from qdsim.debye.patterns import ModelPattern, Scattering
@@ -41,7 +41,7 @@ __all__ = [
     "compare",
     "correct",
     "intensity",
-    "lognormal_weights",
+    "lognormal_shares",
     "lorentz_factor",
     "pair_distribution",
     "polarisation_factor",

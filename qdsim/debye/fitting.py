@@ -30,12 +30,19 @@ Bounds = tuple[float, float]
 MOST_EVALUATIONS = 200
 AT_BOUND = 1e-4
 """A parameter nearer to a bound than this part of its range has stopped there."""
+SIZES = ("diameter", "diameter_sd", "shell_thickness")
+"""Parameters that choose atoms layer by layer: the slope of chi^2 changes with them within a standard error."""
 UNDETERMINED = 1e-10
 """A direction in which the scaled normal matrix is flatter than this is not determined by the data."""
 STRONG_CORRELATION = 0.95
 LENGTHS = ("diameter", "diameter_sd", "shell_thickness", "size_strain")
 """Parameters that stay in proportion to the lattice constant, since the atoms of each particle stay the same."""
 
+_DEPENDENT = 1e-12  # part of a linear curve that the others leave over; less is rounding
+_TINY = float(np.finfo(float).tiny)
+
+_THICKNESS_STEPS = (-1.0, -0.5, 0.5, 1.0)  # Å; layers are about half an Å apart
+_LOWER = 1e-3  # by which chi^2 must be lower to be another minimum
 _OFFSET_START = 0.05  # Å; at 0 the pattern does not change with the offset to first order, and no search leaves it
 
 
@@ -195,8 +202,9 @@ class Fit:
     Raises
     ------
     QdsimError
-        If a parameter cannot be varied or starts outside its bounds, the blank does not cover the data, or there are
-        not more points than fitted numbers.
+        If a parameter cannot be varied or starts outside its bounds, the shell may become thicker than the radius, the
+        blank does not cover the data or looks like the background, there are not more points than fitted numbers, or
+        the data are zero.
     """
 
     def __init__(
@@ -216,14 +224,24 @@ class Fit:
         self.pattern = ModelPattern(model, data.q, self.names, scattering, library)
         self.low, self.high = self._bounds()
         self._linear = _linear_columns(data, settings.background, blank)
-        self._basis = np.linalg.qr(self._linear * self._weights[:, None])[0]
-        self._observed = self._without_background(data.intensity * self._weights)
+        name = data.source or "The data"
         needed = len(self.names) + 1 + self._linear.shape[1]
         if len(data.q) <= needed:
             raise QdsimError(
-                f"{data.source or 'The data'}: {len(data.q)} points cannot determine {needed} numbers: vary fewer "
-                "parameters, use fewer background terms, or widen the range of Q."
+                f"{name}: {len(data.q)} points cannot determine {needed} numbers: vary fewer parameters, use fewer "
+                "background terms, or widen the range of Q."
             )
+        weighted = data.intensity * self._weights
+        self._size = float(np.linalg.norm(weighted))
+        if self._size == 0:
+            raise QdsimError(f"{name}: every intensity is zero, so there is nothing to fit: give another column.")
+        self._basis, left_over = np.linalg.qr(_unit_columns(self._linear * self._weights[:, None])[0])
+        if (np.abs(left_over.diagonal()) < _DEPENDENT).any():
+            raise QdsimError(
+                f"{name}: background and blank cannot be told apart at these points: use fewer background terms, or "
+                "leave the blank out."
+            )
+        self._observed = self._without_background(weighted)
 
     @cached_property
     def start(self) -> FloatArray:
@@ -255,7 +273,26 @@ class Fit:
             found = self.minimise(start)
             if found.chi2 < best.chi2:
                 best = found
-        return self._result(best)
+        return self._result(self._settle(best))
+
+    def _settle(self, best: Minimum) -> Minimum:
+        """Search again from shells a little thinner and thicker, until none of them leads to a lower minimum.
+
+        The core grows layer by layer, so chi^2 has shallow minima along the thickness.
+        """
+        if "shell_thickness" not in self.names:
+            return best
+        i = self.names.index("shell_thickness")
+        settled = False
+        while not settled:
+            settled = True
+            for step in _THICKNESS_STEPS:
+                start = best.values.copy()
+                start[i] = np.clip(start[i] + step, self.low[i], self.high[i])
+                found = self.minimise(start)
+                if found.chi2 < best.chi2 - _LOWER:
+                    best, settled = found, False
+        return best
 
     def minimise(self, start: FloatArray, held: Sequence[str] = ()) -> Minimum:
         """Search from one point.
@@ -279,17 +316,17 @@ class Fit:
         low, high = self.low[free], self.high[free]
         inside = np.clip(start[free], low + 1e-6 * (high - low), high - 1e-6 * (high - low))
         found = least_squares(
-            lambda x: self._residual(everything(x)),
+            lambda x: self._residual(everything(x)) / self._size,
             inside,
-            lambda x: self._jacobian(everything(x))[:, free],
+            lambda x: self._jacobian(everything(x))[:, free] / self._size,
             bounds=(low, high),
             x_scale=high - low,
             max_nfev=MOST_EVALUATIONS,
             ftol=1e-10,
             xtol=1e-10,
-            gtol=1e-10,
+            gtol=1e-14,
         )
-        return Minimum(everything(found.x), float(2 * found.cost), converged=found.status > 0)
+        return Minimum(everything(found.x), float(2 * found.cost) * self._size**2, converged=found.status > 0)
 
     def chi2_reduced(self, chi2: float) -> float:
         """Divide a sum of squares by the number of points less that of fitted numbers."""
@@ -306,8 +343,6 @@ class Fit:
         for i, name in enumerate(self.names):
             value = getattr(self.model, name)
             low[i], high[i] = self.settings.vary[name] or _usual_bounds(self.model, name)
-            if name == "diameter_sd":
-                low[i] = max(low[i], self.pattern.smallest_spread)
             unit, least, most = PARAMETERS[name]
             if not least <= low[i] < high[i] <= most:
                 raise QdsimError(
@@ -316,6 +351,14 @@ class Fit:
                 )
             if not low[i] <= value <= high[i]:
                 raise QdsimError(f"{name} starts at {value:g}, outside its bounds {low[i]:g} and {high[i]:g}.")
+        bounds = dict(zip(self.names, zip(low, high, strict=True), strict=True))
+        smallest, _ = bounds.get("diameter", (self.model.diameter, None))
+        _, thickest = bounds.get("shell_thickness", (None, 0.0))
+        if 2 * thickest > smallest:
+            raise QdsimError(
+                f"shell_thickness may become {thickest:g} Å in a particle of {smallest:g} Å: lower its upper bound to "
+                f"{smallest / 2:g} Å, or raise the lower bound of the diameter."
+            )
         return low, high
 
     def _without_background(self, weighted: FloatArray) -> FloatArray:
@@ -325,7 +368,7 @@ class Fit:
     def _model_part(self, intensity: FloatArray) -> tuple[FloatArray, float]:
         """Return the weighted curve without background, and the scale that fits it best."""
         curve = self._without_background(intensity * self._weights)
-        return curve, float(curve @ self._observed / (curve @ curve))
+        return curve, float(curve @ self._observed / (curve @ curve + _TINY))
 
     def _residual(self, x: FloatArray) -> FloatArray:
         curve, scale = self._model_part(self.pattern.intensity(dict(zip(self.names, x, strict=True))))
@@ -335,13 +378,14 @@ class Fit:
         intensity, changes = self.pattern.with_changes(dict(zip(self.names, x, strict=True)))
         curve, scale = self._model_part(intensity)
         moved = scale * self._without_background(changes * self._weights)
-        return np.asarray((moved - np.outer(moved @ curve / (curve @ curve), curve)).T)
+        return np.asarray((moved - np.outer(moved @ curve / (curve @ curve + _TINY), curve)).T)
 
     def _result(self, best: Minimum) -> FitResult:
         intensity, changes = self.pattern.with_changes(dict(zip(self.names, best.values, strict=True)))
         columns = np.column_stack([intensity, self._linear])
         weighted = self._weights[:, None]
-        linear = np.linalg.lstsq(columns * weighted, self.data.intensity * self._weights)[0]
+        units, norms = _unit_columns(columns * weighted)
+        linear = np.linalg.lstsq(units, self.data.intensity * self._weights)[0] / norms
         span = self.high - self.low
         at_bound = (best.values - self.low < AT_BOUND * span) | (self.high - best.values < AT_BOUND * span)
         messages = self._search_messages(best, at_bound, linear[0])
@@ -350,6 +394,10 @@ class Fit:
         factor = 1.0 if self.data.sigma is not None else chi2_reduced
         free = np.flatnonzero(~at_bound)
         design = np.column_stack([linear[0] * changes[free].T, columns]) * weighted
+        errors, correlation = _uncertainties(design, factor)
+        for column, i in enumerate(free):
+            if self.names[i] in SIZES and np.isfinite(errors[column]):
+                design[:, column] = linear[0] * self._difference(best.values, i, errors[column]) * self._weights
         errors, correlation = _uncertainties(design, factor)
         all_errors = np.full(len(self.names), np.nan)
         all_errors[free] = errors[: len(free)]
@@ -374,7 +422,7 @@ class Fit:
             for i, name in enumerate(self.names)
         }
         n_points, n_parameters = len(self.data.q), len(self.names) + columns.shape[1]
-        likelihood = best.chi2 if self.data.sigma is not None else n_points * log(best.chi2 / n_points)
+        likelihood = best.chi2 if self.data.sigma is not None else n_points * log(max(best.chi2, _TINY) / n_points)
         n_terms = self.settings.background
         return FitResult(
             model=model,
@@ -404,10 +452,17 @@ class Fit:
             background_curve=(self._linear @ linear[1:]).tolist(),
         )
 
+    def _difference(self, values: FloatArray, i: int, error: float) -> FloatArray:
+        """Return the derivative of the intensity as a difference over a standard error to either side."""
+        step = np.zeros(len(values))
+        step[i] = min(error, values[i] - self.low[i], self.high[i] - values[i])
+        ahead, behind = (
+            self.pattern.intensity(dict(zip(self.names, values + sign * step, strict=True))) for sign in (1, -1)
+        )
+        return np.asarray((ahead - behind) / (2 * step[i]))
+
     def _fitted_model(self, values: FloatArray, ratio: float) -> NanocrystalModel:
         kept = {name: ratio * getattr(self.model, name) for name in LENGTHS if name not in self.names}
-        if self.model.diameter_step is not None:
-            kept["diameter_step"] = ratio * self.model.diameter_step
         return self.model.with_values(kept | dict(zip(self.names, values.tolist(), strict=True)))
 
     def _search_messages(self, best: Minimum, at_bound: npt.NDArray[np.bool_], scale: float) -> list[str]:
@@ -443,6 +498,13 @@ class Fit:
         return messages
 
 
+def _unit_columns(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return columns scaled to a norm of 1, and their norms; those of zeros stay."""
+    norms = np.linalg.norm(columns, axis=0)
+    norms[norms == 0] = 1.0
+    return columns / norms, norms
+
+
 def _known(error: float) -> float | None:
     return float(error) if np.isfinite(error) else None
 
@@ -454,8 +516,8 @@ def _usual_bounds(model: NanocrystalModel, name: str) -> Bounds:
     around: Mapping[str, Bounds] = {
         "lattice_constant": (0.97 * value, 1.03 * value),
         "diameter": (max(0.7 * value, model.lattice_constant), 1.4 * value),
-        "diameter_sd": (0.0, max(4 * value, 0.3 * model.diameter)),
-        "shell_thickness": (0.0, 0.5 * model.diameter),
+        "diameter_sd": (0.1, max(4 * value, 0.3 * model.diameter)),
+        "shell_thickness": (0.0, 0.35 * model.diameter),
     }
     wanted = around.get(name, (low, high))
     return max(low, wanted[0]), min(high, wanted[1])
@@ -477,14 +539,13 @@ def _linear_columns(data: ScatteringData, terms: int, blank: ScatteringData | No
 
 def _uncertainties(design: FloatArray, factor: float) -> tuple[FloatArray, FloatArray]:
     """Return standard errors, NaN where undetermined, and the correlation matrix of a linearised fit."""
-    norms = np.linalg.norm(design, axis=0)
-    safe = np.where(norms > 0, norms, 1.0)
-    flatness, directions = np.linalg.eigh((design / safe).T @ (design / safe))
+    units, norms = _unit_columns(design)
+    flatness, directions = np.linalg.eigh(units.T @ units)
     poor = flatness < UNDETERMINED
     inverse = (directions[:, ~poor] / flatness[~poor]) @ directions[:, ~poor].T
-    undetermined = (norms == 0) | ((directions[:, poor] ** 2).sum(axis=1) > UNDETERMINED)
+    undetermined = ~design.any(axis=0) | ((directions[:, poor] ** 2).sum(axis=1) > UNDETERMINED)
     spread = np.sqrt(np.maximum(inverse.diagonal(), 0))
-    errors = np.where(undetermined, np.nan, sqrt(factor) * spread / safe)
+    errors = np.where(undetermined, np.nan, sqrt(factor) * spread / norms)
     usable = np.where(undetermined | (spread == 0), np.inf, spread)
     correlation = inverse / np.outer(usable, usable)
     np.fill_diagonal(correlation, 1.0)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from ase.data import chemical_symbols
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from scipy.special import ndtr
 
 from qdsim.errors import QdsimError
 from qdsim.structures import CENTRES, LatticeParticle, RhombohedralState, Shape, cut_rocksalt, ligand_coverage
@@ -54,9 +55,6 @@ class NanocrystalModel(BaseModel):
         Mean and standard deviation of the number-weighted lognormal distribution of the diameter, Å; the diameter is
         that of the sphere of the same volume, measured on the undistorted lattice of the given lattice constant.
         A standard deviation of 0 is one size.
-    diameter_step
-        The sizes that stand for the distribution are multiples of this, Å; by default 0.5 Å or 1 % of the diameter,
-        and at most half of `diameter_sd`.
     shell_thickness
         Depth of the shell below the surface, Å; 0 for none. The core's diameter is diameter - 2 shell_thickness.
     lattice_constant
@@ -82,7 +80,6 @@ class NanocrystalModel(BaseModel):
     centre: str = "cation"
     diameter: Annotated[float, Field(gt=0)]
     diameter_sd: Annotated[float, Field(ge=0)] = 0.0
-    diameter_step: Annotated[float, Field(gt=0)] | None = None
     shell_thickness: Annotated[float, Field(ge=0)] = 0.0
     lattice_constant: Annotated[float, Field(gt=0)] = 5.936
     size_strain: float = 0.0
@@ -221,34 +218,33 @@ class NanocrystalModel(BaseModel):
             raise QdsimError(f"There is no such model: {field and field + ': '}{message}.") from error
 
 
-def lognormal_weights(diameters: FloatArray, mean: float, sd: float) -> tuple[FloatArray, FloatArray]:
-    """Evaluate a lognormal number distribution at given diameters.
+def lognormal_shares(edges: FloatArray, rates: FloatArray, mean: float, sd: float) -> FloatArray:
+    """Integrate a lognormal distribution over intervals.
 
-    With w^2 = ln(1 + sd^2/mean^2) and x0 = mean/sqrt(1 + sd^2/mean^2) the density is
-    exp(-ln(D/x0)^2/(2 w^2))/(sqrt(2 pi) w D), as in Debussy (Cervellino et al., J. Appl. Cryst. 48, 2026 (2015)).
+    The density is exp(-ln(D/x0)^2/(2 w^2))/(sqrt(2 pi) w D) with w^2 = ln(1 + sd^2/mean^2) and
+    x0 = mean/sqrt(1 + sd^2/mean^2), as in Debussy (Cervellino et al., J. Appl. Cryst. 48, 2026 (2015)).
 
     Parameters
     ----------
-    diameters
-        Equally spaced, shape (n,).
+    edges
+        Ascending, above 0, shape (n + 1,).
+    rates
+        How the edges move with some other parameter, shape (n + 1,).
     mean, sd
-        Of the distribution, in the same unit.
+        Mean and standard deviation of the distribution, in the same unit.
 
     Returns
     -------
-    weights : ndarray, shape (n,)
-        Number fractions; they add up to 1.
-    changes : ndarray, shape (2, n)
-        Their derivatives with respect to mean and sd.
+    ndarray, shape (4, n)
+        Number fractions between the edges, and their derivatives with respect to the mean, to the standard deviation,
+        and to the parameter that moves the edges.
     """
     ratio = (sd / mean) ** 2
     variance = log(1 + ratio)
     width = sqrt(variance)
-    away = np.log(diameters / mean) + variance / 2
-    density = np.exp(-(away**2) / (2 * variance)) / (sqrt(2 * pi) * width * diameters)
-    weights = density / density.sum()
-    by_variance = away**2 / (2 * variance**2) - 1 / (2 * variance) - away / (2 * variance)
+    away = (np.log(edges / mean) + variance / 2) / width
+    density = np.exp(-(away**2) / 2) / sqrt(2 * pi)
     variance_changes = 2 * ratio / (1 + ratio) * np.array([-1 / mean, 1 / sd])
-    logarithmic = np.outer(variance_changes, by_variance)
-    logarithmic[0] += away / (variance * mean)
-    return weights, weights * (logarithmic - (logarithmic @ weights)[:, None])
+    by_mean, by_sd = np.outer(variance_changes, 1 / (2 * width) - away / (2 * variance))
+    changes = np.array([by_mean - 1 / (mean * width), by_sd, rates / (edges * width)])
+    return np.diff(np.vstack([ndtr(away), density * changes]), axis=1)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qdsim.debye.multiplicities import count_pairs
-from qdsim.structures import RhombohedralState, Shape, cut_rocksalt
+from qdsim.structures import LatticePoints, RhombohedralState, Shape, cut_rocksalt
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -21,6 +21,10 @@ LIKE, UNLIKE = 0, 1
 
 LISTS = {(0, 0): (LIKE, 0), (1, 1): (LIKE, 1), (0, 1): (UNLIKE, 0)}
 """List of vectors, and row in it, of every pair of sites."""
+
+_DECIMALS = 6  # of a diameter in Å: atoms that join together do so but for rounding
+_THICKER = 1e-3  # Å; a facet's diameter grows linearly with the thickness of the shell below it
+_FIRST_CELLS = 8
 
 ROWS = (2, 1)
 """Rows of each list: cation-cation and anion-anion pairs, and cation-anion pairs."""
@@ -61,6 +65,26 @@ class SizedParticle:
     pairs: dict[tuple[int, int], Counted]
 
 
+@dataclass(frozen=True)
+class Growth:
+    """How a particle grows with its diameter, step by step.
+
+    Attributes
+    ----------
+    diameters
+        From which on atoms join the particle or its core, ascending, Å, shape (n,).
+    rates
+        How these diameters change with the thickness of the shell, shape (n,).
+    atoms, core_atoms
+        Number of atoms in the particle and in its core before the first step, after it, and so on, shape (n + 1,).
+    """
+
+    diameters: FloatArray
+    rates: FloatArray
+    atoms: IntArray
+    core_atoms: IntArray
+
+
 class ParticleLibrary:
     """Counts the pairs of every particle once, and remembers them.
 
@@ -78,41 +102,103 @@ class ParticleLibrary:
         self.lattice_constant = lattice_constant
         self._body = body
         self._centre = centre
-        self._state = RhombohedralState.from_lattice_constant(lattice_constant)
-        self._particles: dict[tuple[float, float], SizedParticle] = {}
+        self._particles: dict[tuple[int, int, float], SizedParticle] = {}
         self._vectors = [np.empty((0, 3), np.int64), np.empty((0, 3), np.int64)]
         self._kinds = [np.empty(0, np.int64), np.empty(0, np.int64)]
+        self._gather(_FIRST_CELLS * lattice_constant)
 
     def vectors(self, which: int) -> IntArray:
         """Return the list of lattice vectors of all particles so far, `LIKE` or `UNLIKE`, shape (k, 3)."""
         return self._vectors[which]
 
-    def missing(self, wanted: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-        """Return those of the wanted (diameter, shell thickness) that have not been counted yet."""
-        return [one for one in wanted if one not in self._particles]
-
-    def particle(self, diameter: float, shell_thickness: float) -> SizedParticle:
-        """Return the counts of a particle.
+    def growth(self, smallest: float, largest: float, shell_thickness: float, skipped: int = 1) -> Growth:
+        """Return the steps in which a particle grows between two diameters.
 
         Parameters
         ----------
-        diameter, shell_thickness
-            Å, see `qdsim.structures.cut_rocksalt`.
+        smallest, largest
+            Å.
+        shell_thickness
+            Å; with 0 the core is the whole particle.
+        skipped
+            Take this many steps of the surface, and of the core, as one in the middle of them.
 
         Raises
         ------
         QdsimError
-            If there is no such particle.
+            If there are no such particles.
         """
-        key = (diameter, shell_thickness)
+        if largest > self._largest:
+            self._gather(1.2 * largest)
+        smallest = round(smallest, _DECIMALS)
+        surface, atoms = _steps(self._surface, skipped)
+        core, core_atoms = surface[:0], atoms[:1]
+        rates = surface[:0]
+        if shell_thickness > 0:
+            joining, rates_of_atoms = self._core(shell_thickness)
+            core, core_atoms = _steps(joining, skipped)
+            rates = np.interp(core, joining, rates_of_atoms)
+        diameters = np.concatenate([surface, core])
+        order = np.argsort(diameters, kind="stable")
+        order = order[(diameters[order] > smallest) & (diameters[order] < largest)]
+        from_surface = np.concatenate([[0], np.cumsum(order < len(surface))]) + np.count_nonzero(surface <= smallest)
+        from_core = np.concatenate([[0], np.cumsum(order >= len(surface))]) + np.count_nonzero(core <= smallest)
+        all_atoms = atoms[from_surface]
+        return Growth(
+            diameters[order],
+            np.concatenate([np.zeros(len(surface)), rates])[order],
+            all_atoms,
+            core_atoms[from_core] if shell_thickness > 0 else all_atoms,
+        )
+
+    def missing(self, wanted: Iterable[tuple[int, int]], shell_thickness: float) -> list[tuple[int, int]]:
+        """Return those of the wanted particles (see `particle`) that have not been counted yet."""
+        return [one for one in wanted if self._key(*one, shell_thickness) not in self._particles]
+
+    def particle(self, atoms: int, core_atoms: int, shell_thickness: float) -> SizedParticle:
+        """Return the counts of a particle.
+
+        Parameters
+        ----------
+        atoms, core_atoms
+            Number of atoms in the particle and in its core: those that join first as it grows.
+        shell_thickness
+            Å; tells the atoms of the core.
+        """
+        key = self._key(atoms, core_atoms, shell_thickness)
         if key not in self._particles:
-            self._particles[key] = self._count(diameter, shell_thickness)
+            regions = np.ones(atoms, np.int64)
+            regions[self._core_order(shell_thickness)[:core_atoms]] = 0
+            self._particles[key] = self._sized(LatticePoints(self._cells[:atoms], self._sites[:atoms], regions))
         return self._particles[key]
 
-    def _count(self, diameter: float, shell_thickness: float) -> SizedParticle:
-        points = cut_rocksalt(
-            "Pb", "S", self._state, self._body, diameter, centre=self._centre, shell_thickness=shell_thickness
-        ).points
+    def _key(self, atoms: int, core_atoms: int, shell_thickness: float) -> tuple[int, int, float]:
+        """Name a particle; if the core is like the particle, its atoms are the same for any shell thickness."""
+        return atoms, core_atoms, 0.0 if self._body.is_similar_inside else shell_thickness
+
+    def _gather(self, largest: float) -> None:
+        """Find all atoms up to a diameter, in the order in which they join a growing particle."""
+        state = RhombohedralState.from_lattice_constant(self.lattice_constant)
+        particle = cut_rocksalt("Pb", "S", state, self._body, largest, centre=self._centre)
+        surface = np.round(self._body.smallest_diameters(particle.positions), _DECIMALS)
+        order = np.argsort(surface, kind="stable")
+        self._largest = largest
+        self._cells, self._sites = particle.points.cells[order], particle.points.sites[order]
+        self._positions, self._surface = particle.positions[order], surface[order]
+
+    def _core_order(self, shell_thickness: float) -> IntArray:
+        if self._body.is_similar_inside or shell_thickness == 0:
+            return np.arange(len(self._surface))
+        return np.argsort(self._body.smallest_diameters(self._positions, shell_thickness), kind="stable")
+
+    def _core(self, shell_thickness: float) -> tuple[FloatArray, FloatArray]:
+        """Return the diameters at which atoms join the core, ascending, and their change with the thickness."""
+        order = self._core_order(shell_thickness)
+        joining = self._body.smallest_diameters(self._positions[order], shell_thickness)
+        later = self._body.smallest_diameters(self._positions[order], shell_thickness + _THICKER)
+        return np.round(joining, _DECIMALS), (later - joining) / _THICKER
+
+    def _sized(self, points: LatticePoints) -> SizedParticle:
         counted = count_pairs(points, "rhombohedral")
         classes = 2 * counted.sites + counted.regions
         atoms = np.zeros(len(CLASSES), np.int64)
@@ -138,6 +224,14 @@ class ParticleLibrary:
         self._kinds[which] = np.concatenate([self._kinds[which], kinds[~known]])
         self._vectors[which] = np.concatenate([self._vectors[which], vectors[~known]])
         return places
+
+
+def _steps(joining: FloatArray, skipped: int) -> tuple[FloatArray, IntArray]:
+    """Return the diameters at which atoms join, and the number of atoms before the first and after each of them."""
+    diameters, first = np.unique(joining, return_index=True)
+    after = np.append(first[1:], len(joining))
+    middle = after[np.minimum(np.arange(0, len(diameters), skipped) + skipped // 2, len(diameters) - 1)]
+    return diameters[::skipped], np.concatenate([[0], middle])
 
 
 @numba.njit("void(f8[:, :], i8[::1], f4[:, ::1], f8[:, :])", cache=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import pi
+from math import exp, log, pi, sqrt
 from typing import Literal
 
 import numba
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qdsim.debye.form_factors import Radiation, scattering_amplitude
-from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_weights
+from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_shares
 from qdsim.debye.particles import CLASSES, LIKE, LISTS, ROWS, UNLIKE, ParticleLibrary, add_weighted
 from qdsim.debye.transform import SincTransform
 from qdsim.errors import QdsimError
@@ -24,13 +24,11 @@ DISPLACEMENTS = ("b_iso_cation", "b_iso_anion")
 MIXTURE = tuple(name for name in PARAMETERS if name not in (*GEOMETRY, *DISPLACEMENTS))
 """Parameters that change how often each distance occurs, not the distances."""
 
-THICKNESS_STEP = 0.5
-"""Å; a shell of any thickness is interpolated between shells of multiples of this."""
-
-_NEGLIGIBLE = 1e-7  # share of the scattering atoms in a size that is left out
-_SHORTEST_STEP, _RELATIVE_STEP = 0.5, 0.01
-"""Å and part of the diameter: particles grow by less than a layer, so that fitted sizes do not depend on the steps."""
-_SIZE_ROWS = {"diameter": 1, "diameter_sd": 2}
+_TAIL = 5.5  # widths of the lognormal distribution beyond which nothing is left
+_MOST_SIZES = (
+    120  # that stand for a distribution; of large particles, which grow by many small steps, some are left out
+)
+_SIZE_ROWS = {"diameter": 1, "diameter_sd": 2, "shell_thickness": 3}
 _MIDDLE = 0.5 * np.ones(3)  # of the primitive cell: where the cation is
 
 
@@ -104,13 +102,8 @@ class ModelPattern:
         self._start = {name: float(getattr(model, name)) for name in PARAMETERS}
         self._self_term = (scattering or Scattering()).self_term
         self._factors, self._alone = _factors(model, q, scattering or Scattering())
-        self._step = model.diameter_step or _usual_step(model)
+        self._skipped = self._steps_to_skip()
         self._mixed: tuple[tuple[float, ...], list[_Batch], FloatArray] | None = None
-
-    @property
-    def smallest_spread(self) -> float:
-        """Smallest standard deviation of the diameter that the sizes in steps can stand for, Å."""
-        return self._step
 
     def intensity(self, values: Mapping[str, float], progress: Progress | None = None) -> FloatArray:
         """Return the mean intensity of a particle.
@@ -144,13 +137,14 @@ class ModelPattern:
             for batch in batches
             for which in (LIKE, UNLIKE)
         ]
-        transform = SincTransform(self.q, max(float(distances.max()) for _, _, distances, _ in placed))
+        transform = SincTransform(self.q, max(float(distances.max(initial=0.0)) for _, _, distances, _ in placed))
         shapes = [(batches[0].weights[which].shape[0], ROWS[which]) for which in (LIKE, UNLIKE)]
         shapes += [(len(moved), ROWS[which]) for which in (LIKE, UNLIKE)]
         edges = np.cumsum([0, *(changes * rows for changes, rows in shapes)])
         grid = transform.grid(int(edges[-1]))
         for weights, which, distances, slopes in placed:
-            transform.spread(distances, weights.reshape(-1, distances.size), grid[edges[which] : edges[which + 1]])
+            rows = grid[edges[which] : edges[which + 1]]
+            transform.spread(distances, weights.reshape(len(rows), -1), rows)
             if moved:
                 transform.spread_changes(distances, weights[0], slopes, grid[edges[which + 2] : edges[which + 3]])
         sums = transform(grid)
@@ -207,35 +201,32 @@ class ModelPattern:
         self, numbers: Mapping[str, float], with_changes: bool, progress: Progress | None
     ) -> tuple[list[_Batch], FloatArray]:
         names = [name for name in MIXTURE if with_changes and name in self.vary]
-        diameters, fractions = self._sizes(numbers)
-        thicknesses, portions = self._thicknesses(numbers)
-        self._count([(d, t) for d in diameters.tolist() for t in thicknesses.tolist()], progress)
+        thickness = numbers["shell_thickness"]
+        wanted, diameters, fractions = self._sizes(numbers)
+        self._count(wanted, thickness, progress)
 
-        size_rows = [0, *(_SIZE_ROWS.get(name, 0) for name in names)]
-        shell_rows = [0, *(int(name == "shell_thickness") for name in names)]
+        rows = [0, *(_SIZE_ROWS.get(name, 0) for name in names)]
         singles, products = self._occupancies(numbers, names)
         atoms = np.zeros((1 + len(names), len(CLASSES)))
         batches = []
         weights = self._empty(len(names))
-        for diameter, fraction in zip(diameters.tolist(), fractions[size_rows].T, strict=True):
-            for thickness, portion in zip(thicknesses.tolist(), portions[shell_rows].T, strict=True):
-                particle = self.library.particle(diameter, thickness)
-                share = fraction * portion
-                atoms += share[:, None] * singles * particle.atoms
-                for sites, pairs in particle.pairs.items():
-                    which, line = LISTS[sites]
-                    coefficients = share[:, None] * products[:, pairs.classes[:, 0], pairs.classes[:, 1]]
-                    add_weighted(weights[which][:, line], pairs.places, pairs.counts, coefficients)
+        for one, diameter, share in zip(wanted, diameters.tolist(), fractions[rows].T, strict=True):
+            particle = self.library.particle(*one, thickness)
+            atoms += share[:, None] * singles * particle.atoms
+            for sites, pairs in particle.pairs.items():
+                which, line = LISTS[sites]
+                coefficients = share[:, None] * products[:, pairs.classes[:, 0], pairs.classes[:, 1]]
+                add_weighted(weights[which][:, line], pairs.places, pairs.counts, coefficients)
             if numbers["size_strain"] != 0 or "size_strain" in self.vary:
                 batches.append(_batch(diameter, weights))
                 weights = self._empty(len(names))
         return batches or [_batch(None, weights)], atoms
 
-    def _count(self, wanted: list[tuple[float, float]], progress: Progress | None) -> None:
+    def _count(self, wanted: list[tuple[int, int]], thickness: float, progress: Progress | None) -> None:
         """Have the library count what it has not counted yet."""
-        missing = self.library.missing(wanted)
+        missing = self.library.missing(wanted, thickness)
         for done, one in enumerate(missing, 1):
-            self.library.particle(*one)
+            self.library.particle(*one, thickness)
             if progress is not None:
                 progress(done, len(missing))
 
@@ -255,36 +246,39 @@ class ModelPattern:
     def _empty(self, changes: int) -> tuple[FloatArray, ...]:
         return tuple(np.zeros((1 + changes, ROWS[w], len(self.library.vectors(w)))) for w in (LIKE, UNLIKE))
 
-    def _sizes(self, numbers: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
-        """Return diameters, and their number fractions with the changes by mean and spread, shape (3, n)."""
-        mean, sd = numbers["diameter"], numbers["diameter_sd"]
-        if self._step == 0:
-            return np.array([mean]), np.array([[1.0], [0.0], [0.0]])
-        lowest = np.ceil(self.library.lattice_constant / self._step)
-        highest = np.floor((mean + 8 * sd) / self._step)
-        diameters = self._step * np.arange(lowest, highest + 1)
-        weights, changes = lognormal_weights(diameters, mean, sd)
-        scattering = weights * diameters**3
-        kept = scattering > _NEGLIGIBLE * scattering.max()
-        return diameters[kept], np.vstack([weights, changes])[:, kept]
+    def _sizes(self, numbers: Mapping[str, float]) -> tuple[list[tuple[int, int]], FloatArray, FloatArray]:
+        """Return particles, diameters, and number fractions with their changes by `_SIZE_ROWS`, shape (4, n).
 
-    def _thicknesses(self, numbers: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
-        """Return shell thicknesses, and their portions with the change by thickness, shape (2, n)."""
-        thickness = numbers["shell_thickness"]
-        if "shell_thickness" not in self.vary:
-            return np.array([thickness]), np.array([[1.0], [0.0]])
-        before = np.floor(thickness / THICKNESS_STEP)
-        x = thickness / THICKNESS_STEP - before
-        # Catmull and Rom's cubic: through the values at the four nearest thicknesses, and smooth
-        powers = np.array([[1, x, x**2, x**3], [0, 1, 2 * x, 3 * x**2]])
-        portions = powers @ np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
-        portions[1] /= THICKNESS_STEP
-        return np.maximum(before + np.arange(-1, 3), 0) * THICKNESS_STEP, portions
+        A particle stays the same between two diameters at which atoms join it: it stands for that whole interval of
+        the distribution. Strain by size is that in the middle between two diameters at which the surface grows, however
+        thick the shell is.
+        """
+        mean, sd, thickness = (numbers[name] for name in ("diameter", "diameter_sd", "shell_thickness"))
+        if self.model.diameter_sd == 0:
+            grown = self.library.growth(mean, mean, thickness)
+            diameters, fractions = np.array([mean]), np.array([[1.0], [0.0], [0.0], [0.0]])
+        else:
+            smallest, largest = self._range(mean, sd)
+            grown = self.library.growth(smallest, largest, thickness, self._skipped)
+            edges = np.concatenate([[smallest], grown.diameters, [largest]])
+            surface = np.concatenate([[smallest], grown.diameters[grown.rates == 0], [largest]])
+            diameters = (surface[1:] + surface[:-1])[np.searchsorted(surface, edges[:-1], side="right") - 1] / 2
+            fractions = lognormal_shares(edges, np.concatenate([[0.0], grown.rates, [0.0]]), mean, sd)
+        return list(zip(grown.atoms.tolist(), grown.core_atoms.tolist(), strict=True)), diameters, fractions
 
+    def _range(self, mean: float, sd: float) -> tuple[float, float]:
+        """Return the diameters within which all that scatters is, Å: particles count by their volume."""
+        variance = log(1 + (sd / mean) ** 2)
+        middle, width = log(mean) - variance / 2, sqrt(variance)
+        smallest = max(exp(middle - _TAIL * width), self.library.lattice_constant)
+        return smallest, max(exp(middle + 3 * variance + _TAIL * width), 1.5 * smallest)
 
-def _usual_step(model: NanocrystalModel) -> float:
-    """Return the distance of sizes, Å: at most half the standard deviation, and 0 for one size."""
-    return min(max(_SHORTEST_STEP, _RELATIVE_STEP * model.diameter), model.diameter_sd / 2)
+    def _steps_to_skip(self) -> int:
+        """Return how many steps of growth to take as one, so that there are no more than so many sizes at first."""
+        if self.model.diameter_sd == 0:
+            return 1
+        limits = self._range(self.model.diameter, self.model.diameter_sd)
+        return len(self.library.growth(*limits, self.model.shell_thickness).diameters) // _MOST_SIZES + 1
 
 
 def _batch(diameter: float | None, weights: tuple[FloatArray, ...]) -> _Batch:
@@ -298,18 +292,21 @@ def _check_varied(model: NanocrystalModel, vary: Sequence[str]) -> None:
     for name in vary:
         if name not in PARAMETERS:
             raise QdsimError(f"'{name}' is no parameter of a model: vary some of {', '.join(PARAMETERS)}.")
-    if {"diameter", "diameter_sd"} & set(vary) and model.diameter_sd == 0:
+    if {"diameter", "diameter_sd", "shell_thickness"} & set(vary) and model.diameter_sd == 0:
         raise QdsimError(
             "The sizes cannot be varied in a model of one size, which grows atom by atom: give 'diameter_sd' above 0."
         )
     shell = {"occupancy_cation_shell", "occupancy_anion_shell"} & set(vary)
-    if shell and model.shell_thickness == 0:
+    if shell and model.shell_thickness == 0 and "shell_thickness" not in vary:
         raise QdsimError(f"'{min(shell)}' is varied, but the model has no shell: give 'shell_thickness' above 0.")
 
 
 def _factors(model: NanocrystalModel, q: FloatArray, scattering: Scattering) -> tuple[FloatArray, FloatArray]:
     """Return Re(f_a f_b*) of cation-cation, anion-anion and cation-anion pairs, and |f|^2 of each class."""
     ions = dict(scattering.ions)
+    absent = ", ".join(set(ions) - {model.cation, model.anion})
+    if absent:
+        raise QdsimError(f"ions is given for {absent}: the model has {model.cation} and {model.anion} only.")
     cation, anion = (
         scattering_amplitude(ions.get(symbol, symbol), q, scattering.energy_kev, scattering.radiation)
         for symbol in (model.cation, model.anion)

@@ -281,6 +281,53 @@ class Shape:
         across_squared = np.einsum("ij,ij->i", points, points) - along**2
         return np.asarray((along / limits[0]) ** 2 + across_squared / limits[1] ** 2 <= 1)
 
+    @property
+    def is_similar_inside(self) -> bool:
+        """Whether the body is of the same shape when its facets are moved inwards."""
+        if not self.facets:
+            return self.elongation == 1
+        return bool(np.ptp(self._polyhedron.distances) < BOUNDARY)
+
+    def smallest_diameters(self, points: npt.ArrayLike, inset: float = 0.0) -> FloatArray:
+        """Return the diameters from which on points are inside: `contains` as a function of the diameter.
+
+        Parameters
+        ----------
+        points
+            Cartesian, from the centre of the body, Å, shape (n, 3).
+        inset
+            Distance by which all facets are moved inwards, Å, see `contains`.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Å.
+        """
+        points = np.asarray(points, dtype=float)
+        if self.facets:
+            polyhedron = self._polyhedron
+            depths = (np.abs(polyhedron.normals @ points.T) + inset) / polyhedron.distances[:, None]
+            return np.asarray(depths.max(axis=0))
+        if self.elongation == 1:
+            return np.asarray(2 * (np.linalg.norm(points, axis=1) + inset))
+        from scipy.optimize.elementwise import find_root
+
+        semi_axes = np.array(self._semi_axes)
+        distances = np.linalg.norm(points, axis=1)
+        along = np.abs(points @ self._axis)
+        across = np.sqrt(np.maximum(distances**2 - along**2, 0))
+
+        def outside(diameter: FloatArray, along: FloatArray, across: FloatArray) -> FloatArray:
+            inner = np.maximum(diameter * semi_axes[:, None] - inset, 1e-12)
+            return np.asarray(np.hypot(along / inner[0], across / inner[1]) - 1)
+
+        nearest = inset / semi_axes.min() + 0 * distances
+        bracket = (nearest, (distances + inset) / semi_axes.min() + 1e-9)
+        found = find_root(outside, bracket, args=(along, across))
+        return np.asarray(
+            np.where(found.success, found.x, nearest)
+        )  # at the centre, and on the axis, points are inside at once
+
 
 def _check_diameter(diameter: float) -> None:
     if not (isfinite(diameter) and diameter > 0):
