@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from qdsim.debye.models import NanocrystalModel
 
 
+QUANTITIES = ("q", "q_nm", "two_theta", "two_theta_rad")
+"""Q in Å^-1 or nm^-1, 2 theta in degrees or radians."""
+
+
 class FitInput(NamedTuple):
     """A fit file with its data read."""
 
@@ -33,6 +37,7 @@ def fit_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that replace what a fit file says, and those of the output."""
     options = (
         click.option("--blank", type=click.Path(path_type=Path), help="Pattern of solvent and container."),
+        click.option("--quantity", type=click.Choice(QUANTITIES), help="First column, where the data do not say it."),
         click.option("--q-range", type=RangeType(), help="Q to be used, Å^-1."),
         energy_options,
         click.option("--background", type=click.IntRange(0, 40), metavar="N", help="Number of Chebyshev terms."),
@@ -70,7 +75,7 @@ def read_data(
     console: Console, section: DataSection, options: dict[str, Any]
 ) -> tuple[ScatteringData, ScatteringData | None]:
     """Read pattern and blank; parameters and errors are those of `read_input`."""
-    changes = {name: options[name] for name in ("blank", "q_range") if options[name] is not None}
+    changes = {name: options[name] for name in ("blank", "quantity", "q_range") if options[name] is not None}
     if options["data"] is not None:
         changes["file"] = options["data"]
     if options["energy"] is not None or options["wavelength"] is not None:

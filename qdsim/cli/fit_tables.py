@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from qdsim.cli.progress import notice
@@ -23,9 +24,7 @@ DECIMALS = 4
 
 def print_fit(console: Console, title: str, result: FitResult) -> None:
     """Print parameters, goodness of fit, what follows from the model, and every reservation."""
-    table = Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), width=None
-    )
+    table = _table(title)
     table.add_column("parameter")
     for heading in ("value", "start", "bounds"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -45,7 +44,7 @@ def print_fit(console: Console, title: str, result: FitResult) -> None:
     lines = [
         f"reduced chi2 = {result.chi2_reduced:.6g} (goodness of fit {result.gof:.4g}), "
         f"R_wp = {fixed(100 * result.r_wp, 3, '%')}; {result.n_points} points, {result.n_parameters} numbers fitted",
-        f"scale = {_with_relative_error(result.scale, result.scale_error)}"
+        f"scale = {_with_error(result.scale, result.scale_error)}"
         + ("" if result.blank_factor is None else f", blank = {result.blank_factor:.6g}"),
         f"composition = {cations:.1f} {model.cation}, {anions:.1f} {model.anion} in a particle of the mean diameter; "
         f"{fixed(result.coverage, 2, 'ligands/nm²')} balance its charge",
@@ -63,7 +62,7 @@ def print_fit(console: Console, title: str, result: FitResult) -> None:
 
 def print_comparison(console: Console, title: str, comparison: Comparison) -> None:
     """Print one row a model, the preferred one first."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+    table = _table(title)
     table.add_column("model")
     for heading in ("reduced\nchi2", "numbers\nfitted", "R_wp\n%", "ΔAIC", "ΔBIC", "weight"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -71,7 +70,7 @@ def print_comparison(console: Console, title: str, comparison: Comparison) -> No
     for one in comparison.models:
         result = one.result
         table.add_row(
-            one.name,
+            escape(one.name),
             f"{result.chi2_reduced:.6g}",
             str(result.n_parameters),
             fixed(100 * result.r_wp, 3),
@@ -81,11 +80,15 @@ def print_comparison(console: Console, title: str, comparison: Comparison) -> No
             "" if result.converged else "[red]not converged[/]",
         )
     console.print(table)
-    console.print(f"preferred: {comparison.preferred.name}", highlight=False)
+    console.print(f"preferred: {escape(comparison.preferred.name)}", highlight=False)
     for one in comparison.models:
         for message in one.result.messages:
             notice(console, f"{one.name}: {message}")
 
 
-def _with_relative_error(value: float, error: float | None) -> str:
+def _table(title: str) -> Table:
+    return Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+
+
+def _with_error(value: float, error: float | None) -> str:
     return f"{value:.6g}" if error is None else f"{value:.6g} ± {error:.2g}"

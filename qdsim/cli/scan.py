@@ -30,7 +30,9 @@ Examples:
 @click.option("--x", type=AxisType(), required=True, help="Parameter and its values.")
 @click.option("--y", type=AxisType(), help="Second parameter, for a map.")
 @click.option(
-    "--refit/--hold", default=None, help="Fit the other parameters at each point, or hold them. [default: hold in maps]"
+    "--refit/--hold",
+    default=None,
+    help="Fit the other parameters at each point, or hold them at the values of FILE. [default: hold in maps]",
 )
 @fit_options
 @click.option("--json", "form", flag_value="json", help="Print JSON.")

@@ -33,7 +33,8 @@ TRUTH = NanocrystalModel(
     diameter=20, diameter_sd=2, lattice_constant=5.95, alpha_rh=59.4, b_iso_cation=1.5, b_iso_anion=1.2
 )
 FIT = """\
-model: {compound: PbS, diameter: 20, diameter_sd: 2, lattice_constant: 5.94, alpha_rh: 59.6, b_iso_cation: 1.5, b_iso_anion: 1.2}
+model: {compound: PbS, diameter: 20, diameter_sd: 2, lattice_constant: 5.94, alpha_rh: 59.6,
+  b_iso_cation: 1.5, b_iso_anion: 1.2}
 vary:
   lattice_constant: [5.9, 6.0]
   alpha_rh: [58.5, 60.2]
@@ -231,6 +232,31 @@ def test_options_go_before_the_file(folder: Path) -> None:
     assert other["scale"] != document["scale"]
     with_blank = json.loads(run("fit", folder / "fit.yaml", "--blank", folder / "pbs.xye", "--json").stdout)
     assert with_blank["blank_factor"] is not None
+
+
+def test_angles_are_told_from_q(folder: Path, tmp_path: Path) -> None:
+    data = read_data(folder / "pbs.xye")
+    assert data.sigma is not None
+    angles = np.degrees(2 * np.arcsin(data.q * 0.5 / (4 * np.pi)))
+    file = tmp_path / "angles.xy"
+    np.savetxt(file, np.column_stack([angles, data.intensity, data.sigma]))
+    model = folder / "model.yaml"
+    assert "give the wavelength" in refused("fit", model, file)
+    converted = json.loads(run("fit", model, file, "--wavelength", "0.5", "--json").stdout)
+    np.testing.assert_allclose(converted["q"], data.q, rtol=1e-12)
+    contradicted = refused("fit", model, folder / "pbs.xye", "--quantity", "two_theta", "--wavelength", "0.5")
+    assert "the header says that x is Q" in contradicted
+
+
+def test_names_are_not_taken_for_markup(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "[red]sample.yaml"
+    file.write_text(FIT, encoding="utf-8")
+    assert "[red]sample: pbs.xye" in run("fit", file, folder / "pbs.xye").stdout
+    other = tmp_path / "other.yaml"
+    other.write_text(FIT.replace("PbS,", "PbS, shape: cube,"), encoding="utf-8")
+    compared = run("compare", file, other, "--data", folder / "pbs.xye").stdout
+    assert "[red]sample, other: pbs.xye" in compared
+    assert "preferred: [red]sample" in compared
 
 
 def test_reservations_are_told_and_do_not_fail(folder: Path, tmp_path: Path) -> None:
