@@ -395,7 +395,7 @@ class Fit:
         free = np.flatnonzero(~at_bound)
         design = np.column_stack([linear[0] * changes[free].T, columns]) * weighted
         errors, correlation = _uncertainties(design, factor)
-        for column, i in enumerate(free):
+        for column, i in enumerate(free.tolist()):
             if self.names[i] in SIZES and np.isfinite(errors[column]):
                 design[:, column] = linear[0] * self._difference(best.values, i, errors[column]) * self._weights
         errors, correlation = _uncertainties(design, factor)

@@ -55,7 +55,10 @@ def pair_distribution(
     QdsimError
         If r or the range of Q is not ascending from 0 or above, or as for `qdsim.debye.intensity`.
     """
-    distances = np.asarray(r, float)
+    try:
+        distances = np.asarray(r, float)
+    except (TypeError, ValueError):
+        distances = np.empty(0)
     if distances.ndim != 1 or not distances.size or not (np.isfinite(distances) & (distances >= 0)).all():
         raise QdsimError("r has a value that is negative or no number: give a list of distances in Å.")
     if not 0 <= q_min < q_max < np.inf:
