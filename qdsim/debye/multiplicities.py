@@ -99,12 +99,13 @@ def _count(points: LatticePoints, family: Family) -> PairCounts:
         points.sites * regions + points.regions, return_index=True, return_inverse=True
     )
     sites = labels // regions
-    cells = points.cells - points.cells.min(axis=0)
-    extent = cells.max(axis=0)
+    cells = np.array(points.cells.T, order="C")
+    cells -= cells.min(axis=1, keepdims=True)
+    extent = cells.max(axis=1)
     shape = tuple(fft.next_fast_len(int(2 * length + 1), real=True) for length in extent)
     workers = 2 if np.prod(shape) > _MANY else 1
     grids = np.zeros((len(labels), *shape), np.float32)
-    grids[classes, cells[:, 0], cells[:, 1], cells[:, 2]] = 1
+    grids[classes, *cells] = 1
     spectra = fft.rfftn(grids, axes=(1, 2, 3), workers=workers)
 
     pairs = []
