@@ -15,12 +15,12 @@
   Promise.all(drawn).then(() => document.documentElement.setAttribute("data-drawn", String(drawn.length)));
 
   // On paper, drawings are laid out anew for the column; a WebGL canvas can only be scaled.
-  const PRINTED = { width: 326, heightRatio: 0.78, font: 9.5, legend: 8.5 };
-  const isTall = (div) => div.closest("figure").classList.contains("tall");
+  const PRINTED = { width: 326, wideWidth: 672, heightRatio: 0.78, font: 9.5, legend: 8.5 };
+  const hasShape = (div, shape) => div.closest("figure").classList.contains(shape);
   const onScreen = new Map();
   window.addEventListener("beforeprint", () => {
     for (const div of figures) {
-      if (isTall(div)) {
+      if (hasShape(div, "tall")) {
         const scale = PRINTED.width / div.offsetWidth;
         div.style.width = `${div.offsetWidth}px`;
         div.style.height = `${scale * div.offsetHeight}px`;
@@ -30,7 +30,7 @@
       const { height, font, legend } = div.layout;
       onScreen.set(div, { width: null, height, autosize: true, "font.size": font.size, "legend.font.size": legend.font.size });
       Plotly.relayout(div, {
-        width: PRINTED.width,
+        width: hasShape(div, "wide") ? PRINTED.wideWidth : PRINTED.width,
         height: PRINTED.heightRatio * height,
         "font.size": PRINTED.font,
         "legend.font.size": PRINTED.legend,
@@ -39,7 +39,7 @@
   });
   window.addEventListener("afterprint", () => {
     for (const div of figures) {
-      if (isTall(div)) div.removeAttribute("style");
+      if (hasShape(div, "tall")) div.removeAttribute("style");
       else Plotly.relayout(div, onScreen.get(div));
     }
   });

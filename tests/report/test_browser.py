@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qdsim.debye import Fit, FitSettings, ModelPattern, NanocrystalModel, ScatteringData
 from qdsim.report import ReportData, write_report
+from qdsim.report.scattering_page import render_fit
 
 WIDE, NARROW = 1400, 800
 DRAWN_WITHIN = 60  # seconds, with WebGL in software
@@ -217,6 +219,31 @@ def test_text_from_outside_does_not_become_code(browser: Any, data: ReportData, 
     assert browser.find_element("tag name", "h1").text == attack
     hovered_text = hovered(browser, "figure-offset", curve_named(browser, "figure-offset", "relaxed"), 0)
     assert "node </script" in hovered_text
+
+
+def test_a_fit_is_drawn_and_its_axis_can_be_logarithmic(browser: Any, tmp_path: Path) -> None:
+    model = NanocrystalModel(diameter=20, diameter_sd=2)
+    q = np.linspace(1, 13, 100)
+    data = ScatteringData(q, ModelPattern(model, q).intensity({}) + 1e4, np.full(100, 1e4))
+    result = Fit(model, data, FitSettings(vary={"alpha_rh": None, "lattice_constant": None})).run()
+    path = tmp_path / "fit.html"
+    path.write_text(render_fit("fit", "pbs.xye", result), encoding="utf-8")
+    show(browser, path)
+    drawn = browser.execute_script(
+        """return [...document.querySelectorAll("[data-figure]")].map((div) =>
+            [div.id, div.querySelectorAll(".scatterlayer .trace, .heatmaplayer .hm").length])"""
+    )
+    assert drawn == [["figure-pattern", 4], ["figure-sizes", 2], ["figure-correlation", 1]]
+    told = browser.execute_script(
+        """const div = document.getElementById("figure-pattern");
+        div.scrollIntoView();
+        Plotly.Fx.hover(div, {xval: 6.0}, "xy");
+        return div.querySelector(".hoverlayer").textContent"""
+    )
+    for words in ("Q = ", "data = ", "fit = ", "background = "):
+        assert words in told
+    browser.find_elements("css selector", "#figure-pattern .updatemenu-button")[1].click()
+    assert browser.execute_script("return document.getElementById('figure-pattern').layout.yaxis.type") == "log"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -49,7 +49,6 @@ def correlation(names: Sequence[str], matrix: Sequence[Sequence[float]]) -> "Fig
         ygap=1,
         text=[[fixed(value, 2) for value in row] for row in matrix],
         texttemplate="%{text}",
-        textfont={"size": 11},
         hovertemplate="%{y}, %{x}: %{z:.3f}<extra></extra>",
     )
     return figure
