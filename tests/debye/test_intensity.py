@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from qdsim.debye.atoms import AtomicCluster
 from qdsim.debye.intensity import intensity, reduced_structure_factor, structure_factor
 from qdsim.debye.lattice_pairs import lattice_pairs
 from qdsim.errors import QdsimError
@@ -284,6 +285,21 @@ def test_occupancies_and_b_may_be_given_by_element_or_by_atom(sphere: Sphere) ->
             structure, Q, occupancies=np.array([0.9, 0.7])[sites], b_iso=np.array([1.0, 2.0])[sites].tolist()
         )
         np.testing.assert_allclose(by_atom, by_element, rtol=1e-12)
+
+
+def test_what_a_structure_has_itself_is_used(sphere: Sphere, judge: Judge) -> None:
+    atoms = sphere(15.0).to_atoms()
+    random = np.random.default_rng(9)
+    symbols, own, own_b = (
+        atoms.get_chemical_symbols(),
+        random.uniform(0.5, 1, len(atoms)),
+        random.uniform(0, 2, len(atoms)),
+    )
+    cluster = AtomicCluster(tuple(symbols), atoms.positions, own, own_b)
+    exact = judge(symbols, atoms.positions, Q[::10], own, own_b + 0.7)
+    assert local_error(intensity(cluster, Q[::10], b_iso=0.7), exact) <= 1e-8
+    replaced = judge(symbols, atoms.positions, Q[::10], 0.4, own_b)
+    assert local_error(intensity(cluster, Q[::10], occupancies=0.4), replaced) <= 1e-8
 
 
 def test_an_occupancy_for_each_atom_of_a_lattice_is_met_too(sphere: Sphere, judge: Judge) -> None:
