@@ -27,6 +27,7 @@ from qdsim.debye import (
     structure_factor,
     write_data,
 )
+from qdsim.debye.fit_file import load_fit_file
 from qdsim.structures import cut_crystal
 
 TRUTH = NanocrystalModel(
@@ -246,6 +247,27 @@ def test_angles_are_told_from_q(folder: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(converted["q"], data.q, rtol=1e-12)
     contradicted = refused("fit", model, folder / "pbs.xye", "--quantity", "two_theta", "--wavelength", "0.5")
     assert "the header says that x is Q" in contradicted
+
+
+def test_what_is_assumed_of_the_data_is_told(folder: Path, tmp_path: Path) -> None:
+    data = read_data(folder / "pbs.xye")
+    file = tmp_path / "bare.xy"
+    np.savetxt(file, np.column_stack([data.q, data.intensity]))
+    told = run("fit", folder / "model.yaml", file, "--wavelength", "0.5", "--json")
+    assert told.exit_code == 0
+    (note,) = told.stderr.splitlines()
+    assert note.startswith("note ")
+    assert "is taken for Q in Å^-1" in note
+    assert run("fit", folder / "model.yaml", file, "--wavelength", "0.5", "--quantity", "q", "--json").stderr == ""
+    assert "no uncertainties" in run("fit", folder / "model.yaml", file).stdout
+
+
+def test_the_readme_has_a_fit_file_that_is_one(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    text = readme[readme.index("```yaml\nmodel:") :].split("```")[1].removeprefix("yaml\n")
+    file = tmp_path / "fit.yaml"
+    file.write_text(text, encoding="utf-8")
+    assert load_fit_file(file).vary == {"alpha_rh": (58.5, 60.2), "pb_offset": None, "diameter": None}
 
 
 def test_names_are_not_taken_for_markup(folder: Path, tmp_path: Path) -> None:
