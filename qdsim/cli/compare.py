@@ -45,7 +45,10 @@ def command(files: tuple[Path, ...], output: Path | None, force: bool, as_json: 
     if output is not None:
         check_place(output, force)
     console = Console(stderr=True)
-    fits = {file.stem if len({one.stem for one in files}) == len(files) else str(file): file for file in files}
+    if len(set(files)) < len(files):
+        raise QdsimError("A fit file is given twice: name each of them once.")
+    stems = {file.stem: file for file in files}
+    fits = stems if len(stems) == len(files) else {str(file): file for file in files}
     loaded = {name: load_fit_file(file) for name, file in fits.items()}
     data, blank = read_data(console, _common_data(list(loaded.values()), options["data"]), options)
     models = {name: (fit.model, chosen_settings(fit, data.wavelength, options)) for name, fit in loaded.items()}
