@@ -11,6 +11,7 @@ from qdsim.debye import fitting
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.fitting import Fit, FitResult, FitSettings
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
+from qdsim.debye.particles import ParticleLibrary
 from qdsim.debye.patterns import ModelPattern, Scattering
 from qdsim.errors import QdsimError
 
@@ -333,7 +334,8 @@ class TestFittedModel:
         told: list[tuple[int, int]] = []
         settings = FitSettings(vary={"b_iso_cation": None}, starts=3)
         model = ONE_SIZE.with_values(fields)
-        Fit(model, measured(model), settings).run(lambda done, total: told.append((done, total)))
+        library = ParticleLibrary(model.body(), model.centre, model.lattice_constant)
+        Fit(model, measured(model), settings, None, library).run(lambda done, total: told.append((done, total)))
         assert told[0][0] == 1
         assert all(0 < done <= total for done, total in told)
         assert told[-1] == (2, 3)
