@@ -28,6 +28,8 @@ Progress = Callable[[int, int], None]
 Bounds = tuple[float, float]
 
 MOST_EVALUATIONS = 200
+SMALLEST_SPREAD = 0.1
+"""Å; a narrower distribution of sizes cannot be told from one size, and is not searched for."""
 AT_BOUND = 1e-4
 """A parameter nearer to a bound than this part of its range has stopped there."""
 SIZES = ("diameter", "diameter_sd", "shell_thickness")
@@ -343,6 +345,8 @@ class Fit:
         for i, name in enumerate(self.names):
             value = getattr(self.model, name)
             low[i], high[i] = self.settings.vary[name] or _usual_bounds(self.model, name)
+            if name == "diameter_sd":
+                low[i] = max(low[i], SMALLEST_SPREAD)
             unit, least, most = PARAMETERS[name]
             if not least <= low[i] < high[i] <= most:
                 raise QdsimError(
@@ -455,7 +459,8 @@ class Fit:
     def _difference(self, values: FloatArray, i: int, error: float) -> FloatArray:
         """Return the derivative of the intensity as a difference over a standard error to either side."""
         step = np.zeros(len(values))
-        step[i] = min(error, values[i] - self.low[i], self.high[i] - values[i])
+        least = AT_BOUND * (self.high[i] - self.low[i])
+        step[i] = min(max(error, least), values[i] - self.low[i], self.high[i] - values[i])
         ahead, behind = (
             self.pattern.intensity(dict(zip(self.names, values + sign * step, strict=True))) for sign in (1, -1)
         )
@@ -516,7 +521,7 @@ def _usual_bounds(model: NanocrystalModel, name: str) -> Bounds:
     around: Mapping[str, Bounds] = {
         "lattice_constant": (0.97 * value, 1.03 * value),
         "diameter": (max(0.7 * value, model.lattice_constant), 1.4 * value),
-        "diameter_sd": (0.1, max(4 * value, 0.3 * model.diameter)),
+        "diameter_sd": (0.0, max(4 * value, 0.3 * model.diameter)),
         "shell_thickness": (0.0, 0.35 * model.diameter),
     }
     wanted = around.get(name, (low, high))

@@ -119,6 +119,11 @@ class ModelPattern:
         -------
         ndarray, shape (n,)
             Electrons squared (fm^2 for neutrons).
+
+        Raises
+        ------
+        QdsimError
+            If a value is of no parameter.
         """
         return self._evaluate(values, (), progress)[0]
 
@@ -130,6 +135,9 @@ class ModelPattern:
         self, values: Mapping[str, float], wanted: Sequence[str], progress: Progress | None
     ) -> tuple[FloatArray, FloatArray]:
         numbers = self._start | dict(values)
+        if len(numbers) > len(self._start):
+            unknown = ", ".join(set(values) - set(PARAMETERS))
+            raise QdsimError(f"'{unknown}' is no parameter of a model: give values of {', '.join(PARAMETERS)}.")
         batches, atoms = self._mixture(numbers, bool(wanted), progress)
         moved = [name for name in GEOMETRY if name in wanted]
         placed = [

@@ -349,6 +349,13 @@ class TestSearchesThatFail:
         assert not result.converged
         assert any("did not converge within 1 evaluations" in message for message in result.messages)
 
+    def test_a_distribution_that_becomes_one_size_ends_in_a_result(self) -> None:
+        data = measured(SIZES.with_values({"diameter_sd": 0.0}), seed=1)
+        result = fitted(SIZES, data, {"diameter": None, "diameter_sd": (0.0, 5.0)})
+        spread = result.parameters["diameter_sd"]
+        assert spread.low == fitting.SMALLEST_SPREAD
+        assert spread.value < 0.5
+
     @pytest.mark.parametrize("background", [0, 3])
     def test_a_model_that_scatters_nothing_is_told(self, background: int) -> None:
         nothing = ONE_SIZE.with_values({"occupancy_cation_core": 0.0, "occupancy_anion_core": 0.0})
@@ -374,8 +381,10 @@ class TestSearchesThatFail:
     def test_data_without_noise_or_uncertainties_end_in_a_result(self) -> None:
         start = SIZES.with_values({"diameter": 20.8})
         result = fitted(start, without_sigma(measured(SIZES)), {"diameter": None, "b_iso_cation": None})
+        with_sigma = fitted(start, measured(SIZES), {"diameter": None, "b_iso_cation": None})
         assert result.parameters["diameter"].value == pytest.approx(20.0, abs=1e-4)
         assert result.r_wp < 1e-8
+        np.testing.assert_allclose(result.correlation, with_sigma.correlation, atol=0.01)
 
 
 class TestWhatCannotBeFitted:

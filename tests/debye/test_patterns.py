@@ -279,6 +279,13 @@ class TestSharedCounts:
         assert counted == []
 
 
+def test_values_of_what_is_no_parameter_are_told() -> None:
+    pattern = ModelPattern(NanocrystalModel(diameter=20.0), Q, ("b_iso_cation",))
+    for evaluate in (pattern.intensity, pattern.with_changes):
+        with pytest.raises(QdsimError, match=r"^'b_iso' is no parameter of a model: give values of lattice_constant"):
+            evaluate({"b_iso": 1.0})
+
+
 class TestOrder:
     @settings(max_examples=10, deadline=None)
     @given(seed=st.integers(0, 1000))
