@@ -122,13 +122,14 @@ class TestDataWithoutNoise:
         assert result.scale == pytest.approx(SCALE, rel=1e-10)
         np.testing.assert_array_equal(result.background_curve, 0.0)
 
-    def test_the_share_of_a_blank_comes_back(self) -> None:
+    @pytest.mark.parametrize("unit", [1.0, 1e-15, 1e12])
+    def test_the_share_of_a_blank_comes_back(self, unit: float) -> None:
         blank_q = np.linspace(0.5, 12.5, 500)
-        blank = ScatteringData(blank_q, 5 + np.exp(-((blank_q - 3) ** 2)))
-        data = measured(ONE_SIZE, more=0.7 * np.interp(Q, blank_q, blank.intensity))
+        blank = ScatteringData(blank_q, unit * (5 + np.exp(-((blank_q - 3) ** 2))))
+        data = measured(ONE_SIZE, more=0.7 / unit * np.interp(Q, blank_q, blank.intensity))
         settings = FitSettings(vary={"lattice_constant": None}, background=3)
         result = Fit(ONE_SIZE.with_values({"lattice_constant": 5.91}), data, settings, blank).run()
-        assert result.blank_factor == pytest.approx(0.7, rel=1e-5)
+        assert result.blank_factor == pytest.approx(0.7 / unit, rel=1e-5)
         assert result.parameters["lattice_constant"].value == pytest.approx(5.936, abs=1e-6)
         np.testing.assert_allclose(result.background, BACKGROUND, rtol=1e-5)
         np.testing.assert_allclose(
