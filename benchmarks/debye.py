@@ -33,6 +33,8 @@ from rich.table import Table
 
 from qdsim.debye.form_factors import scattering_amplitude
 from qdsim.debye.intensity import intensity
+from qdsim.debye.models import NanocrystalModel
+from qdsim.debye.patterns import ModelPattern
 from qdsim.structures import LatticeParticle, LatticePoints, RhombohedralState, cut_rocksalt
 
 FloatArray = npt.NDArray[np.float64]
@@ -147,20 +149,34 @@ def as_new(particle: LatticeParticle) -> LatticeParticle:
     return LatticeParticle(points, particle.cell, particle.basis, particle.symbols, particle.origin)
 
 
+def fitted_pattern(diameter: float) -> ModelPattern:
+    """Return the pattern of a sphere as a fit evaluates it, its pairs counted."""
+    pattern = ModelPattern(NanocrystalModel(diameter=diameter, lattice_constant=PBS.lattice_constant), Q)
+    pattern.intensity({})
+    return pattern
+
+
 def cold(particle: LatticeParticle) -> tuple[float, FloatArray]:
     """Time a particle of which nothing is known."""
     new = as_new(particle)
     return seconds_of(lambda: intensity(new, Q, b_iso=B_ISO))
 
 
-def warm(particle: LatticeParticle) -> tuple[float, None]:
-    """Time a step of a fit: new strain, offset, occupancies and B of a particle that is known."""
+def warm(pattern: ModelPattern) -> tuple[float, None]:
+    """Time a step of a fit: new strain, offset, occupancies and B of a particle whose pairs are counted."""
     random = np.random.default_rng()
-    state = RhombohedralState(PBS.volume * random.uniform(0.99, 1.01), random.uniform(58.5, 60), random.uniform(0, 0.3))
-    occupancies = {"Pb": random.uniform(0.7, 1), "S": random.uniform(0.7, 1)}
-    b_iso = {"Pb": random.uniform(0.5, 2), "S": random.uniform(0.5, 2)}
+    ranges = {
+        "lattice_constant": (5.92, 5.97),
+        "alpha_rh": (58.5, 60.0),
+        "pb_offset": (0.0, 0.3),
+        "occupancy_cation_core": (0.7, 1.0),
+        "occupancy_anion_core": (0.7, 1.0),
+        "b_iso_cation": (0.5, 2.0),
+        "b_iso_anion": (0.5, 2.0),
+    }
+    values = {name: random.uniform(*span) for name, span in ranges.items()}
     begin = time.perf_counter()
-    intensity(particle.with_state(state), Q, occupancies=occupancies, b_iso=b_iso)
+    pattern.intensity(values)
     return time.perf_counter() - begin, None
 
 
@@ -181,7 +197,8 @@ def scaling(diameter: float) -> Scaling:
     particle = sphere(diameter)
     first, _ = seconds_of(lambda: intensity(particle, Q, b_iso=B_ISO))
     counted = min(cold(particle)[0] for _ in range(3))
-    fitted = min(warm(particle)[0] for _ in range(5))
+    pattern = fitted_pattern(diameter)
+    fitted = min(warm(pattern)[0] for _ in range(5))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Scaling(diameter, len(particle), 1000 * first, 1000 * counted, 1000 * fitted, memory)
 
@@ -239,7 +256,7 @@ def compare(diameter: float, count: int, peer: DebyeCalculator, program: str | N
     contenders: dict[str, Contender] = {
         "qdsim lattice, first call of a process": partial(in_new_process, first_call, diameter),
         "qdsim lattice, cold": partial(cold, particle),
-        "qdsim lattice, warm": partial(warm, particle),
+        "qdsim lattice, warm": partial(warm, fitted_pattern(diameter)),
         "qdsim general atoms": partial(seconds_of, lambda: intensity(atoms, Q, b_iso=B_ISO)),
     }
     if peer.installed:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from qdsim.debye.comparison import Comparison
-    from qdsim.debye.fitting import FitResult
+    from qdsim.debye.fit_result import FitResult
 
 SHOWN_CORRELATION = 0.9
 DECIMALS = 4

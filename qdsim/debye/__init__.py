@@ -6,7 +6,8 @@ from qdsim.debye.comparison import ComparedModel, Comparison, compare, stoichiom
 from qdsim.debye.corrections import absorption_factor_transmission, correct, lorentz_factor, polarisation_factor
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.data_files import read_data, write_data
-from qdsim.debye.fitting import Fit, FitResult, FitSettings, FittedParameter
+from qdsim.debye.fit_result import FitResult, FittedParameter
+from qdsim.debye.fitting import Fit, FitSettings
 from qdsim.debye.intensity import intensity, reduced_structure_factor, structure_factor
 from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_shares
 from qdsim.debye.pair_distribution import pair_distribution

@@ -6,9 +6,9 @@ from math import exp
 from pydantic import BaseModel, ConfigDict
 
 from qdsim.debye.data import ScatteringData
-from qdsim.debye.fitting import Fit, FitResult, FitSettings
+from qdsim.debye.fit_result import FitResult
+from qdsim.debye.fitting import Fit, FitSettings
 from qdsim.debye.models import NanocrystalModel
-from qdsim.debye.particles import ParticleLibrary
 from qdsim.errors import QdsimError
 
 Progress = Callable[[int, int], None]
@@ -80,14 +80,11 @@ def compare(
     """
     if not models:
         raise QdsimError("There is no model to compare: give at least one.")
-    libraries: dict[tuple[object, ...], ParticleLibrary] = {}
     results = {}
     for done, (name, (model, settings)) in enumerate(models.items()):
         if progress is not None:
             progress(done, len(models))
-        key = (model.body(), model.centre, model.lattice_constant)
-        library = libraries.setdefault(key, ParticleLibrary(*key))
-        results[name] = Fit(model, data, settings, blank, library).run()
+        results[name] = Fit(model, data, settings, blank).run()
     lowest_aic = min(result.aic for result in results.values())
     lowest_bic = min(result.bic for result in results.values())
     total = sum(exp((lowest_bic - result.bic) / 2) for result in results.values())
@@ -120,7 +117,8 @@ def stoichiometry_models(
     -------
     dict
         "stoichiometric" (all sites occupied), "S-deficient shell" (vacancies on the anion sites of a shell) and
-        "core-shell" (vacancies on the cation sites of the core too), named after the model's own elements.
+        "core-shell" (vacancies on the cation sites of the core too), named after the model's own elements. The
+        thickness of the shell is varied where the model has more than one size.
     """
     own = {name for name in settings.vary if name.startswith("occupancy_") or name == "shell_thickness"}
     others = {name: bounds for name, bounds in settings.vary.items() if name not in own}
@@ -132,16 +130,18 @@ def stoichiometry_models(
     core_start = {"occupancy_cation_core": min(model.occupancy_cation_core, VACANT)}
 
     def varied(*names: str) -> FitSettings:
+        if model.diameter_sd > 0 and len(names) > 0:  # in particles of one size a shell grows in jumps
+            names = ("shell_thickness", *names)
         return settings.model_copy(update={"vary": others | {name: settings.vary.get(name) for name in names}})
 
     return {
         "stoichiometric": (model.with_values({**occupied, "shell_thickness": 0.0}), varied()),
         f"{model.anion}-deficient shell": (
             model.with_values({**occupied, **thickness, **shell_start}),
-            varied("shell_thickness", "occupancy_anion_shell"),
+            varied("occupancy_anion_shell"),
         ),
         "core-shell": (
             model.with_values({**occupied, **thickness, **shell_start, **core_start}),
-            varied("shell_thickness", "occupancy_anion_shell", "occupancy_cation_core"),
+            varied("occupancy_anion_shell", "occupancy_cation_core"),
         ),
     }

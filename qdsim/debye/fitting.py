@@ -17,11 +17,13 @@ from scipy.optimize import least_squares
 from scipy.stats import qmc
 
 from qdsim.debye.data import ScatteringData
+from qdsim.debye.fit_result import FitResult, FittedParameter
 from qdsim.debye.form_factors import Radiation
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.particles import ParticleLibrary
 from qdsim.debye.patterns import ModelPattern, Scattering
 from qdsim.errors import QdsimError
+from qdsim.structures import ligand_coverage
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -44,7 +46,8 @@ _DEPENDENT = 1e-12  # part of a linear curve that the others leave over; less is
 _TINY = float(np.finfo(float).tiny)
 
 _THICKNESS_STEPS = (-1.0, -0.5, 0.5, 1.0)  # Å; layers are about half an Å apart
-_LOWER = 1e-3  # by which chi^2 must be lower to be another minimum
+_LOWER = 0.1  # part of what a standard error costs, by which chi^2 must be lower to be another minimum
+_ROUNDS = 3
 _OFFSET_START = 0.05  # Å; at 0 the pattern does not change with the offset to first order, and no search leaves it
 
 
@@ -75,106 +78,6 @@ class FitSettings(BaseModel):
     radiation: Radiation = "xray"
     ions: dict[str, str] = {}
     self_term: Literal["linear", "squared"] = "linear"
-
-
-class _Result(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class FittedParameter(_Result):
-    """A parameter after a fit.
-
-    Attributes
-    ----------
-    value, error
-        Value and standard error; the error is None where the data do not determine the parameter, or it stopped at
-        a bound.
-    unit
-        Unit of both.
-    start, low, high
-        Where the search began, and the bounds it kept within.
-    at_bound
-        The search stopped at a bound.
-    """
-
-    value: float
-    error: float | None
-    unit: str
-    start: float
-    low: float
-    high: float
-    at_bound: bool
-
-
-class FitResult(_Result):
-    """A fit.
-
-    Attributes
-    ----------
-    model
-        The model with the fitted values.
-    parameters
-        The varied parameters.
-    correlation
-        Correlation matrix in the order of `parameters`; zero with those that have no error.
-    scale, scale_error
-        Factor from electrons squared per particle to the data.
-    background
-        Coefficients of the Chebyshev polynomials on the range of Q scaled to -1..1.
-    blank_factor
-        Factor of the blank, or None where there is none.
-    n_points, n_parameters
-        Numbers of points and of all fitted numbers, linear ones included.
-    chi2
-        Sum of squared weighted differences.
-    chi2_reduced
-        chi2/(n_points - n_parameters): Debussy's chi^2.
-    gof
-        Its square root.
-    r_wp
-        Weighted profile R factor, sqrt(chi2/sum of squared weighted data).
-    aic, bic
-        Akaike's and the Bayesian information criterion, chi2 + 2 P and chi2 + P ln N; without uncertainties
-        N ln(chi2/N) stands for chi2.
-    converged
-        The search ended by itself.
-    messages
-        Every reservation, one sentence each.
-    core_diameter
-        Å; the diameter where there is no shell.
-    composition
-        Cations and anions in a particle of the mean diameter.
-    coverage
-        Monovalent ligands per nm^2 that balance its charge.
-    q, observed, sigma, calculated, background_curve
-        The pattern, Å^-1 and in the unit of the data; `calculated` includes the background.
-    """
-
-    model: NanocrystalModel
-    parameters: dict[str, FittedParameter]
-    correlation: list[list[float]]
-    scale: float
-    scale_error: float | None
-    background: list[float]
-    blank_factor: float | None
-    n_points: int
-    n_parameters: int
-    chi2: float
-    chi2_reduced: float
-    gof: float
-    r_wp: float
-    aic: float
-    bic: float
-    converged: bool
-    messages: list[str]
-    core_diameter: float
-    composition: tuple[float, float]
-    coverage: float
-    q: list[float]
-    observed: list[float]
-    sigma: list[float] | None
-    calculated: list[float]
-    background_curve: list[float]
 
 
 class Minimum(NamedTuple):
@@ -278,22 +181,23 @@ class Fit:
         return self._result(self._settle(best))
 
     def _settle(self, best: Minimum) -> Minimum:
-        """Search again from shells a little thinner and thicker, until none of them leads to a lower minimum.
+        """Search again from shells a little thinner and thicker, as long as one of them leads to a lower minimum.
 
         The core grows layer by layer, so chi^2 has shallow minima along the thickness.
         """
         if "shell_thickness" not in self.names:
             return best
         i = self.names.index("shell_thickness")
-        settled = False
-        while not settled:
-            settled = True
+        for _ in range(_ROUNDS):
+            before = best
             for step in _THICKNESS_STEPS:
-                start = best.values.copy()
+                start = before.values.copy()
                 start[i] = np.clip(start[i] + step, self.low[i], self.high[i])
                 found = self.minimise(start)
-                if found.chi2 < best.chi2 - _LOWER:
-                    best, settled = found, False
+                if found.chi2 < best.chi2 - _LOWER * self.chi2_reduced(best.chi2):
+                    best = found
+            if best is before:
+                break
         return best
 
     def minimise(self, start: FloatArray, held: Sequence[str] = ()) -> Minimum:
@@ -387,8 +291,7 @@ class Fit:
     def _result(self, best: Minimum) -> FitResult:
         intensity, changes = self.pattern.with_changes(dict(zip(self.names, best.values, strict=True)))
         columns = np.column_stack([intensity, self._linear])
-        weighted = self._weights[:, None]
-        units, norms = _unit_columns(columns * weighted)
+        units, norms = _unit_columns(columns * self._weights[:, None])
         linear = np.linalg.lstsq(units, self.data.intensity * self._weights)[0] / norms
         span = self.high - self.low
         at_bound = (best.values - self.low < AT_BOUND * span) | (self.high - best.values < AT_BOUND * span)
@@ -396,27 +299,21 @@ class Fit:
 
         chi2_reduced = self.chi2_reduced(best.chi2)
         factor = 1.0 if self.data.sigma is not None else chi2_reduced
-        free = np.flatnonzero(~at_bound)
-        design = np.column_stack([linear[0] * changes[free].T, columns]) * weighted
-        errors, correlation = _uncertainties(design, factor)
-        for column, i in enumerate(free.tolist()):
-            if self.names[i] in SIZES and np.isfinite(errors[column]):
-                design[:, column] = linear[0] * self._difference(best.values, i, errors[column]) * self._weights
-        errors, correlation = _uncertainties(design, factor)
-        all_errors = np.full(len(self.names), np.nan)
-        all_errors[free] = errors[: len(free)]
-        matrix = np.eye(len(self.names))
-        matrix[np.ix_(free, free)] = correlation[: len(free), : len(free)]
-        messages += self._certainty_messages(all_errors, at_bound, matrix)
+        curves = np.column_stack([linear[0] * changes.T, columns])
+        errors, matrix, scale_error = self._uncertainties(
+            best.values, np.flatnonzero(~at_bound), curves, linear[0], factor
+        )
+        messages += self._certainty_messages(errors, at_bound, matrix)
 
         ratio = dict(zip(self.names, best.values, strict=True)).get("lattice_constant", self.model.lattice_constant)
         ratio /= self.model.lattice_constant
         scaled = np.array([ratio if name in LENGTHS else 1.0 for name in self.names])
         model = self._fitted_model(best.values * scaled, ratio)
+        composition = self.pattern.composition(dict(zip(self.names, best.values, strict=True)))
         parameters = {
             name: FittedParameter(
                 value=best.values[i] * scaled[i],
-                error=_known(all_errors[i] * scaled[i]),
+                error=_known(errors[i] * scaled[i]),
                 unit=PARAMETERS[name][0],
                 start=getattr(self.model, name),
                 low=self.low[i],
@@ -433,7 +330,7 @@ class Fit:
             parameters=parameters,
             correlation=matrix.tolist(),
             scale=linear[0],
-            scale_error=_known(errors[len(free)]),
+            scale_error=_known(scale_error),
             background=linear[1 : 1 + n_terms].tolist(),
             blank_factor=None if self.blank is None else linear[-1],
             n_points=n_points,
@@ -447,14 +344,43 @@ class Fit:
             converged=best.converged,
             messages=messages,
             core_diameter=model.diameter - 2 * model.shell_thickness,
-            composition=model.composition(),
-            coverage=model.coverage(),
+            composition=composition,
+            coverage=ligand_coverage(*composition, model.mean_area()),
             q=self.data.q.tolist(),
             observed=self.data.intensity.tolist(),
             sigma=None if self.data.sigma is None else self.data.sigma.tolist(),
             calculated=(columns @ linear).tolist(),
             background_curve=(self._linear @ linear[1:]).tolist(),
         )
+
+    def _uncertainties(
+        self, values: FloatArray, free: npt.NDArray[np.intp], curves: FloatArray, scale: float, factor: float
+    ) -> tuple[FloatArray, FloatArray, float]:
+        """Return standard errors (NaN where unknown), the correlation matrix, and the standard error of the scale.
+
+        Parameters
+        ----------
+        values
+            Of the varied parameters.
+        free
+            Indices of those that have not stopped at a bound.
+        curves
+            Change of the curve with each varied parameter, the scale and each background term, in columns.
+        scale
+            Factor of the model.
+        factor
+            By which variances are multiplied.
+        """
+        n_varied = len(values)
+        kept = np.concatenate([free, np.arange(n_varied, curves.shape[1])])
+        design = curves[:, kept] * self._weights[:, None]
+        first, _ = _linearised(design, factor)
+        for column, i in enumerate(free.tolist()):
+            if self.names[i] in SIZES and np.isfinite(first[column]):
+                design[:, column] = scale * self._difference(values, i, first[column]) * self._weights
+        errors, matrix = np.full(curves.shape[1], np.nan), np.eye(curves.shape[1])
+        errors[kept], matrix[np.ix_(kept, kept)] = _linearised(design, factor)
+        return errors[:n_varied], matrix[:n_varied, :n_varied], float(errors[n_varied])
 
     def _difference(self, values: FloatArray, i: int, error: float) -> FloatArray:
         """Return the derivative of the intensity as a difference over a standard error to either side."""
@@ -542,7 +468,7 @@ def _linear_columns(data: ScatteringData, terms: int, blank: ScatteringData | No
     return np.column_stack([columns, np.interp(data.q, blank.q, blank.intensity)])
 
 
-def _uncertainties(design: FloatArray, factor: float) -> tuple[FloatArray, FloatArray]:
+def _linearised(design: FloatArray, factor: float) -> tuple[FloatArray, FloatArray]:
     """Return standard errors, NaN where undetermined, and the correlation matrix of a linearised fit."""
     units, norms = _unit_columns(design)
     flatness, directions = np.linalg.eigh(units.T @ units)

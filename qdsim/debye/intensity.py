@@ -41,8 +41,8 @@ def intensity(
 ) -> FloatArray:
     """Compute the scattered intensity of randomly oriented particles.
 
-    I(Q) = sum_i o_i |f_i|^2 + sum_{i != j} Re(f_i f_j*) o_i o_j T_i T_j sin(Q d_ij)/(Q d_ij) with
-    T = exp(-B Q^2/(16 pi^2)).
+    ``I(Q) = sum_i o_i |f_i|^2 + sum_{i != j} Re(f_i f_j*) o_i o_j T_i T_j sin(Q d_ij)/(Q d_ij)`` with
+    ``T = exp(-B Q^2/(16 pi^2))``.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def structure_factor(
     ions: Mapping[str, str] | None = None,
     rtol: float = 1e-8,
 ) -> FloatArray:
-    """Compute the Faber-Ziman total-scattering structure factor S(Q) = 1 + (I - sum o |f|^2)/(N |<f>|^2).
+    """Compute the Faber-Ziman total-scattering structure factor ``S(Q) = 1 + (I - sum o |f|^2)/(N |<f>|^2)``.
 
     Parameters
     ----------

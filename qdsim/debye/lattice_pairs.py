@@ -1,5 +1,6 @@
 """Pairs of atoms on lattice sites: multiplicities from `qdsim.debye.multiplicities`, distances from the lattice."""
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -8,6 +9,7 @@ from qdsim.debye.pairs import PairGroup, Pairs, Species
 from qdsim.structures import LatticeParticle, LatticePoints
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 MOST_KINDS = 16
 """Kinds of atoms (site, region, occupancy and B) up to which counting on the lattice is the faster way."""
@@ -33,10 +35,23 @@ def lattice_family(cell: FloatArray, basis: FloatArray) -> Family:
     return "rhombohedral" if rhombohedral and on_axis else "any"
 
 
-def pair_vectors(pair: SitePair, cell: FloatArray, basis: FloatArray) -> FloatArray:
-    """Return the Cartesian vectors of a pair of sites, Å, shape (k, 3)."""
+def pair_distances(pair: SitePair, cell: FloatArray, basis: FloatArray) -> FloatArray:
+    """Return the distances of a pair of sites, Å, shape (k,)."""
     first, second = pair.sites
-    return np.asarray((pair.vectors + (basis[second] - basis[first])) @ cell)
+    return np.asarray(_lengths(pair.vectors, basis[second] - basis[first], cell))
+
+
+@numba.njit(cache=True)
+def _lengths(vectors: IntArray, shift: FloatArray, cell: FloatArray) -> FloatArray:
+    """Return |(n + shift) C| for every vector n."""
+    lengths = np.empty(len(vectors))
+    for k in range(len(vectors)):
+        a, b, c = vectors[k, 0] + shift[0], vectors[k, 1] + shift[1], vectors[k, 2] + shift[2]
+        squared = 0.0
+        for axis in range(3):
+            squared += (a * cell[0, axis] + b * cell[1, axis] + c * cell[2, axis]) ** 2
+        lengths[k] = np.sqrt(squared)
+    return lengths
 
 
 def lattice_pairs(particle: LatticeParticle, occupancies: FloatArray, b_iso: FloatArray) -> Pairs | None:
@@ -74,8 +89,7 @@ def lattice_pairs(particle: LatticeParticle, occupancies: FloatArray, b_iso: Flo
         for (a, b), counted in zip(pair.classes.tolist(), pair.counts, strict=True):
             species = Species((symbols[a], symbols[b]), float(b_of[a] + b_of[b]))
             rows[species] = rows.get(species, 0.0) + occupancy[a] * occupancy[b] * counted
-        vectors = pair_vectors(pair, particle.cell, particle.basis)
-        distances = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+        distances = pair_distances(pair, particle.cell, particle.basis)
         groups.append(PairGroup(distances, tuple(rows), np.array(list(rows.values()))))
     sums = dict.fromkeys(symbols, 0.0)
     squares = dict(sums)

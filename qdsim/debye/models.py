@@ -201,6 +201,10 @@ class NanocrystalModel(BaseModel):
         """Return the monovalent ligands per nm^2 that balance the charge of a particle of the mean diameter."""
         return ligand_coverage(*self.composition(), self.body().surface_area(self.diameter))
 
+    def mean_area(self) -> float:
+        """Return the mean surface area of the particles, Å^2."""
+        return self.body().surface_area(1.0) * (self.diameter**2 + self.diameter_sd**2)
+
     def with_values(self, values: Mapping[str, float]) -> Self:
         """Return the model with other values of some of its fields.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numba
 import numpy as np
@@ -103,6 +104,7 @@ class ParticleLibrary:
         self._body = body
         self._centre = centre
         self._particles: dict[tuple[int, int, float], SizedParticle] = {}
+        self._grown: tuple[tuple[float, float, float, int], Growth] | None = None
         self._vectors = [np.empty((0, 3), np.int64), np.empty((0, 3), np.int64)]
         self._kinds = [np.empty(0, np.int64), np.empty(0, np.int64)]
         self._gather(_FIRST_CELLS * lattice_constant)
@@ -128,6 +130,12 @@ class ParticleLibrary:
         QdsimError
             If there are no such particles.
         """
+        asked = (smallest, largest, shell_thickness, skipped)
+        if self._grown is None or self._grown[0] != asked:
+            self._grown = asked, self._growth(*asked)
+        return self._grown[1]
+
+    def _growth(self, smallest: float, largest: float, shell_thickness: float, skipped: int) -> Growth:
         if largest > self._largest:
             self._gather(1.2 * largest)
         smallest = round(smallest, _DECIMALS)
@@ -224,6 +232,18 @@ class ParticleLibrary:
         self._kinds[which] = np.concatenate([self._kinds[which], kinds[~known]])
         self._vectors[which] = np.concatenate([self._vectors[which], vectors[~known]])
         return places
+
+
+@lru_cache(maxsize=2)
+def shared_library(body: Shape, centre: str, lattice_constant: float) -> ParticleLibrary:
+    """Return the library of particles of one kind, the same one as long as no others are asked for.
+
+    Parameters
+    ----------
+    body, centre, lattice_constant
+        As for `ParticleLibrary`.
+    """
+    return ParticleLibrary(body, centre, lattice_constant)
 
 
 def _steps(joining: FloatArray, skipped: int) -> tuple[FloatArray, IntArray]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from qdsim.debye.form_factors import Radiation, scattering_amplitude
 from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_shares
-from qdsim.debye.particles import CLASSES, LIKE, LISTS, ROWS, UNLIKE, ParticleLibrary, add_weighted
+from qdsim.debye.particles import CLASSES, LIKE, LISTS, ROWS, UNLIKE, ParticleLibrary, add_weighted, shared_library
 from qdsim.debye.transform import SincTransform
 from qdsim.errors import QdsimError
 from qdsim.structures import POLAR_AXIS, RhombohedralState
@@ -78,7 +78,7 @@ class ModelPattern:
     scattering
         Radiation, form factors, self term.
     library
-        Counts of pairs to be shared with other patterns of the same shape; a new one by default.
+        Counts of pairs; by default those of the last patterns of the same shape, centre and lattice constant.
 
     Raises
     ------
@@ -98,7 +98,7 @@ class ModelPattern:
         self.model = model
         self.q = q
         self.vary = tuple(vary)
-        self.library = library or ParticleLibrary(model.body(), model.centre, model.lattice_constant)
+        self.library = library or shared_library(model.body(), model.centre, model.lattice_constant)
         self._start = {name: float(getattr(model, name)) for name in PARAMETERS}
         self._self_term = (scattering or Scattering()).self_term
         self._factors, self._alone = _factors(model, q, scattering or Scattering())
@@ -130,6 +130,15 @@ class ModelPattern:
     def with_changes(self, values: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
         """Return the intensity, and its derivatives with respect to `vary`, shape (len(vary), n)."""
         return self._evaluate(values, self.vary, None)
+
+    def composition(self, values: Mapping[str, float]) -> tuple[float, float]:
+        """Return the mean numbers of cations and anions in a particle, vacancies left out."""
+        numbers = self._start | dict(values)
+        wanted, _, fractions = self._sizes(numbers)
+        thickness = numbers["shell_thickness"]
+        atoms = fractions[0] @ np.array([self.library.particle(*one, thickness).atoms for one in wanted])
+        occupied = atoms * np.array([numbers[f"occupancy_{one}"] for one in CLASSES]) / fractions[0].sum()
+        return float(occupied[:2].sum()), float(occupied[2:].sum())
 
     def _evaluate(
         self, values: Mapping[str, float], wanted: Sequence[str], progress: Progress | None

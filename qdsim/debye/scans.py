@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
+from scipy.interpolate import PchipInterpolator
 
 from qdsim.debye.fitting import Fit
 from qdsim.debye.models import PARAMETERS
@@ -13,6 +14,8 @@ from qdsim.errors import QdsimError
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
+
+_FINE = 200  # points between two of the scan at which the curve is looked at
 
 FEWEST_VALUES = 2
 """A scan has at least as many."""
@@ -40,7 +43,7 @@ class Chi2Profile(_Scan):
         Sum of squared weighted differences at each value, and divided by the number of points less that of fitted
         numbers.
     best
-        Value of the lowest chi^2, by a parabola through the three lowest points where it is not at an end.
+        Value of the lowest chi^2, by a parabola through the three lowest points.
     low, high
         Where chi^2 is higher than its minimum by 1 (by chi2_reduced where the data have no uncertainties): the
         interval of 68 %. None where the scan does not reach so far.
@@ -108,15 +111,16 @@ def chi2_profile(fit: Fit, axis: ScanAxis, *, refit: bool = True, progress: Prog
     chi2 = np.array(list(_along(scanned, [(axis.name, axis.values)], progress)))
     rise = 1.0 if fit.data.sigma is not None else scanned.chi2_reduced(float(chi2.min()))
     values = np.array(axis.values)
+    best, low, high = _interval(values, chi2, rise)
     return Chi2Profile(
         name=axis.name,
         unit=PARAMETERS[axis.name][0],
         values=values.tolist(),
         chi2=chi2.tolist(),
         chi2_reduced=[scanned.chi2_reduced(one) for one in chi2.tolist()],
-        best=_lowest(values, chi2),
-        low=_crossing(values[::-1], chi2[::-1], rise),
-        high=_crossing(values, chi2, rise),
+        best=best,
+        low=low,
+        high=high,
         refitted=refitted,
     )
 
@@ -193,20 +197,20 @@ def _along(fit: Fit, axes: list[tuple[str, tuple[float, ...]]], progress: Progre
         yield chi2
 
 
-def _lowest(values: FloatArray, chi2: FloatArray) -> float:
-    """Return the lowest point of a parabola through the lowest value and its neighbours."""
+def _interval(values: FloatArray, chi2: FloatArray, rise: float) -> tuple[float, float | None, float | None]:
+    """Return where a curve through the points is lowest, and where it has risen by `rise` to either side.
+
+    The curve is a parabola through the lowest point and its neighbours, and monotonic between the others.
+    """
+    fine = np.unique(np.concatenate([values, np.linspace(values[0], values[-1], _FINE * len(values))]))
+    curve = PchipInterpolator(values, chi2)(fine)
     i = int(chi2.argmin())
-    if not 0 < i < len(values) - 1:
-        return float(values[i])
-    quadratic, linear, _ = np.polyfit(values[i - 1 : i + 2] - values[i], chi2[i - 1 : i + 2], 2)
-    return float(values[i] - linear / (2 * quadratic)) if quadratic > 0 else float(values[i])
-
-
-def _crossing(values: FloatArray, chi2: FloatArray, rise: float) -> float | None:
-    """Return where chi^2 has risen by `rise` above its minimum, going on from it, by linear interpolation."""
-    start = int(chi2.argmin())
-    limit = chi2[start] + rise
-    for i in range(start, len(values) - 1):
-        if chi2[i + 1] >= limit > chi2[i]:
-            return float(np.interp(limit, chi2[i : i + 2], values[i : i + 2]))
-    return None
+    if 0 < i < len(values) - 1:
+        parabola = np.polyfit(values[i - 1 : i + 2] - values[i], chi2[i - 1 : i + 2], 2)
+        near = (fine >= values[i - 1]) & (fine <= values[i + 1])
+        curve[near] = np.polyval(parabola, fine[near] - values[i])
+    lowest = int(curve.argmin())
+    below, above = (np.flatnonzero(side >= curve[lowest] + rise) for side in (curve[:lowest], curve[lowest:]))
+    low = float(fine[below[-1]]) if below.size else None
+    high = float(fine[lowest + above[0]]) if above.size else None
+    return float(fine[lowest]), low, high

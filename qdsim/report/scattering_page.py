@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from qdsim import __version__
 from qdsim.debye.comparison import Comparison
-from qdsim.debye.fitting import FitResult, FittedParameter
+from qdsim.debye.fit_result import FitResult, FittedParameter
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.scans import Chi2Map, Chi2Profile
 from qdsim.report import figures

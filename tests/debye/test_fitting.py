@@ -9,11 +9,13 @@ from pydantic import ValidationError
 
 from qdsim.debye import fitting
 from qdsim.debye.data import ScatteringData
-from qdsim.debye.fitting import Fit, FitResult, FitSettings
+from qdsim.debye.fit_result import FitResult
+from qdsim.debye.fitting import Fit, FitSettings
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.particles import ParticleLibrary
 from qdsim.debye.patterns import ModelPattern, Scattering
 from qdsim.errors import QdsimError
+from qdsim.structures import ligand_coverage
 
 FloatArray = npt.NDArray[np.float64]
 Vary = Mapping[str, tuple[float, float] | None]
@@ -323,8 +325,9 @@ class TestFittedModel:
         for name in ("diameter", "diameter_sd", "shell_thickness", "size_strain"):
             assert getattr(result.model, name) == pytest.approx(ratio * getattr(begun, name), rel=1e-12)
         assert result.core_diameter == pytest.approx(ratio * (20.0 - 2 * 3.1))
-        assert result.composition == pytest.approx(begun.composition())
-        assert result.coverage == pytest.approx(begun.coverage() / ratio**2)
+        composition = ModelPattern(begun, Q).composition({})
+        assert result.composition == pytest.approx(composition)
+        assert result.coverage == pytest.approx(ligand_coverage(*composition, begun.mean_area()) / ratio**2)
 
     def test_a_result_survives_being_written_and_read(self) -> None:
         result = fitted(SIZES, measured(SIZES, seed=1), {"lattice_constant": None})

@@ -8,7 +8,7 @@ from qdsim.report.figures import style
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from qdsim.debye.fitting import FitResult
+    from qdsim.debye.fit_result import FitResult
 
 Q_TITLE = "Q (Å⁻¹)"
 INTENSITY_TITLE = "intensity (unit of the data)"
