@@ -23,6 +23,7 @@ LIKE, UNLIKE = 0, 1
 LISTS = {(0, 0): (LIKE, 0), (1, 1): (LIKE, 1), (0, 1): (UNLIKE, 0)}
 """List of vectors, and row in it, of every pair of sites."""
 
+_CATION = 0.5  # along each vector of the primitive cell, where an anion is at 0
 _DECIMALS = 6  # of a diameter in Å: atoms that join together do so but for rounding
 _THICKER = 1e-3  # Å; a facet's diameter grows linearly with the thickness of the shell below it
 _FIRST_CELLS = 8
@@ -106,12 +107,19 @@ class ParticleLibrary:
         self._particles: dict[tuple[int, int, float], SizedParticle] = {}
         self._grown: tuple[tuple[float, float, float, int], Growth] | None = None
         self._vectors = [np.empty((0, 3), np.int64), np.empty((0, 3), np.int64)]
+        self._separations: list[FloatArray] = [np.empty((0, 3)), np.empty((0, 3))]
         self._kinds = [np.empty(0, np.int64), np.empty(0, np.int64)]
         self._gather(_FIRST_CELLS * lattice_constant)
 
     def vectors(self, which: int) -> IntArray:
         """Return the list of lattice vectors of all particles so far, `LIKE` or `UNLIKE`, shape (k, 3)."""
         return self._vectors[which]
+
+    def separations(self, which: int) -> FloatArray:
+        """Return the same vectors from atom to atom of the undistorted crystal, in cells, shape (k, 3)."""
+        if len(self._separations[which]) < len(self._vectors[which]):
+            self._separations[which] = np.asarray(self._vectors[which] - (which == UNLIKE) * _CATION, float)
+        return self._separations[which]
 
     def growth(self, smallest: float, largest: float, shell_thickness: float, skipped: int = 1) -> Growth:
         """Return the steps in which a particle grows between two diameters.

@@ -29,7 +29,6 @@ _MOST_SIZES = (
     120  # that stand for a distribution; of large particles, which grow by many small steps, some are left out
 )
 _SIZE_ROWS = {"diameter": 1, "diameter_sd": 2, "shell_thickness": 3}
-_MIDDLE = 0.5 * np.ones(3)  # of the primitive cell: where the cation is
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class _Batch:
     """
 
     diameter: float | None
-    columns: tuple[npt.NDArray[np.int64], ...]
+    columns: tuple[npt.NDArray[np.int64] | slice, ...]
     weights: tuple[FloatArray, ...]
 
 
@@ -192,18 +191,11 @@ class ModelPattern:
         shrink = 0.0 if batch.diameter is None else 1 / batch.diameter
         edge = numbers["lattice_constant"] * (1 - numbers["size_strain"] * shrink)
         state = RhombohedralState.from_lattice_constant(edge, numbers["alpha_rh"], numbers["pb_offset"])
-        cells = {
-            "lattice_constant": state.cell / numbers["lattice_constant"],
-            "size_strain": -state.cell / edge * numbers["lattice_constant"] * shrink,
-            "alpha_rh": state.cell_alpha_derivative,
-            "pb_offset": np.zeros((3, 3)),
-        }
-        shifts = {name: -POLAR_AXIS if name == "pb_offset" and which == UNLIKE else np.zeros(3) for name in cells}
-        return _measure(
-            self.library.vectors(which)[batch.columns[which]] - _MIDDLE * (which == UNLIKE),
-            np.array([state.cell, *(cells[name] for name in moved)]),
-            np.array([-state.offset * POLAR_AXIS * (which == UNLIKE), *(shifts[name] for name in moved)]),
-        )
+        cells, shifts = [state.cell], [-state.offset * POLAR_AXIS * (which == UNLIKE)]
+        for name in moved:
+            cells.append(_cell_change(name, state, numbers["lattice_constant"], shrink))
+            shifts.append(-POLAR_AXIS * (name == "pb_offset" and which == UNLIKE))
+        return _measure(self.library.separations(which)[batch.columns[which]], np.array(cells), np.array(shifts))
 
     def _mixture(
         self, numbers: Mapping[str, float], with_changes: bool, progress: Progress | None
@@ -299,10 +291,28 @@ class ModelPattern:
 
 
 def _batch(diameter: float | None, weights: tuple[FloatArray, ...]) -> _Batch:
-    columns = tuple(np.flatnonzero(one.any(axis=(0, 1))) for one in weights)
-    return _Batch(
-        diameter, columns, tuple(np.ascontiguousarray(w[..., c]) for w, c in zip(weights, columns, strict=True))
-    )
+    columns, kept = zip(*(_occurring(one) for one in weights), strict=True)
+    return _Batch(diameter, columns, kept)
+
+
+def _occurring(weights: FloatArray) -> tuple[npt.NDArray[np.int64] | slice, FloatArray]:
+    """Return the vectors that have any weight, and their weights."""
+    occurs = weights.any(axis=(0, 1))
+    if occurs.all():
+        return slice(None), weights
+    return np.flatnonzero(occurs), np.ascontiguousarray(weights[..., occurs])
+
+
+def _cell_change(name: str, state: RhombohedralState, lattice_constant: float, shrink: float) -> FloatArray:
+    """Return how the cell changes with a parameter in `GEOMETRY`; `shrink` is 1/D in a = a0 (1 - Omega/D)."""
+    match name:
+        case "lattice_constant":
+            return state.cell / lattice_constant
+        case "size_strain":
+            return -state.cell * shrink * lattice_constant / state.lattice_constant
+        case "alpha_rh":
+            return state.cell_alpha_derivative
+    return np.zeros((3, 3))
 
 
 def _check_varied(model: NanocrystalModel, vary: Sequence[str]) -> None:
