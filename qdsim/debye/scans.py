@@ -6,16 +6,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
-from scipy.interpolate import PchipInterpolator
+from scipy.optimize import brentq
 
-from qdsim.debye.fitting import Fit
+from qdsim.debye.fitting import Fit, Minimum
 from qdsim.debye.models import PARAMETERS
 from qdsim.errors import QdsimError
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-_FINE = 200  # points between two of the scan at which the curve is looked at
+_ENDS = 1e-6  # relative accuracy of the ends of an interval
 
 FEWEST_VALUES = 2
 """A scan has at least as many."""
@@ -43,7 +43,7 @@ class Chi2Profile(_Scan):
         Sum of squared weighted differences at each value, and divided by the number of points less that of fitted
         numbers.
     best
-        Value of the lowest chi^2, by a parabola through the three lowest points.
+        Value of the lowest chi^2, by a search from the lowest point.
     low, high
         Where chi^2 is higher than its minimum by 1 (by chi2_reduced where the data have no uncertainties): the
         interval of 68 %. None where the scan does not reach so far.
@@ -109,13 +109,11 @@ def chi2_profile(fit: Fit, axis: ScanAxis, *, refit: bool = True, progress: Prog
     """
     scanned, refitted = _scanned(fit, {axis.name: axis.values}, refit)
     chi2 = np.array(list(_along(scanned, [(axis.name, axis.values)], progress)))
-    rise = 1.0 if fit.data.sigma is not None else scanned.chi2_reduced(float(chi2.min()))
-    values = np.array(axis.values)
-    best, low, high = _interval(values, chi2, rise)
+    best, low, high = _interval(scanned, axis, chi2)
     return Chi2Profile(
         name=axis.name,
         unit=PARAMETERS[axis.name][0],
-        values=values.tolist(),
+        values=list(axis.values),
         chi2=chi2.tolist(),
         chi2_reduced=[scanned.chi2_reduced(one) for one in chi2.tolist()],
         best=best,
@@ -197,20 +195,32 @@ def _along(fit: Fit, axes: list[tuple[str, tuple[float, ...]]], progress: Progre
         yield chi2
 
 
-def _interval(values: FloatArray, chi2: FloatArray, rise: float) -> tuple[float, float | None, float | None]:
-    """Return where a curve through the points is lowest, and where it has risen by `rise` to either side.
+def _interval(fit: Fit, axis: ScanAxis, chi2: FloatArray) -> tuple[float, float | None, float | None]:
+    """Return where chi^2 is lowest along the axis, and where it has risen by what a standard error costs."""
+    place = fit.names.index(axis.name)
 
-    The curve is a parabola through the lowest point and its neighbours, and monotonic between the others.
-    """
-    fine = np.unique(np.concatenate([values, np.linspace(values[0], values[-1], _FINE * len(values))]))
-    curve = PchipInterpolator(values, chi2)(fine)
-    i = int(chi2.argmin())
-    if 0 < i < len(values) - 1:
-        parabola = np.polyfit(values[i - 1 : i + 2] - values[i], chi2[i - 1 : i + 2], 2)
-        near = (fine >= values[i - 1]) & (fine <= values[i + 1])
-        curve[near] = np.polyval(parabola, fine[near] - values[i])
-    lowest = int(curve.argmin())
-    below, above = (np.flatnonzero(side >= curve[lowest] + rise) for side in (curve[:lowest], curve[lowest:]))
-    low = float(fine[below[-1]]) if below.size else None
-    high = float(fine[lowest + above[0]]) if above.size else None
-    return float(fine[lowest]), low, high
+    def along(value: float, start: FloatArray) -> Minimum:
+        values = start.copy()
+        values[place] = value
+        return fit.minimise(values, [axis.name])
+
+    nearest = int(chi2.argmin())
+    best = fit.minimise(along(axis.values[nearest], fit.start).values)
+    if best.chi2 > chi2[nearest]:
+        best = along(axis.values[nearest], best.values)
+    limit = best.chi2 + (1.0 if fit.data.sigma is not None else fit.chi2_reduced(best.chi2))
+    middle = float(best.values[place])
+
+    def crossing(outside: list[float]) -> float | None:
+        if not outside:
+            return None
+
+        def rise(value: float) -> float:
+            return along(value, best.values).chi2 - limit
+
+        return float(brentq(rise, outside[0], middle, rtol=_ENDS)) if rise(outside[0]) > 0 else None
+
+    points = list(zip(axis.values, chi2.tolist(), strict=True))
+    low = crossing([value for value, height in reversed(points) if value < middle and height > limit])
+    high = crossing([value for value, height in points if value > middle and height > limit])
+    return middle, low, high

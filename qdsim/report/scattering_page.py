@@ -58,7 +58,14 @@ def render_fit(title: str, source: str, result: FitResult) -> str:
     )
 
 
-def render_scan(title: str, source: str, model: NanocrystalModel, scan: Chi2Map | Mapping[str, Chi2Profile]) -> str:
+def render_scan(
+    title: str,
+    source: str,
+    model: NanocrystalModel,
+    scan: Chi2Map | Mapping[str, Chi2Profile],
+    *,
+    relative: bool = False,
+) -> str:
     """Return a map over two parameters, or profiles along one, as an HTML document.
 
     Parameters
@@ -71,6 +78,8 @@ def render_scan(title: str, source: str, model: NanocrystalModel, scan: Chi2Map 
         The model whose parameters are scanned.
     scan
         A map, or profiles by the name of the sample.
+    relative
+        Draw profiles relative to their first value.
     """
     if isinstance(scan, Chi2Map):
         drawn = figures.chi2_map(scan)
@@ -82,7 +91,7 @@ def render_scan(title: str, source: str, model: NanocrystalModel, scan: Chi2Map 
         ]
         refitted = scan.refitted
     else:
-        drawn = figures.chi2_profiles(scan)
+        drawn = figures.chi2_profiles(scan, relative=relative)
         profiles = list(scan.values())
         axes, refitted = NAMES[profiles[0].name], profiles[0].refitted
         numbers = [_interval(sample, profile) for sample, profile in scan.items()]

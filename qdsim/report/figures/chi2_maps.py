@@ -29,6 +29,7 @@ NAMES = {
 """What a reader calls the parameters of a model."""
 
 _COLOURS = (style.INK, style.VERMILLION, style.BLUE, style.GREEN, style.ORANGE, style.PURPLE)
+_WIDE = 30  # times the lowest chi^2, above which minima are seen on a logarithmic axis only
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon")
 _SCALE = ((0.0, "#fff9e8"), (0.25, "#f4d58d"), (0.5, "#d98c5f"), (0.75, "#8f5a6b"), (1.0, "#2f3b5c"))
 
@@ -56,8 +57,10 @@ def chi2_profiles(profiles: "Mapping[str, Chi2Profile]", *, relative: bool = Fal
 
     first = next(iter(profiles.values()))
     title = f"χ² / χ²({fixed(first.values[0], 2, first.unit)})" if relative else "reduced χ²"
+    wide = any(max(one.chi2_reduced) > _WIDE * min(one.chi2_reduced) for one in profiles.values())
+    upright = style.axis(title, type="log", exponentformat="power", dtick=1) if wide else style.axis(title)
     figure = Figure(
-        layout=style.layout(xaxis=style.axis(axis_title(first.name, first.unit)), yaxis=style.axis(title), height=420)
+        layout=style.layout(xaxis=style.axis(axis_title(first.name, first.unit)), yaxis=upright, height=420)
     )
     for index, (sample, profile) in enumerate(profiles.items()):
         colour = _COLOURS[index % len(_COLOURS)]
