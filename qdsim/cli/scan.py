@@ -32,7 +32,7 @@ Examples:
 @click.option(
     "--refit/--hold",
     default=None,
-    help="Fit the other parameters at each point, or hold them at the values of FILE. [default: hold in maps]",
+    help="Fit the other parameters at each point, or hold them at values fitted once. [default: hold in maps]",
 )
 @fit_options
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
@@ -64,13 +64,19 @@ def command(
     console = Console(stderr=True)
     given = read_input(console, load_fit_file(file), options)
     fit = Fit(*given)
+    hold = not refit and (y is not None or refit is False)
+    if hold and fit.names:
+        with progress_bar(console, "fitting") as progress:
+            fit = Fit(fit.run(progress).model, *given[1:])
     first, *others = (ScanAxis(axis.name, tuple(axis.grid.values())) for axis in (x, y) if axis is not None)
     scan: Chi2Map | Chi2Profile
     with progress_bar(console, "scanning") as progress:
         if others:
-            scan = chi2_map(fit, first, others[0], refit=bool(refit), progress=progress)
+            scan = chi2_map(fit, first, others[0], refit=not hold, progress=progress)
         else:
-            scan = chi2_profile(fit, first, refit=refit is not False, progress=progress)
+            scan = chi2_profile(fit, first, refit=not hold, progress=progress)
+    for message in scan.messages:
+        console.print(message, style="yellow", highlight=False)
     if form == "json":
         click.echo(scan.model_dump_json(indent=2))
     elif form == "csv":
@@ -82,7 +88,7 @@ def command(
 
         source = given.data.source
         click.echo(
-            write_file(output, lambda: render_scan(file.stem, source, given.model, _by_sample(source, scan)), force),
+            write_file(output, lambda: render_scan(file.stem, source, fit.model, _by_sample(source, scan)), force),
             err=form is not None,
         )
 

@@ -15,9 +15,10 @@ from math import factorial, pi
 import numba
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 from scipy.special import ive
 
-from qdsim.debye.atoms import AtomicCluster
+from qdsim.debye.atoms import ONE_SITE, AtomicCluster
 from qdsim.debye.pairs import PairGroup, Pairs, Species
 
 FloatArray = npt.NDArray[np.float64]
@@ -83,12 +84,26 @@ def atom_pairs(cluster: AtomicCluster, q_max: float, rtol: float) -> Pairs:
         species = tuple(Species(names, float(b_sum)) for b_sum in b_sums)
         rows = np.ascontiguousarray(2 * weights.reshape(len(species), -1))
         groups.append(PairGroup(distances.ravel(), species, rows))
+    groups += _excluded(cluster)
     elements = np.unique(symbols)
     return Pairs(
         tuple(groups),
         {str(element): float(cluster.occupancies[symbols == element].sum()) for element in elements},
         {str(element): float((cluster.occupancies[symbols == element] ** 2).sum()) for element in elements},
     )
+
+
+def _excluded(cluster: AtomicCluster) -> list[PairGroup]:
+    """Return the pairs of atoms on one site with the opposite weight: where one of them is, the other is not."""
+    pairs = cKDTree(cluster.positions).query_pairs(ONE_SITE, output_type="ndarray")
+    return [
+        PairGroup(
+            np.linalg.norm(cluster.positions[[i]] - cluster.positions[[j]], axis=1),
+            (Species((cluster.symbols[i], cluster.symbols[j]), float(cluster.b_iso[i] + cluster.b_iso[j])),),
+            np.array([[-2.0 * cluster.occupancies[i] * cluster.occupancies[j]]]),
+        )
+        for i, j in pairs.tolist()
+    ]
 
 
 def _bin_width(q_max: float, rtol: float) -> float:

@@ -125,9 +125,14 @@ def stoichiometry_models(
     occupied = dict.fromkeys(
         [f"occupancy_{site}_{region}" for site in ("cation", "anion") for region in ("core", "shell")], 1.0
     )
-    thickness = {"shell_thickness": model.shell_thickness or min(USUAL_SHELL, model.diameter / 4)}
-    shell_start = {"occupancy_anion_shell": min(model.occupancy_anion_shell, VACANT)}
-    core_start = {"occupancy_cation_core": min(model.occupancy_cation_core, VACANT)}
+
+    def begin(name: str, value: float) -> dict[str, float]:
+        low, high = settings.vary.get(name) or (value, value)
+        return {name: min(max(value, low), high)}
+
+    thickness = begin("shell_thickness", model.shell_thickness or min(USUAL_SHELL, model.diameter / 4))
+    shell_start = begin("occupancy_anion_shell", min(model.occupancy_anion_shell, VACANT))
+    core_start = begin("occupancy_cation_core", min(model.occupancy_cation_core, VACANT))
 
     def varied(*names: str) -> FitSettings:
         if model.diameter_sd > 0 and len(names) > 0:  # in particles of one size a shell grows in jumps

@@ -81,7 +81,7 @@ def intensity(
         negative, the energy or an element is not tabulated, an ion is given of an element that is not there, or `rtol`
         is below `SMALLEST_RTOL`.
     """
-    wanted = _check_q(q)
+    wanted = check_q(q)
     pairs = particle_pairs(structure, float(wanted.max(initial=0.0)), occupancies, b_iso, rtol)
     amplitudes = _amplitudes(pairs, wanted, energy_kev, radiation, ions)
     return _self_scattering(pairs, amplitudes, self_term) + _interference(pairs, wanted, amplitudes)
@@ -115,7 +115,7 @@ def structure_factor(
     QdsimError
         As for `intensity`, or if all occupancies are zero.
     """
-    wanted = _check_q(q)
+    wanted = check_q(q)
     pairs = particle_pairs(structure, float(wanted.max(initial=0.0)), occupancies, b_iso, rtol)
     amplitudes = _amplitudes(pairs, wanted, energy_kev, radiation, ions)
     return 1 + _interference(pairs, wanted, amplitudes) / _mean_square(pairs, amplitudes)
@@ -210,7 +210,14 @@ def _check_atoms(occupancies: FloatArray, b_iso: FloatArray) -> None:
         raise QdsimError(f"A displacement parameter B is {wrong} Å^2: give values of 0 or more.")
 
 
-def _check_q(q: npt.ArrayLike) -> FloatArray:
+def check_q(q: npt.ArrayLike) -> FloatArray:
+    """Return Q as an array, shape (n,).
+
+    Raises
+    ------
+    QdsimError
+        If it is empty, or a value is negative, above `LARGEST_Q` or no number.
+    """
     wanted = np.ascontiguousarray(_numbers(q, "Q"))
     if wanted.ndim != 1 or not wanted.size:
         raise QdsimError(f"Q has the shape {wanted.shape}: give a list of at least one value in Å^-1.")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qdsim.debye.form_factors import Radiation, scattering_amplitude
+from qdsim.debye.intensity import check_q
 from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_shares
 from qdsim.debye.particles import CLASSES, LIKE, LISTS, ROWS, UNLIKE, ParticleLibrary, add_weighted, shared_library
 from qdsim.debye.transform import SincTransform
@@ -82,7 +83,7 @@ class ModelPattern:
     Raises
     ------
     QdsimError
-        If a parameter cannot be varied in this model.
+        If a parameter cannot be varied in this model, or Q is not a list of numbers from 0 up.
     """
 
     def __init__(
@@ -95,12 +96,12 @@ class ModelPattern:
     ):
         _check_varied(model, vary)
         self.model = model
-        self.q = q
+        self.q = check_q(q)
         self.vary = tuple(vary)
         self.library = library or shared_library(model.body(), model.centre, model.lattice_constant)
         self._start = {name: float(getattr(model, name)) for name in PARAMETERS}
         self._self_term = (scattering or Scattering()).self_term
-        self._factors, self._alone = _factors(model, q, scattering or Scattering())
+        self._factors, self._alone = _factors(model, self.q, scattering or Scattering())
         self._skipped = self._steps_to_skip()
         self._mixed: tuple[tuple[float, ...], list[_Batch], FloatArray] | None = None
 

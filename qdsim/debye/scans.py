@@ -49,6 +49,8 @@ class Chi2Profile(_Scan):
         interval of 68 %. None where the scan does not reach so far.
     refitted
         Names of the parameters that were fitted anew at each value.
+    messages
+        Reservations, one sentence each.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Chi2Profile(_Scan):
     low: float | None
     high: float | None
     refitted: list[str]
+    messages: list[str] = []
 
 
 class Chi2Map(_Scan):
@@ -75,6 +78,8 @@ class Chi2Map(_Scan):
         (x, y) of the lowest value on the grid.
     refitted
         Names of the parameters that were fitted anew at each point; scale and background always are.
+    messages
+        Reservations, one sentence each.
     """
 
     x_name: str
@@ -86,6 +91,7 @@ class Chi2Map(_Scan):
     chi2_reduced: list[list[float]]
     best: tuple[float, float]
     refitted: list[str]
+    messages: list[str] = []
 
 
 def chi2_profile(fit: Fit, axis: ScanAxis, *, refit: bool = True, progress: Progress | None = None) -> Chi2Profile:
@@ -108,7 +114,8 @@ def chi2_profile(fit: Fit, axis: ScanAxis, *, refit: bool = True, progress: Prog
         If the values are not ascending or beyond what the parameter can be.
     """
     scanned, refitted = _scanned(fit, {axis.name: axis.values}, refit)
-    chi2 = np.array(list(_along(scanned, [(axis.name, axis.values)], progress)))
+    points = list(_along(scanned, [(axis.name, axis.values)], progress))
+    chi2 = np.array([point.chi2 for point in points])
     best, low, high = _interval(scanned, axis, chi2)
     return Chi2Profile(
         name=axis.name,
@@ -120,6 +127,7 @@ def chi2_profile(fit: Fit, axis: ScanAxis, *, refit: bool = True, progress: Prog
         low=low,
         high=high,
         refitted=refitted,
+        messages=_messages(points),
     )
 
 
@@ -145,7 +153,8 @@ def chi2_map(fit: Fit, x: ScanAxis, y: ScanAxis, *, refit: bool = False, progres
     if x.name == y.name:
         raise QdsimError(f"{x.name} is given for both axes of the map: give two different parameters.")
     scanned, refitted = _scanned(fit, {x.name: x.values, y.name: y.values}, refit)
-    chi2 = np.array(list(_along(scanned, [(y.name, y.values), (x.name, x.values)], progress)))
+    points = list(_along(scanned, [(y.name, y.values), (x.name, x.values)], progress))
+    chi2 = np.array([point.chi2 for point in points])
     chi2 = chi2.reshape(len(y.values), len(x.values))
     row, column = np.unravel_index(chi2.argmin(), chi2.shape)
     return Chi2Map(
@@ -158,6 +167,7 @@ def chi2_map(fit: Fit, x: ScanAxis, y: ScanAxis, *, refit: bool = False, progres
         chi2_reduced=[[scanned.chi2_reduced(one) for one in line] for line in chi2.tolist()],
         best=(x.values[column], y.values[row]),
         refitted=refitted,
+        messages=_messages(points),
     )
 
 
@@ -175,8 +185,8 @@ def _scanned(fit: Fit, axes: Mapping[str, tuple[float, ...]], refit: bool) -> tu
     return Fit(model, fit.data, settings, fit.blank, fit.pattern.library), list(others)
 
 
-def _along(fit: Fit, axes: list[tuple[str, tuple[float, ...]]], progress: Progress | None) -> Iterator[float]:
-    """Yield chi^2 at every point of the grid, the last axis fastest; each search begins where its neighbour's ended."""
+def _along(fit: Fit, axes: list[tuple[str, tuple[float, ...]]], progress: Progress | None) -> Iterator[Minimum]:
+    """Yield the minimum at every point of the grid, the last axis fastest; each search begins at its neighbour's."""
     held = [name for name, _ in axes]
     places = [fit.names.index(name) for name in held]
     shape = tuple(len(values) for _, values in axes)
@@ -189,10 +199,18 @@ def _along(fit: Fit, axes: list[tuple[str, tuple[float, ...]]], progress: Progre
         values = (line if indices[-1] == 0 else values).copy()
         for place, (_, grid), i in zip(places, axes, indices, strict=True):
             values[place] = grid[i]
-        values, chi2, _ = fit.minimise(values, held)
+        found = fit.minimise(values, held)
+        values = found.values
         if indices[-1] == 0:
             line = values
-        yield chi2
+        yield found
+
+
+def _messages(points: list[Minimum]) -> list[str]:
+    failed = sum(not point.converged for point in points)
+    return (
+        [f"At {failed} of {len(points)} points the search did not converge; chi^2 is too high there."] if failed else []
+    )
 
 
 def _interval(fit: Fit, axis: ScanAxis, chi2: FloatArray) -> tuple[float, float | None, float | None]:

@@ -57,6 +57,18 @@ class TestModelsOfStoichiometry:
             assert set(vacant) <= set(settings.vary)
             assert settings.background == SETTINGS.background
 
+    def test_searches_begin_within_the_given_bounds(self) -> None:
+        bounds = {"shell_thickness": (2.0, 4.0), "occupancy_anion_shell": (0.3, 0.8)}
+        settings = FitSettings(vary=SETTINGS.vary | bounds)
+        model, _ = stoichiometry_models(START, settings)["core-shell"]
+        assert (model.shell_thickness, model.occupancy_anion_shell) == (4.0, 0.8)
+
+    def test_the_shell_of_particles_of_one_size_keeps_its_thickness(self) -> None:
+        one_size = START.with_values({"diameter_sd": 0.0})
+        models = stoichiometry_models(one_size, FitSettings(vary={"b_iso_cation": None}))
+        assert all("shell_thickness" not in settings.vary for _, settings in models.values())
+        assert compare(models, measured(one_size)).preferred.name == "stoichiometric"
+
     def test_they_are_named_after_their_elements(self) -> None:
         selenide = START.with_values({}).model_copy(update={"compound": "PbSe"})
         assert "Se-deficient shell" in stoichiometry_models(selenide, SETTINGS)

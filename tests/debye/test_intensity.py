@@ -323,7 +323,7 @@ def test_kinds_that_cut_across_the_regions_are_told_apart(sphere: Sphere, judge:
 def test_a_few_atoms_far_apart_on_a_lattice_do_not_fill_the_memory(judge: Judge) -> None:
     cells = np.array([[0, 0, 0], [1, 0, 0], [100_000, 100_000, 100_000]])
     sites = np.repeat(SITE, 3)
-    particle = LatticeParticle(LatticePoints(cells, sites, sites), 0.003 * np.eye(3), ORIGIN[None], ("S",))
+    particle = LatticeParticle(LatticePoints(cells, sites, sites), 0.02 * np.eye(3), ORIGIN[None], ("S",))
     spread = intensity(particle, Q[::10], occupancies=0.4)
     assert local_error(spread, judge(["S"] * 3, particle.positions, Q[::10], 0.4)) <= 1e-8
 
@@ -385,3 +385,9 @@ def test_there_is_no_structure_without_atoms(sphere: Sphere) -> None:
     for structure in (sphere(12.0), sphere(12.0).to_atoms()):
         with pytest.raises(QdsimError, match="All occupancies are zero"):
             structure_factor(structure, [1.0], occupancies=0.0)
+
+
+def test_elements_on_one_site_exclude_each_other() -> None:
+    mixed = AtomicCluster(("Pb", "S"), np.zeros((2, 3)), np.array([0.6, 0.4]), np.zeros(2))
+    alone = [xraydb.f0(symbol, Q / (4 * np.pi)) ** 2 for symbol in mixed.symbols]
+    np.testing.assert_allclose(intensity(mixed, Q), 0.6 * alone[0] + 0.4 * alone[1], rtol=1e-9)

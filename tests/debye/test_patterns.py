@@ -344,3 +344,9 @@ def test_parameters_that_cannot_be_varied_are_told(
 def test_scatterers_that_are_unknown_are_told(scattering: Scattering, message: str) -> None:
     with pytest.raises(QdsimError, match=message):
         ModelPattern(NanocrystalModel(diameter=20.0), Q, (), scattering)
+
+
+@pytest.mark.parametrize("q", [[], [-1.0, 2.0], [1.0, float("nan")]])
+def test_q_is_a_list_of_numbers_from_zero_up(q: list[float]) -> None:
+    with pytest.raises(QdsimError, match="Q has"):
+        ModelPattern(NanocrystalModel(diameter=20.0), np.array(q))

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from qdsim.debye import fitting
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.fit_result import FitResult
 from qdsim.debye.fitting import Fit, FitSettings, Minimum
@@ -34,6 +35,13 @@ def fit_of(model: NanocrystalModel, data: ScatteringData, *names: str, **setting
 
 def axis(name: str, low: float, high: float, count: int) -> ScanAxis:
     return ScanAxis(name, tuple(np.linspace(low, high, count).tolist()))
+
+
+def test_searches_that_did_not_end_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "MOST_EVALUATIONS", 1)
+    fit = fit_of(TRUTH, measured(TRUTH), "lattice_constant", "b_iso_cation")
+    profile = chi2_profile(fit, axis("lattice_constant", 5.92, 5.955, 4))
+    assert profile.messages == ["At 4 of 4 points the search did not converge; chi^2 is too high there."]
 
 
 class TestProfiles:
