@@ -39,6 +39,7 @@ def fit_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--blank", type=click.Path(path_type=Path), help="Pattern of solvent and container."),
         click.option("--quantity", type=click.Choice(QUANTITIES), help="First column, where the data do not say it."),
         click.option("--q-range", type=RangeType(), help="Q to be used, Å^-1."),
+        click.option("--rebin", type=click.IntRange(2), metavar="N", help="Average neighbours to at most N points."),
         energy_options,
         click.option("--background", type=click.IntRange(0, 40), metavar="N", help="Number of Chebyshev terms."),
         click.option("--starts", type=click.IntRange(1, 1000), metavar="N", help="Number of searches."),
@@ -75,7 +76,7 @@ def read_data(
     console: Console, section: DataSection, options: dict[str, Any]
 ) -> tuple[ScatteringData, ScatteringData | None]:
     """Read pattern and blank; parameters and errors are those of `read_input`."""
-    changes = {name: options[name] for name in ("blank", "quantity", "q_range") if options[name] is not None}
+    changes = {name: options[name] for name in ("blank", "quantity", "q_range", "rebin") if options[name] is not None}
     if options["data"] is not None:
         changes["file"] = options["data"]
     if options["energy"] is not None or options["wavelength"] is not None:

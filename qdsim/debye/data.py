@@ -110,6 +110,29 @@ class ScatteringData:
             keep &= (self.q < low) | (self.q > high)
         return self._keep(keep, "outside the masked ranges")
 
+    def rebinned(self, most: int) -> Self:
+        """Return means of neighbouring points, as many of each as leave at most a given number of points.
+
+        Parameters
+        ----------
+        most
+            Number of points, at least two. The last mean is of fewer points if they do not divide evenly.
+
+        Raises
+        ------
+        QdsimError
+            If it is less than two.
+        """
+        if most < FEWEST_POINTS:
+            raise QdsimError(f"The data are to be rebinned to {most} points: give at least {FEWEST_POINTS}.")
+        if len(self) <= most:
+            return self
+        first = np.arange(0, len(self), -(-len(self) // most))
+        counts = np.diff(np.append(first, len(self)))
+        q, intensity = (np.add.reduceat(values, first) / counts for values in (self.q, self.intensity))
+        sigma = None if self.sigma is None else np.sqrt(np.add.reduceat(self.sigma**2, first)) / counts
+        return replace(self, q=q, intensity=intensity, sigma=sigma)
+
     def subtract(self, blank: Self, factor: float = 1.0) -> Self:
         """Subtract `factor` times the scattering of a blank: solvent, capillary or air.
 

@@ -60,6 +60,8 @@ class DataSection(BaseModel):
         Lowest and highest Q to be used, Å^-1.
     mask
         Ranges of Q to be left out, Å^-1.
+    rebin
+        Number of points that neighbours are averaged to at most.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -73,6 +75,7 @@ class DataSection(BaseModel):
     two_theta_range: tuple[float, float, float] | None = None
     q_range: Interval | None = None
     mask: list[Interval] = []
+    rebin: Annotated[int, Field(ge=2)] | None = None
 
     @model_validator(mode="after")
     def _one_wavelength(self) -> Self:
@@ -88,7 +91,7 @@ class DataSection(BaseModel):
         return wavelength_of(self.wavelength, self.energy_kev)
 
     def read(self) -> tuple[ScatteringData, ScatteringData | None]:
-        """Read pattern and blank, restricted to the range of Q and without what is masked.
+        """Read pattern and blank; the pattern restricted to the range of Q, without what is masked, and rebinned.
 
         Raises
         ------
@@ -102,7 +105,10 @@ class DataSection(BaseModel):
         data = self._read(self.file)
         if self.q_range is not None:
             data = data.within(*self.q_range)
-        return data.without(self.mask), None if self.blank is None else self._read(self.blank)
+        data = data.without(self.mask)
+        if self.rebin is not None:
+            data = data.rebinned(self.rebin)
+        return data, None if self.blank is None else self._read(self.blank)
 
     def _read(self, path: Path) -> ScatteringData:
         data = read_data(

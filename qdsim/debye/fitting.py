@@ -30,6 +30,8 @@ Progress = Callable[[int, int], None]
 Bounds = tuple[float, float]
 
 MOST_EVALUATIONS = 200
+MOST_POINTS = 100_000
+"""More would need gigabytes, and say nothing new about particles of nanometres."""
 SMALLEST_SPREAD = 0.1
 """Å; a narrower distribution of sizes cannot be told from one size, and is not searched for."""
 AT_BOUND = 1e-4
@@ -122,6 +124,11 @@ class Fit:
     ):
         self.model, self.data, self.settings, self.blank = model, data, settings, blank
         self.names = tuple(settings.vary)
+        if len(data.q) > MOST_POINTS:
+            raise QdsimError(
+                f"{data.source or 'The data'}: {len(data.q)} points are more than a fit can use: average them to "
+                f"{MOST_POINTS} or fewer with --rebin, 'rebin' under 'data' in the fit file, or ScatteringData.rebinned."
+            )
         self._weights = np.ones(len(data.q)) if data.sigma is None else 1 / data.sigma
         scattering = Scattering(
             settings.energy_kev, settings.radiation, tuple(settings.ions.items()), settings.self_term

@@ -153,3 +153,16 @@ def test_a_blank_that_does_not_cover_the_data_is_refused() -> None:
         parabola().subtract(parabola().within(0, 2))
     with pytest.raises(QdsimError, match="factor of the blank is nan"):
         parabola().subtract(parabola(), np.nan)
+
+
+def test_rebinned_points_are_means_of_their_neighbours() -> None:
+    data = ScatteringData(np.arange(1.0, 8.0), np.arange(7.0) ** 2, np.full(7, 0.6), source="a.xye")
+    rebinned = data.rebinned(3)
+    np.testing.assert_allclose(rebinned.q, [2.0, 5.0, 7.0])
+    np.testing.assert_allclose(rebinned.intensity, [5 / 3, 50 / 3, 36.0])
+    assert rebinned.sigma is not None
+    np.testing.assert_allclose(rebinned.sigma, [0.6 / np.sqrt(3), 0.6 / np.sqrt(3), 0.6])
+    assert rebinned.source == "a.xye"
+    assert data.rebinned(7) is data
+    with pytest.raises(QdsimError, match="rebinned to 1 points"):
+        data.rebinned(1)

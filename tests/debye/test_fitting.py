@@ -457,3 +457,9 @@ def test_every_parameter_has_usual_bounds_around_any_start(name: str) -> None:
     fit = Fit(SIZES, measured(SIZES), FitSettings(vary={name: None}))
     assert fit.low[0] <= getattr(SIZES, name) <= fit.high[0]
     assert PARAMETERS[name][1] <= fit.low[0] < fit.high[0] <= PARAMETERS[name][2]
+
+
+def test_more_points_than_a_fit_can_use_are_refused() -> None:
+    q = np.linspace(1.0, 12.0, 200_000)
+    with pytest.raises(QdsimError, match="200000 points are more than a fit can use: average them"):
+        Fit(ONE_SIZE, ScatteringData(q, np.ones(q.size)), FitSettings())
