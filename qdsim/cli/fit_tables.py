@@ -46,7 +46,7 @@ def print_fit(console: Console, title: str, result: FitResult) -> None:
         f"R_wp = {fixed(100 * result.r_wp, 3, '%')}; {result.n_points} points, {result.n_parameters} numbers fitted",
         f"scale = {_with_error(result.scale, result.scale_error)}"
         + ("" if result.blank_factor is None else f", blank = {result.blank_factor:.6g}"),
-        f"composition = {cations:.1f} {model.cation}, {anions:.1f} {model.anion} in a particle of the mean diameter; "
+        f"composition = {cations:.1f} {model.cation}, {anions:.1f} {model.anion} in a particle on average; "
         f"{fixed(result.coverage, 2, 'ligands/nm²')} balance its charge",
     ]
     names = list(result.parameters)

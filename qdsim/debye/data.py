@@ -239,11 +239,7 @@ def check_curve(
             raise QdsimError(f"{place(bad[0])}: the {label} is {array[bad[0]]}; drop the point, or correct it.")
     if len(bad := np.flatnonzero(np.diff(x) <= 0) + 1):
         i = int(bad[0])
-        if (np.diff(y) > 0).all():
-            raise QdsimError(
-                f"{name}: columns look swapped, for the first is not in ascending order and the second is; put "
-                f"{x_name} first."
-            )
+        check_order(x, y, name, x_name)
         if x[i] == x[i - 1]:
             raise QdsimError(
                 f"{place(i)}: the {x_name} {x[i]} is that of the point before it; average the two, or remove one."
@@ -259,4 +255,19 @@ def check_curve(
         raise QdsimError(
             f"{place(bad[0])}: the uncertainty is {sigma[bad[0]]}{more}; drop such points, or give them a positive "
             "uncertainty."
+        )
+
+
+def check_order(x: FloatArray, y: FloatArray, name: str, x_name: str = "Q or the angle") -> None:
+    """Refuse a curve whose second column ascends where the first does not.
+
+    Raises
+    ------
+    QdsimError
+        If the columns look swapped.
+    """
+    if (np.diff(x) <= 0).any() and (np.diff(y) > 0).all():
+        raise QdsimError(
+            f"{name}: columns look swapped, for the first is not in ascending order and the second is; put {x_name} "
+            "first."
         )

@@ -19,7 +19,7 @@ from qdsim.debye.abscissa import (
     wavelength_of,
 )
 from qdsim.debye.columns import Columns, entries, read_columns
-from qdsim.debye.data import ScatteringData, check_curve
+from qdsim.debye.data import ScatteringData, check_curve, check_order
 from qdsim.errors import QdsimError, QdsimWarning
 
 FloatArray = npt.NDArray[np.float64]
@@ -129,6 +129,7 @@ def read_data(
         raise QdsimError("A range of scattering angles goes with FORM 1 or 3: give the form, too.")
     else:
         pattern = _pattern(columns)
+        check_order(pattern.x, pattern.intensity, str(file))
         kind, assumed = _quantity(pattern, quantity, header_quantity(header[1:2] if columns.fit2d else header), in_use)
         if assumed:
             metadata["assumed"] = assumed

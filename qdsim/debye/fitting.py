@@ -127,7 +127,7 @@ class Fit:
         if len(data.q) > MOST_POINTS:
             raise QdsimError(
                 f"{data.source or 'The data'}: {len(data.q)} points are more than a fit can use: average them to "
-                f"{MOST_POINTS} or fewer with --rebin, 'rebin' under 'data' in the fit file, or ScatteringData.rebinned."
+                f"{MOST_POINTS} or fewer with --rebin, 'rebin' under 'data' of a fit file, or ScatteringData.rebinned."
             )
         self._weights = np.ones(len(data.q)) if data.sigma is None else 1 / data.sigma
         scattering = Scattering(
@@ -412,9 +412,10 @@ class Fit:
             )
         if scale <= 0:
             messages.append("The scale is not positive: the model has nothing in common with the data.")
-        for name, stopped, value in zip(self.names, at_bound, best.values, strict=True):
-            if stopped:
-                messages.append(f"{name} stopped at its bound {value:.4g}; its value is not a result of the data.")
+        for i in np.flatnonzero(at_bound).tolist():
+            low_is_near = best.values[i] - self.low[i] < self.high[i] - best.values[i]
+            bound = self.low[i] if low_is_near else self.high[i]
+            messages.append(f"{self.names[i]} stopped at its bound {bound:.4g}; its value is not a result of the data.")
         if self.data.sigma is None:
             messages.append("The data have no uncertainties: all points count alike, and errors are scaled to the fit.")
         return messages

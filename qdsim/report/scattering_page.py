@@ -202,7 +202,7 @@ def _key_numbers(result: FitResult) -> list[KeyNumber]:
         KeyNumber(
             f"{model.cation} : {model.anion}",
             f"{cations / anions:.3f}" if anions else MISSING,
-            f"{cations:.1f} {model.cation} and {anions:.1f} {model.anion} in a particle of the mean diameter",
+            f"{cations:.1f} {model.cation} and {anions:.1f} {model.anion} in a particle on average",
         ),
         KeyNumber("ligands", fixed(result.coverage, 2, "nm⁻²"), "monovalent, to balance the charge of such a particle"),
     ]

@@ -410,3 +410,10 @@ def test_every_quantity_has_a_name(file: Path) -> None:
     choices: tuple[Quantity, ...] = ("q", "q_nm", "two_theta", "two_theta_rad")
     highest = [read_data(file, quantity=choice, wavelength=0.56).q[-1] for choice in choices]
     np.testing.assert_allclose(highest, [1.5, 0.15, *(4 * np.pi / 0.56 * np.sin([np.radians(0.75), 0.75]))], rtol=1e-14)
+
+
+def test_swapped_columns_are_told_before_large_numbers_are_taken_for_angles(tmp_path: Path) -> None:
+    path = tmp_path / "swapped.xye"
+    path.write_text("40000 1.0 200\n70000 1.1 260\n30000 1.2 170\n")
+    with pytest.raises(QdsimError, match="columns look swapped"):
+        read_data(path)
