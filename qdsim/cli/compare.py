@@ -13,18 +13,21 @@ from qdsim.errors import QdsimError
 if TYPE_CHECKING:
     from qdsim.debye.fit_file import DataSection, FitFile
 
+FIT_FILES = {".yaml", ".yml"}
+"""How the names of fit files end; a last file of another name is data."""
+
 EXAMPLES = """
 \b
 Examples:
   qdsim compare fit.yaml                                 stoichiometric, deficient shell, core-shell
-  qdsim compare sphere.yaml cube.yaml --data pbs50.xye   any models, on the same data
+  qdsim compare fit.yaml pbs50.xye                       on other data than the file names
+  qdsim compare sphere.yaml cube.yaml pbs50.xye          any models, on the same data
   qdsim compare fit.yaml -o models.html
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), help="Data in place of those of the files.")
+@click.argument("files", metavar="FILE.yaml... [DATA]", nargs=-1, required=True, type=click.Path(path_type=Path))
 @fit_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(files: tuple[Path, ...], output: Path | None, force: bool, as_json: bool, **options: Any) -> None:
@@ -45,6 +48,10 @@ def command(files: tuple[Path, ...], output: Path | None, force: bool, as_json: 
     if output is not None:
         check_place(output, force)
     console = Console(stderr=True)
+    *fit_files, last = files
+    options["data"] = last if fit_files and last.suffix not in FIT_FILES else None
+    if options["data"] is not None:
+        files = tuple(fit_files)
     if len(set(files)) < len(files):
         raise QdsimError("A fit file is given twice: name each of them once.")
     stems = {file.stem: file for file in files}

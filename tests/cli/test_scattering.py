@@ -276,7 +276,7 @@ def test_names_are_not_taken_for_markup(folder: Path, tmp_path: Path) -> None:
     assert "[red]sample: pbs.xye" in run("fit", file, folder / "pbs.xye").stdout
     other = tmp_path / "other.yaml"
     other.write_text(FIT.replace("PbS,", "PbS, shape: cube,"), encoding="utf-8")
-    compared = run("compare", file, other, "--data", folder / "pbs.xye").stdout
+    compared = run("compare", file, other, folder / "pbs.xye").stdout
     assert "[red]sample, other: pbs.xye" in compared
     assert "preferred: [red]sample" in compared
 
@@ -387,4 +387,4 @@ def test_fit_files_are_compared_on_the_same_data(folder: Path, tmp_path: Path) -
     elsewhere.write_text(FIT + "data: {file: other.xye}\n", encoding="utf-8")
     assert "given twice" in refused("compare", cube, cube)
     assert "differ in their data" in refused("compare", folder / "fit.yaml", elsewhere)
-    assert run("compare", folder / "fit.yaml", elsewhere, "--data", folder / "pbs.xye").exit_code == 0
+    assert run("compare", folder / "fit.yaml", elsewhere, folder / "pbs.xye").exit_code == 0
