@@ -31,10 +31,13 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
+from qdsim.debye.data import ScatteringData
+from qdsim.debye.fitting import Fit, FitSettings
 from qdsim.debye.form_factors import scattering_amplitude
 from qdsim.debye.intensity import intensity
 from qdsim.debye.models import NanocrystalModel
 from qdsim.debye.patterns import ModelPattern
+from qdsim.debye.scans import ScanAxis, chi2_map
 from qdsim.structures import LatticeParticle, LatticePoints, RhombohedralState, cut_rocksalt
 
 FloatArray = npt.NDArray[np.float64]
@@ -288,6 +291,16 @@ def compare(diameter: float, count: int, peer: DebyeCalculator, program: str | N
     return rows
 
 
+def chi2_map_of(diameter: float) -> float:
+    """Return the seconds that a map of chi^2 over angle and offset takes, scale and background fitted at each point."""
+    model = NanocrystalModel(diameter=diameter, shell_thickness=9.0, occupancy_anion_shell=0.8, alpha_rh=59.5)
+    curve = ModelPattern(model, Q).intensity({})
+    angles = ScanAxis("alpha_rh", tuple(np.linspace(58.6, 60.0, 15)))
+    offsets = ScanAxis("pb_offset", tuple(np.linspace(0.0, 0.15, 16)))
+    fit = Fit(model, ScatteringData(Q, curve, np.sqrt(curve)), FitSettings(background=6))
+    return seconds_of(partial(chi2_map, fit, angles, offsets))[0]
+
+
 def number(value: float | None, form: str) -> str:
     """Format a number, or a dash if there is none."""
     return "-" if value is None else format(value, form)
@@ -331,8 +344,14 @@ def main() -> None:
         times = (f"{value:.1f}" for value in (size.first, size.cold, size.warm, size.memory))
         table.add_row(f"{size.diameter / 10:.0f}", f"{size.atoms:,}", *times)
     console.print(table)
+    maps = sum(chi2_map_of(diameter) for diameter in DIAMETERS)
+    console.print(f"Maps of chi^2 with 15 x 16 points for {len(DIAMETERS)} sizes: {maps:.2f} s in all.")
     if arguments.json:
-        results = {"patterns": [asdict(row) for row in rows], "scaling": [asdict(size) for size in sizes]}
+        results = {
+            "patterns": [asdict(row) for row in rows],
+            "scaling": [asdict(size) for size in sizes],
+            "chi2_maps": maps,
+        }
         arguments.json.write_text(json.dumps(results, indent=1))
 
 

@@ -27,8 +27,7 @@ _MOMENTS = 8
 _FINER = 1e-4  # of the wanted error: between Bragg peaks a crystal scatters that much less than its pairs one by one
 _MOST_KINDS = 6  # of (element, B), beyond which moments of B are cheaper than a table for each pair of kinds
 _BLOCK = 64
-_MANY = 2_000  # atoms from which a second thread pays
-_THREADS = 2
+_MANY = 2_000  # atoms from which threads pay
 _WIDEST = 0.5  # Å
 
 
@@ -141,7 +140,7 @@ def _moments(
     b_moments: int,
 ) -> FloatArray:
     """Return the moments of the pairs between two spans of atoms, shape (n_bins, b_moments, moments)."""
-    threads = _THREADS if positions.shape[1] > _MANY else 1
+    threads = int(numba.config.NUMBA_NUM_THREADS) if positions.shape[1] > _MANY else 1
     moments = np.zeros((threads, n_bins, b_moments, _MOMENTS))
 
     def add(thread: int) -> None:

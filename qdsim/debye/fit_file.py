@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, model_validator
 
 from qdsim.debye.abscissa import HC, Quantity, wavelength_of
+from qdsim.debye.corrections import correct
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.data_files import read_data
 from qdsim.debye.fitting import Bounds, FitSettings
@@ -62,6 +63,8 @@ class DataSection(BaseModel):
         Ranges of Q to be left out, Å^-1.
     rebin
         Number of points that neighbours are averaged to at most.
+    lorentz, polarisation, monochromator, mu_t
+        Corrections that pattern and blank are divided by, if asked for, see `qdsim.debye.correct`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -76,6 +79,10 @@ class DataSection(BaseModel):
     q_range: Interval | None = None
     mask: list[Interval] = []
     rebin: Annotated[int, Field(ge=2)] | None = None
+    lorentz: bool = False
+    polarisation: float | None = None
+    monochromator: float | None = None
+    mu_t: float | None = None
 
     @model_validator(mode="after")
     def _one_wavelength(self) -> Self:
@@ -119,7 +126,16 @@ class DataSection(BaseModel):
             form=self.form,
             two_theta_range=self.two_theta_range,
         )
-        return replace(data, source=data.source or path.name)
+        data = replace(data, source=data.source or path.name)
+        if not self.lorentz and self.polarisation is self.monochromator is self.mu_t is None:
+            return data
+        return correct(
+            data,
+            lorentz=self.lorentz,
+            polarisation=self.polarisation,
+            monochromator=self.monochromator,
+            mu_t=self.mu_t,
+        )
 
 
 class FitFile(FitSettings):

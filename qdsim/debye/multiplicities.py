@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Family = Literal["rhombohedral", "any"]
 
-_MANY = 2_000_000  # grid points from which two threads transform faster than one
+_MANY = 2_000_000  # grid points from which threads transform faster than one
 _CACHED: WeakKeyDictionary[LatticePoints, dict[Family, "PairCounts"]] = WeakKeyDictionary()
 
 
@@ -103,7 +103,7 @@ def _count(points: LatticePoints, family: Family) -> PairCounts:
     cells -= cells.min(axis=1, keepdims=True)
     extent = cells.max(axis=1)
     shape = tuple(fft.next_fast_len(int(2 * length + 1), real=True) for length in extent)
-    workers = 2 if np.prod(shape) > _MANY else 1
+    workers = int(numba.config.NUMBA_NUM_THREADS) if np.prod(shape) > _MANY else 1
     grids = np.zeros((len(labels), *shape), np.float32)
     grids[classes, *cells] = 1
     spectra = fft.rfftn(grids, axes=(1, 2, 3), workers=workers)

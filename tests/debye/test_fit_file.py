@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qdsim.debye import FitSettings, ScatteringData, write_data
+from qdsim.debye import FitSettings, ScatteringData, polarisation_factor, write_data
 from qdsim.debye.abscissa import HC
 from qdsim.debye.fit_file import FitFile, load_fit_file
 from qdsim.errors import QdsimError
@@ -84,6 +84,18 @@ def test_data_are_cut_and_masked_and_the_blank_is_not(tmp_path: Path) -> None:
     assert len(data) == np.count_nonzero((q >= 1) & (q <= 13) & ~((q >= 5.1) & (q <= 5.2)))
     assert data.wavelength == pytest.approx(0.563)
     assert data.source == "pbs.xye"
+
+
+def test_data_are_rebinned_and_corrected_if_asked_for(tmp_path: Path) -> None:
+    q = np.linspace(1, 13, 120)
+    write_data(tmp_path / "pbs.xye", ScatteringData(q, 1 + q, 0.1 + q))
+    plain = "data: {file: pbs.xye, wavelength: 0.563"
+    data, _ = load(tmp_path, HEAD + plain + ", rebin: 60}").data.read()
+    assert len(data) == 60
+    polarised, _ = load(tmp_path, HEAD + plain + ", polarisation: 0.0}").data.read()
+    factor = polarisation_factor(polarised.two_theta)
+    np.testing.assert_allclose(polarised.intensity, (1 + q) / factor, rtol=1e-12)
+    np.testing.assert_array_equal(load(tmp_path, HEAD + plain + "}").data.read()[0].intensity, 1 + q)
 
 
 def test_data_that_are_not_named_are_asked_for(tmp_path: Path) -> None:
