@@ -20,6 +20,7 @@ from scipy.special import ive
 
 from qdsim.debye.atoms import ONE_SITE, AtomicCluster
 from qdsim.debye.pairs import PairGroup, Pairs, Species
+from qdsim.debye.processors import processors
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -140,7 +141,7 @@ def _moments(
     b_moments: int,
 ) -> FloatArray:
     """Return the moments of the pairs between two spans of atoms, shape (n_bins, b_moments, moments)."""
-    threads = int(numba.config.NUMBA_NUM_THREADS) if positions.shape[1] > _MANY else 1
+    threads = processors() if positions.shape[1] > _MANY else 1
     moments = np.zeros((threads, n_bins, b_moments, _MOMENTS))
 
     def add(thread: int) -> None:

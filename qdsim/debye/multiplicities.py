@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from qdsim.debye.processors import processors
 from qdsim.structures import LatticePoints
 
 FloatArray = npt.NDArray[np.float64]
@@ -103,7 +104,7 @@ def _count(points: LatticePoints, family: Family) -> PairCounts:
     cells -= cells.min(axis=1, keepdims=True)
     extent = cells.max(axis=1)
     shape = tuple(fft.next_fast_len(int(2 * length + 1), real=True) for length in extent)
-    workers = int(numba.config.NUMBA_NUM_THREADS) if np.prod(shape) > _MANY else 1
+    workers = processors() if np.prod(shape) > _MANY else 1
     grids = np.zeros((len(labels), *shape), np.float32)
     grids[classes, *cells] = 1
     spectra = fft.rfftn(grids, axes=(1, 2, 3), workers=workers)
