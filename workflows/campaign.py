@@ -1,17 +1,18 @@
 """A whole campaign as one process: what a person asked for, and every result under it."""
 
 from aiida import orm
-from aiida.engine import ExitCode, WorkChain
+from aiida.engine import ExitCode
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from qdsim.workflows.cp2k import failure_of
 from qdsim.workflows.strain import StrainWorkChain
+from qdsim.workflows.submission import SubmitOnce
 
 SECTIONS = {"strain": StrainWorkChain}
 """The parts a campaign can have; each runs on its own inputs and leaves the others usable when it fails."""
 
 
-class CampaignWorkChain(WorkChain):
+class CampaignWorkChain(SubmitOnce):
     """Run the sections of a campaign side by side."""
 
     @classmethod

@@ -17,6 +17,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import CalculationFactory
 
 from qdsim.cp2k import remedies
+from qdsim.workflows.submission import SubmitOnce
 
 Cp2kCalculation = cast("type[CalcJob]", CalculationFactory("cp2k"))
 EXIT = Cp2kCalculation.exit_codes
@@ -46,7 +47,7 @@ def smear_occupations(parameters: orm.Dict) -> orm.Dict:
     return orm.Dict(remedies.smear_occupations(parameters.get_dict()))
 
 
-class Cp2kWorkChain(BaseRestartWorkChain):
+class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
     """Run CP2K until it has converged, or say why it cannot.
 
     A calculation that is given a parent folder starts from the wavefunction in it.

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from aiida import orm
-from aiida.engine import ExitCode, WorkChain, calcfunction, while_
+from aiida.engine import ExitCode, calcfunction, while_
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from qdsim.analysis.phase import describe_phase
@@ -12,6 +12,7 @@ from qdsim.analysis.relaxation import RelaxationSettings, RelaxationStep, energy
 from qdsim.structures import RhombohedralState
 from qdsim.workflows.cp2k import Cp2kWorkChain, cp2k_inputs, failure_of
 from qdsim.workflows.documents import Lattice, RelaxationPath
+from qdsim.workflows.submission import SubmitOnce
 
 
 def structure_of(state: RhombohedralState, lattice: Lattice) -> orm.StructureData:
@@ -80,7 +81,7 @@ def describe(
     return orm.Dict(phase.model_dump(mode="json"))
 
 
-class RhombohedralRelaxWorkChain(WorkChain):
+class RhombohedralRelaxWorkChain(SubmitOnce):
     """Relax alpha_rh and the offset of the cations at fixed volume, on CP2K's forces and stress.
 
     The result is a computed state, not an extrapolated one: the last single point is within the tolerances of the
@@ -163,7 +164,7 @@ class RhombohedralRelaxWorkChain(WorkChain):
         return None
 
 
-class FixedCellRelaxWorkChain(WorkChain):
+class FixedCellRelaxWorkChain(SubmitOnce):
     """Relax the atoms of any cell, held fixed, by CP2K's own optimiser; the inputs ask for `GEO_OPT`."""
 
     @classmethod
@@ -181,6 +182,7 @@ class FixedCellRelaxWorkChain(WorkChain):
     def run_cp2k(self) -> None:
         """Run the optimisation, restarted as often as it needs."""
         inputs = cp2k_inputs(self.inputs, self.inputs.structure)
+        inputs["metadata"] = {"call_link_label": "optimisation"}
         self.to_context(child=self.submit(Cp2kWorkChain, **inputs))
 
     def finish(self) -> ExitCode | None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from aiida import orm
-from aiida.engine import ExitCode, WorkChain, calcfunction
+from aiida.engine import ExitCode, calcfunction
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from qdsim.analysis.equation_of_state import MINIMUM_POINTS, EquationOfState, fit_birch_murnaghan
@@ -19,6 +19,7 @@ from qdsim.workflows.relax import (
     relaxation_step,
     structure_of,
 )
+from qdsim.workflows.submission import SubmitOnce
 
 
 @calcfunction
@@ -99,7 +100,7 @@ def summarise(lattice: orm.Dict, settings: orm.Dict, equation_of_state: orm.Dict
     return orm.Dict(results.model_dump(mode="json"))
 
 
-class StrainPointWorkChain(WorkChain):
+class StrainPointWorkChain(SubmitOnce):
     """Compute the centred phase, the double well and the relaxed phase at one strain.
 
     The relaxation comes first: it is a sequence, and what can run side by side fills the slots that it leaves.
@@ -157,7 +158,7 @@ class StrainPointWorkChain(WorkChain):
         return None
 
 
-class StrainWorkChain(WorkChain):
+class StrainWorkChain(SubmitOnce):
     """Strain a rock-salt crystal hydrostatically and follow its centred and its off-centred phase.
 
     The k-mesh and the real-space grid are those of the shared `cp2k.parameters` throughout, so that energies can be
