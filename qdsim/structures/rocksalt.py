@@ -156,6 +156,14 @@ class RhombohedralState:
         return np.asarray(x * np.ones((3, 3)) + y * np.eye(3))
 
     @property
+    def bond_lengths(self) -> tuple[float, float]:
+        """Length of the three short and of the three long bonds of each cation, Å."""
+        cell = self.cell
+        to_anion = cell.sum(axis=0) / 2 - cell[0]
+        shift = abs(self.offset) * POLAR_AXIS
+        return float(np.linalg.norm(to_anion - shift)), float(np.linalg.norm(to_anion + shift))
+
+    @property
     def strain_per_degree(self) -> FloatArray:
         """Strain of the cell when alpha grows by one degree at constant volume, shape (3, 3), traceless.
 

@@ -1,0 +1,221 @@
+"""The results document of a consistency check between density functional theory and scattering fits."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from qdsim.analysis.lattice_series import LatticeEstimate
+from qdsim.analysis.model import ResultModel
+from qdsim.analysis.scattering_fit import Tolerances
+from qdsim.analysis.verdict import Verdict, worst
+
+Reference = Literal["relative", "absolute"]
+
+
+class CheckSettings(ResultModel):
+    """How computed and measured lattices are compared.
+
+    Attributes
+    ----------
+    reference
+        "relative": each against its own bulk. A measured volume is a strain against the bulk's, the computed lattice is
+        the one of that strain against the computed equilibrium, and its lengths are scaled by the ratio of the two bulk
+        lattice constants. "absolute": the computed lattice of the measured volume itself, its lengths as they are; then
+        the error of the functional in the lattice constant counts as a strain.
+    bulk_lattice_constant, bulk_source
+        Of the measured bulk, Å, where the fits do not state one.
+    tolerances
+        By quantity, in place of those of the fits.
+    reservations
+        Of the computed series, to be told with the verdicts; one sentence each.
+    """
+
+    reference: Reference = "relative"
+    bulk_lattice_constant: float = Field(gt=0)
+    bulk_source: str = ""
+    tolerances: Tolerances = Field(default_factory=dict)
+    reservations: list[str] = Field(default_factory=list)
+
+
+class Condition(ResultModel):
+    """At which strain the computed lattice is compared with a sample.
+
+    Attributes
+    ----------
+    name
+        "measured volume": at the strain of the sample's volume; "Laplace tension": at 4 gamma/D; "given structure": one
+        computed structure as it is.
+    description
+        What the strain follows from, in words.
+    linear_strain, linear_strain_error
+        Of the computed lattice, fractions.
+    pressure, pressure_error
+        GPa; the error only where the pressure is what is given.
+    limit
+        "lower" or "upper" where the strain is only a bound.
+    lattice
+        The computed lattice, its lengths scaled as `CheckSettings.reference` says.
+    """
+
+    name: Literal["measured volume", "Laplace tension", "given structure"]
+    description: str
+    linear_strain: float | None
+    linear_strain_error: float | None
+    pressure: float | None
+    pressure_error: float | None = None
+    limit: Literal["lower", "upper"] | None = None
+    lattice: LatticeEstimate
+
+
+class Row(ResultModel):
+    """One comparison.
+
+    Attributes
+    ----------
+    quantity, condition
+        What is compared, and at which condition; an empty one where it does not matter.
+    computed, computed_error, measured, measured_error
+        The values in the unit of the quantity; None where there is none.
+    limit
+        "lower" or "upper" where the measured value is only a bound.
+    assumed
+        The measured error rests on a tolerance that was chosen.
+    difference, error, standard_errors
+        Measured minus computed, its standard error, and their ratio.
+    verdict, reason
+        In a word, and in a sentence.
+    extrapolated
+        The computed value lies outside of the strains computed.
+    points
+        Labels of the strain points that the computed value rests on.
+    source
+        Of the measured value.
+    """
+
+    quantity: str
+    condition: str
+    computed: float | None = None
+    computed_error: float | None = None
+    measured: float | None = None
+    measured_error: float | None = None
+    limit: Literal["lower", "upper"] | None = None
+    assumed: bool = False
+    difference: float | None = None
+    error: float | None = None
+    standard_errors: float | None = None
+    verdict: Verdict
+    reason: str
+    extrapolated: bool = False
+    points: list[str] = Field(default_factory=list)
+    source: str = ""
+
+
+class PatternFit(ResultModel):
+    """A model fitted to a sample's pattern.
+
+    Attributes
+    ----------
+    name
+        Of the model.
+    alpha_rh, pb_offset
+        Its distortion, degrees and Å.
+    chi2, chi2_reduced, gof, r_wp
+        As in a fit.
+    chi2_difference, standard_errors
+        chi^2 above that of the free model, and the standard errors that this amounts to.
+    converged
+        The search ended by itself.
+    """
+
+    name: str
+    alpha_rh: float
+    pb_offset: float
+    chi2: float
+    chi2_reduced: float
+    gof: float
+    r_wp: float
+    chi2_difference: float
+    standard_errors: float
+    converged: bool
+
+
+class PatternCheck(ResultModel):
+    """Models of a sample's pattern, with and without the computed distortion.
+
+    Attributes
+    ----------
+    source
+        Name of the data.
+    condition
+        At which the computed distortion was taken.
+    fits
+        The models.
+    verdict, reason
+        In a word, and in a sentence.
+    messages
+        Reservations, one sentence each.
+    """
+
+    source: str
+    condition: str
+    fits: list[PatternFit]
+    verdict: Verdict
+    reason: str
+    messages: list[str] = Field(default_factory=list)
+
+
+class SampleCheck(ResultModel):
+    """Everything that was compared of one sample.
+
+    Attributes
+    ----------
+    name, diameter
+        Of the sample; Å where known.
+    conditions
+        Where the computed lattice was taken.
+    rows
+        The comparisons.
+    pattern
+        Of the sample's raw data, where there are any.
+    sentences
+        What the rows say together.
+    """
+
+    name: str
+    diameter: float | None
+    conditions: list[Condition]
+    rows: list[Row]
+    pattern: PatternCheck | None = None
+    sentences: list[str] = Field(default_factory=list)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all verdicts."""
+        found = [row.verdict for row in self.rows] + ([self.pattern.verdict] if self.pattern else [])
+        return worst(found)
+
+
+class Consistency(ResultModel):
+    """A consistency check.
+
+    Attributes
+    ----------
+    compound, reference, source
+        What was compared, how, and the citation of the fits.
+    computed_lattice_constant, bulk_lattice_constant, bulk_source
+        Equilibrium of the computed series, None for a single structure, and the measured bulk, Å.
+    samples
+        The samples.
+    notes
+        What the numbers rest on, one sentence each.
+    """
+
+    compound: str
+    reference: Reference
+    source: str = ""
+    computed_lattice_constant: float | None
+    bulk_lattice_constant: float
+    bulk_source: str
+    samples: list[SampleCheck]
+    notes: list[str] = Field(default_factory=list)
+    schema_version: int = 1

@@ -1,0 +1,113 @@
+"""When a computed and a measured value agree, and when nobody can say."""
+
+from collections.abc import Iterable, Mapping
+from math import hypot
+from typing import Literal, NamedTuple, get_args
+
+from qdsim.analysis.sample_values import Known
+
+Verdict = Literal["agrees", "tension", "disagrees", "cannot say"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+AGREES_BELOW = 2.0
+"""Combined standard errors up to which values agree."""
+DISAGREES_ABOVE = 3.0
+"""Combined standard errors from which on values disagree; between the two there is tension."""
+
+
+class Judgement(NamedTuple):
+    """A verdict on two values.
+
+    Attributes
+    ----------
+    difference, error
+        Measured minus computed value, and its standard error; None where one is not known. Of a value that is only a
+        limit, the difference is zero where the computed one keeps to it.
+    standard_errors
+        Their ratio.
+    verdict, reason
+        In a word, and in a sentence without its full stop.
+    """
+
+    difference: float | None
+    error: float | None
+    standard_errors: float | None
+    verdict: Verdict
+    reason: str
+
+
+def judge(computed: Known, measured: Known, matters: float, unit: str = "") -> Judgement:
+    """Compare a computed value with a measured one.
+
+    Parameters
+    ----------
+    computed, measured
+        The values with their standard errors; the measured one may be a limit.
+    matters
+        The smallest difference that would matter. Values that are nearer than two standard errors agree only if three
+        standard errors are no more than this; else a difference that matters could not have been seen.
+    unit
+        For the reason.
+    """
+    difference = measured.value - computed.value
+    kept = (measured.limit == "lower" and difference <= 0) or (measured.limit == "upper" and difference >= 0)
+    difference = 0.0 if kept else difference
+    if measured.error is None or computed.error is None:
+        error, ratio = None, None
+    else:
+        error = hypot(measured.error, computed.error)
+        ratio = difference / error
+    verdict, reason = _weigh(ratio, error, matters, unit)
+    if kept:
+        verdict, reason = "agrees", f"the measured value is a {measured.limit} limit"
+    return Judgement(difference, error, ratio, verdict, reason)
+
+
+def _weigh(ratio: float | None, error: float | None, matters: float, unit: str) -> tuple[Verdict, str]:
+    if ratio is None or error is None:
+        return "cannot say", "the fit states no uncertainty, and no tolerance is given"
+    apart = f"{abs(ratio):.1f} standard errors apart"
+    if abs(ratio) > DISAGREES_ABOVE:
+        return "disagrees", apart
+    if abs(ratio) > AGREES_BELOW:
+        return "tension", apart
+    if DISAGREES_ABOVE * error > matters:
+        blind = f"{DISAGREES_ABOVE * error:.2g} {unit}".strip()
+        return "cannot say", f"{apart}, but differences below {blind} could not be seen"
+    return "agrees", apart
+
+
+def judge_patterns(computed: float, undistorted: float, probes: Mapping[str, float]) -> tuple[Verdict, str]:
+    """Judge a computed distortion by how much worse it describes a pattern than a free fit does.
+
+    Parameters
+    ----------
+    computed, undistorted
+        Standard errors by which the model with the computed distortion, and that without any, are worse than the free
+        one.
+    probes
+        The same for models with a distortion that differs from the computed one by as much as would matter, by what
+        they are called.
+
+    Returns
+    -------
+    tuple
+        A verdict, and the reason as a sentence without its full stop.
+    """
+    apart = f"imposed, the computed distortion is {computed:.1f} standard errors worse than the free fit"
+    beside = f"; without distortion it is {undistorted:.1f}"
+    if computed > DISAGREES_ABOVE:
+        return "disagrees", apart + beside
+    if computed > AGREES_BELOW:
+        return "tension", apart + beside
+    unseen = [name for name, worse in probes.items() if worse < DISAGREES_ABOVE]
+    if unseen:
+        return "cannot say", f"{apart}, but the data would not notice {' or '.join(unseen)}"
+    return "agrees", apart + beside
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict on a whole: a disagreement before tension before agreement before not knowing."""
+    order: tuple[Verdict, ...] = ("disagrees", "tension", "agrees", "cannot say")
+    found = set(verdicts)
+    return next((verdict for verdict in order if verdict in found), "cannot say")
