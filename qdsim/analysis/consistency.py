@@ -1,6 +1,6 @@
 """Whether the computed lattice agrees with what scattering fits say, parameter by parameter."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import floor, log10
 from typing import cast
 
@@ -30,6 +30,8 @@ from qdsim.analysis.verdict import AGREES_BELOW, DISAGREES_ABOVE, Judgement, Ver
 from qdsim.errors import QdsimError
 from qdsim.structures import Distortion
 
+Computed = StrainResults | Distortion
+"""What can be compared with fits."""
 LATTICE = ("alpha_rh", "pb_offset", "bond_short", "bond_long")
 """What is compared at every condition."""
 ONSET = "onset_pressure"
@@ -42,18 +44,18 @@ _NOT_COMPUTED = {
 }
 
 
-def check_series(
-    results: StrainResults,
+def check_consistency(
+    computed: Computed,
     fits: ScatteringFits,
     settings: CheckSettings,
     patterns: Mapping[str, PatternCheck] | None = None,
 ) -> Consistency:
-    """Compare a computed strain series with scattering fits.
+    """Compare what was computed with scattering fits.
 
     Parameters
     ----------
-    results
-        The strain series.
+    computed
+        A strain series, or what was measured of one computed crystal, which is compared as it is.
     fits
         The fits of one or more samples of the same compound.
     settings
@@ -64,70 +66,79 @@ def check_series(
     Returns
     -------
     Consistency
-        A row for every quantity that a sample states, at the strain of its measured volume and at its Laplace tension
-        as far as these are known.
+        A row for every quantity that a sample states: with a series, at the strain of its measured volume and at its
+        Laplace tension, as far as these are known.
 
     Raises
     ------
     QdsimError
         If the compounds differ, or the series has fewer than two relaxed lattices.
     """
-    check_compound(fits, results.compound)
-    series = LatticeSeries(results)
+    check_compound(fits, settings.compound)
+    series = LatticeSeries(computed) if isinstance(computed, StrainResults) else None
     bulk = _bulk(fits, settings)
-    scale = bulk.value / results.equation_of_state.lattice_constant if settings.reference == "relative" else 1.0
     tolerances = fits.tolerances | settings.tolerances
     samples = []
     for sample in fits.samples:
         known = known_values(sample, tolerances)
-        tension = _tension(fits, known, tolerances)
-        conditions = list(_conditions(known, tension, series, bulk, settings, scale))
+        conditions = sample_conditions(sample, computed, fits, settings)
         rows = [row for condition in conditions for row in _rows_at(condition, known, bulk)]
-        if tension is not None and series.onset is not None:
+        tension = _tension(fits, known, tolerances)
+        if series is not None and series.onset is not None and tension is not None:
             rows.append(_onset_row(series.onset, series.equation_of_state, tension, known))
-        rows += _rows_of_nothing(known)
-        pattern = (patterns or {}).get(sample.name)
-        samples.append(_sample_check(sample, conditions, rows, pattern, _sentences(conditions, known, series)))
+        samples.append(
+            SampleCheck(
+                name=sample.name,
+                diameter=None if sample.diameter is None else sample.diameter.value,
+                conditions=conditions,
+                rows=[*rows, *_rows_of_nothing(known)],
+                pattern=(patterns or {}).get(sample.name),
+                sentences=[*_sentences(conditions), *(_reached(known, series) if series is not None else ())],
+            )
+        )
+    own = None if series is None else series.equation_of_state.lattice_constant
     return Consistency(
-        compound=results.compound,
-        reference=settings.reference,
+        compound=settings.compound,
+        reference="absolute" if series is None else settings.reference,
         source=fits.source,
-        computed_lattice_constant=results.equation_of_state.lattice_constant,
+        computed_lattice_constant=own,
         bulk_lattice_constant=bulk.value,
         bulk_source=bulk.source,
         samples=samples,
-        notes=[*_notes(settings, scale, bulk, results), *settings.reservations],
+        notes=[*_notes(settings, bulk, own), *settings.reservations],
     )
 
 
-def check_structure(
-    compound: str,
-    distortion: Distortion,
-    fits: ScatteringFits,
-    settings: CheckSettings,
-    patterns: Mapping[str, PatternCheck] | None = None,
-) -> Consistency:
-    """Compare one computed crystal, as it is, with scattering fits.
+def sample_conditions(
+    sample: Sample, computed: Computed, fits: ScatteringFits, settings: CheckSettings
+) -> list[Condition]:
+    """Return where what was computed is to be compared with a sample, the measured volume first.
 
     Parameters
     ----------
-    compound
-        Of the crystal.
-    distortion
-        What was measured of the crystal.
-    fits, settings, patterns
-        As for `check_series`; lengths are always compared as they are.
+    sample
+        The sample; it need not be one of the fits.
+    computed, fits, settings
+        As for `check_consistency`.
 
     Raises
     ------
     QdsimError
-        If the compounds differ.
+        As for `check_consistency`.
     """
-    check_compound(fits, compound)
-    bulk = _bulk(fits, settings)
+    if isinstance(computed, Distortion):
+        return [_structure_condition(computed)]
+    tolerances = fits.tolerances | settings.tolerances
+    known = known_values(sample, tolerances)
+    tension = _tension(fits, known, tolerances)
+    return list(_conditions(known, tension, LatticeSeries(computed), _bulk(fits, settings), settings))
+
+
+def _structure_condition(distortion: Distortion) -> Condition:
+    """Return one computed crystal, as it is, as what samples are compared with."""
     lattice = LatticeEstimate(
-        linear_strain=distortion.lattice_constant / bulk.value - 1,
-        linear_strain_error=0.0,
+        linear_strain=None,
+        linear_strain_error=None,
         pressure=None,
         volume=distortion.volume,
         alpha_rh=distortion.alpha_rh,
@@ -141,28 +152,13 @@ def check_structure(
         extrapolated=False,
         points=[],
     )
-    condition = Condition(
+    return Condition(
         name="given structure",
         description=f"a lattice constant of {distortion.lattice_constant:.4f} Å, as it was computed",
         linear_strain=None,
         linear_strain_error=None,
         pressure=None,
         lattice=lattice,
-    )
-    samples = []
-    for sample in fits.samples:
-        known = known_values(sample, fits.tolerances | settings.tolerances)
-        rows = [*_rows_at(condition, known, bulk), *_rows_of_nothing(known)]
-        samples.append(_sample_check(sample, [condition], rows, (patterns or {}).get(sample.name), []))
-    return Consistency(
-        compound=compound,
-        reference="absolute",
-        source=fits.source,
-        computed_lattice_constant=None,
-        bulk_lattice_constant=bulk.value,
-        bulk_source=bulk.source,
-        samples=samples,
-        notes=["Lengths are compared as they are: the functional's error in the lattice constant is in them."],
     )
 
 
@@ -214,12 +210,12 @@ def _conditions(
     series: LatticeSeries,
     bulk: Known,
     settings: CheckSettings,
-    scale: float,
 ) -> Iterator[Condition]:
     strain = _strain(known, bulk)
+    own = series.equation_of_state.lattice_constant
+    scale = bulk.value / own if settings.reference == "relative" else 1.0
     if strain is not None:
         error = strain.error or 0.0
-        own = series.equation_of_state.lattice_constant
         used = strain.value if settings.reference == "relative" else bulk.value * (1 + strain.value) / own - 1
         lattice = series.at_strain(used, error)
         bound = f"{strain.limit} limit, " if strain.limit else ""
@@ -268,7 +264,7 @@ def _rows_at(condition: Condition, known: Mapping[str, Known], bulk: Known) -> I
     if condition.name == "Laplace tension":
         expansion = _expansion(known, bulk)
         if expansion is not None:
-            strain = Known(lattice.linear_strain or 0.0, lattice.linear_strain_error)
+            strain = Known(cast(float, lattice.linear_strain), lattice.linear_strain_error)
             yield _judged("volumetric_strain", condition, volumetric_from_linear(strain), expansion)
     if condition.name == "given structure" and "volume" in known:
         yield _judged("volume", condition, Known(lattice.volume, 1e-3), known["volume"])
@@ -417,24 +413,7 @@ def _rows_of_nothing(known: Mapping[str, Known]) -> Iterator[Row]:
             )
 
 
-def _sample_check(
-    sample: Sample,
-    conditions: Iterable[Condition],
-    rows: Iterable[Row],
-    pattern: PatternCheck | None,
-    sentences: Iterable[str],
-) -> SampleCheck:
-    return SampleCheck(
-        name=sample.name,
-        diameter=None if sample.diameter is None else sample.diameter.value,
-        conditions=list(conditions),
-        rows=list(rows),
-        pattern=pattern,
-        sentences=list(sentences),
-    )
-
-
-def _sentences(conditions: Sequence[Condition], known: Mapping[str, Known], series: LatticeSeries) -> Iterator[str]:
+def _sentences(conditions: Sequence[Condition]) -> Iterator[str]:
     if not conditions:
         yield "The fit tells neither a volume nor a diameter with a surface tension: there is no strain to compare at."
     for condition in conditions:
@@ -444,24 +423,30 @@ def _sentences(conditions: Sequence[Condition], known: Mapping[str, Known], seri
             f"At the {condition.name} ({condition.description}) the computed crystal has α_rh = "
             f"{lattice.alpha_rh:.2f} ± {lattice.alpha_rh_error:.2f}° and an offset of {offset}."
         )
+
+
+def _reached(known: Mapping[str, Known], series: LatticeSeries) -> Iterator[str]:
+    """Tell at which strain the computed crystal has the angle of a distorted sample."""
     alpha = known.get("alpha_rh")
-    if alpha is not None and is_distorted(known):
-        strain = series.strain_of_alpha(alpha.value)
-        if strain is None:
-            low, high = series.range
-            yield f"It has no α_rh of {alpha.value:.2f}° at linear strains of {100 * low:+.2f} to {100 * high:+.2f} %."
-        else:
-            where = f"a linear strain of {100 * strain:+.2f} %, {series.pressure(strain):+.2f} GPa"
-            yield f"It reaches the fitted α_rh of {alpha.value:.2f}° at {where}."
+    if alpha is None or not is_distorted(known):
+        return
+    strain = series.strain_of_alpha(alpha.value)
+    if strain is None:
+        low, high = series.range
+        yield f"It has no α_rh of {alpha.value:.2f}° at linear strains of {100 * low:+.2f} to {100 * high:+.2f} %."
+    else:
+        where = f"a linear strain of {100 * strain:+.2f} %, {series.pressure(strain):+.2f} GPa"
+        yield f"It reaches the fitted α_rh of {alpha.value:.2f}° at {where}."
 
 
-def _notes(settings: CheckSettings, scale: float, bulk: Known, results: StrainResults) -> Iterator[str]:
-    own = results.equation_of_state.lattice_constant
+def _notes(settings: CheckSettings, bulk: Known, own: float | None) -> Iterator[str]:
     cited = f", {bulk.source}" if bulk.source else ""
-    if settings.reference == "relative":
+    if own is None:
+        yield "Lengths are compared as they are: the functional's error in the lattice constant is in them."
+    elif settings.reference == "relative":
         yield (
             f"Each lattice is compared with its own bulk: measured volumes with {bulk.value:.4g} Å{cited}, computed "
-            f"ones with {own:.4f} Å; computed lengths are multiplied by {scale:.4f}."
+            f"ones with {own:.4f} Å; computed lengths are multiplied by {bulk.value / own:.4f}."
         )
     else:
         yield (

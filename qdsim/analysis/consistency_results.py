@@ -17,6 +17,8 @@ class CheckSettings(ResultModel):
 
     Attributes
     ----------
+    compound
+        Of what was computed.
     reference
         "relative": each against its own bulk. A measured volume is a strain against the bulk's, the computed lattice is
         the one of that strain against the computed equilibrium, and its lengths are scaled by the ratio of the two bulk
@@ -30,6 +32,7 @@ class CheckSettings(ResultModel):
         Of the computed series, to be told with the verdicts; one sentence each.
     """
 
+    compound: str
     reference: Reference = "relative"
     bulk_lattice_constant: float = Field(gt=0)
     bulk_source: str = ""

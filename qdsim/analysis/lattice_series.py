@@ -35,7 +35,7 @@ class LatticeEstimate(ResultModel):
     Attributes
     ----------
     linear_strain, linear_strain_error
-        Against the equilibrium of the equation of state; fractions.
+        Against the equilibrium of the equation of state; fractions. None of a structure by itself.
     pressure
         Of the relaxed phase, GPa; negative is tension. None of a structure by itself.
     volume
@@ -50,8 +50,8 @@ class LatticeEstimate(ResultModel):
         Labels of the strain points that the estimate rests on.
     """
 
-    linear_strain: float
-    linear_strain_error: float
+    linear_strain: float | None
+    linear_strain_error: float | None
     pressure: float | None
     volume: float
     alpha_rh: float
