@@ -51,7 +51,7 @@ class Condition(ResultModel):
     description
         What the strain follows from, in words.
     linear_strain, linear_strain_error
-        Of the computed lattice, fractions.
+        Of the computed lattice, fractions; without an error, where nobody has stated one, nothing is decided here.
     pressure, pressure_error
         GPa; the error only where the pressure is what is given.
     limit

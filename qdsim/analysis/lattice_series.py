@@ -1,8 +1,8 @@
 """The lattice that density functional theory predicts between the strains that were computed."""
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
-from math import hypot
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from math import hypot, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,8 @@ OFFSET_TOLERANCE = 0.002
 """Å; to which offsets are relaxed."""
 _SAME = 1e-9  # of a strain, which is rounded to twelve digits
 _PARTS = 400  # of the range of strains, among which a pressure is looked for
+_NEAR = 1e-3  # of the distance between two strains, by which an onset stays below the second
+_ENDS = (sqrt(3), -sqrt(3))  # standard errors from a value at which a function of it is looked at, see `_spread`
 _COMPARED = ("alpha_rh", "pb_offset", "bond_short", "bond_long")
 
 
@@ -72,16 +74,24 @@ class _Node(NamedTuple):
     strain: float
     square: float
     tilt: float
-    pressure: float | None
+    pressure: float
+
+
+class _Table(NamedTuple):
+    """What is interpolated, one `_Node` a row, and cubics of the first two columns on both sides of the onset."""
+
+    nodes: FloatArray
+    pieces: list[PchipInterpolator]
 
 
 class LatticeSeries:
     """Relaxed lattices of a strain series, as functions of strain and of pressure.
 
     The squared offset and the angle's distance from 60 degrees grow about linearly beyond the onset. They are
-    interpolated by monotone cubics between the relaxed points, with the onset as a point without distortion where it
-    lies between a centred and an off-centred one. Half of what separates them from straight lines counts as their
-    error, with the tolerance of the relaxation.
+    interpolated by monotone cubics between the relaxed points, on each side of the onset by itself: that is a point
+    without distortion, in the middle of a centred and an off-centred one where it is not known better. Half of what
+    separates them from straight lines counts as their error, with the error of the onset and the tolerance of the
+    relaxation.
 
     Parameters
     ----------
@@ -105,6 +115,8 @@ class LatticeSeries:
                 f"The strain series of {results.compound} has {len(self._points)} relaxed structures: a comparison "
                 f"needs at least {FEWEST_POINTS}; run more strains, or those that failed again."
             )
+        self._table = self._with_onset(0.0)
+        self._others = [self._with_onset(end) for end in _ENDS]
 
     @property
     def range(self) -> tuple[float, float]:
@@ -117,10 +129,11 @@ class LatticeSeries:
         Outside of `range` the last two points are extrapolated along a straight line, and all of the change beyond
         the last one counts as error. Below a centred lowest point the crystal stays centred, which is no extrapolation.
         """
-        state, away = self._state(strain), self._interpolation_error(strain)
-        ends = [self._values(self._state(strain + sign * error)) for sign in (1, -1)]
+        state = self._state(strain)
         values = self._values(state)
-        errors = {name: hypot(away[name], (ends[0][name] - ends[1][name]) / 2) for name in _COMPARED}
+        found = self._interpolation_error(strain)
+        ends = [self._values(self._state(strain + end * error)) for end in _ENDS]
+        errors = {name: hypot(found[name], _spread(name, values, ends)) for name in _COMPARED}
         low, high = self.range
         return LatticeEstimate(
             linear_strain=strain,
@@ -134,7 +147,7 @@ class LatticeSeries:
         )
 
     def at_pressure(self, pressure: float, error: float = 0.0) -> LatticeEstimate:
-        """Return the lattice at a pressure, both in GPa; beyond the pressures computed, at the last strain.
+        """Return the lattice at a pressure, both in GPa; beyond the pressures computed, extrapolated.
 
         Raises
         ------
@@ -142,8 +155,10 @@ class LatticeSeries:
             If the pressure is more than the strains of the series can be extrapolated to.
         """
         strain = self.strain_at(pressure)
-        spread = abs(self.strain_at(pressure + error) - self.strain_at(pressure - error)) / 2
-        return self.at_strain(strain, spread)
+        ends = [self._strain_near(pressure + sign * error) for sign in (1, -1)]
+        away = [abs(end - strain) for end in ends if end is not None]
+        low, high = self.range
+        return self.at_strain(strain, sum(away) / len(away) if away else high - low)
 
     def pressure(self, strain: float) -> float:
         """Return the pressure (GPa) of the relaxed phase at a linear strain.
@@ -151,23 +166,30 @@ class LatticeSeries:
         That of the centred phase, from the equation of state, and what the stress tensors say that the distortion
         changes; an error of the stress that both phases share, as of the finite basis, cancels.
         """
-        return self.equation_of_state.pressure_at(self._volume(strain)) + self._linear(strain, 3)
+        return self.equation_of_state.pressure_at(self._volume(strain)) + self._linear(self._table, strain, 3)
 
     def strain_at(self, pressure: float) -> float:
-        """Return the smallest linear strain of this pressure (GPa), beyond the range by extrapolation.
+        """Return the linear strain, of the smallest size, of this pressure (GPa), beyond the range by extrapolation.
 
         Raises
         ------
         QdsimError
             If no strain within twice the range has this pressure.
         """
-        low, high = self.range
-        found = self._find(lambda strain: self.pressure(strain) - pressure, 2 * low - high, 2 * high - low)
+        found = self._strain_near(pressure)
         if found is None:
             raise QdsimError(
                 f"No strain near those computed has a pressure of {pressure:.2f} GPa: compute larger strains."
             )
         return found
+
+    def reaches(self, pressure: float) -> bool:
+        """Tell whether a strain near those computed has a pressure (GPa)."""
+        return self._strain_near(pressure) is not None
+
+    def _strain_near(self, pressure: float) -> float | None:
+        low, high = self.range
+        return self._find(lambda strain: self.pressure(strain) - pressure, 2 * low - high, 2 * high - low)
 
     def strain_of_alpha(self, alpha: float) -> float | None:
         """Return the smallest linear strain, within those computed, at which the angle is `alpha` degrees."""
@@ -182,40 +204,61 @@ class LatticeSeries:
     def _begins_centred(self) -> bool:
         return _offset(self._points[0]) < OFF_CENTRED
 
-    @cached_property
-    def _table(self) -> FloatArray:
-        """What is interpolated, one `_Node` a row, by ascending strain."""
+    def _with_onset(self, moved: float) -> _Table:
+        """Return what is interpolated, the onset moved by so many of its standard errors."""
         nodes = [_node(point) for point in self._points]
+        at = self._onset_at(moved)
+        if at is not None and all(node.strain != at for node in nodes):
+            nodes = sorted([*nodes, _Node(at, 0.0, 0.0, 0.0)])
+        table = np.array(nodes)
+        kinks = {i for i, node in enumerate(nodes) if node.strain == at}
+        edges = pairwise(sorted({0, len(nodes) - 1} | kinks))
+        parts = [table[first : last + 1] for first, last in edges]
+        return _Table(table, [PchipInterpolator(part[:, 0], part[:, 1:3]) for part in parts])
+
+    def _onset_at(self, moved: float) -> float | None:
+        """Return the strain of the onset, in the middle of two points where none is known; None without off-centring.
+
+        It lies below the first off-centred point, whatever its error.
+        """
+        strains = [point.linear_strain for point in self._points]
+        off_centred = [i for i, point in enumerate(self._points) if _offset(point) >= OFF_CENTRED]
+        if not off_centred or off_centred[0] == 0:
+            return None
+        low, high = strains[off_centred[0] - 1], strains[off_centred[0]]
+        at, error = (low + high) / 2, (high - low) / sqrt(12)
         if self.onset is not None:
-            at = self.onset.linear_strain
-            for left, right in zip(self._points, self._points[1:], strict=False):
-                between = left.linear_strain < at < right.linear_strain
-                if between and _offset(left) < OFF_CENTRED <= _offset(right):
-                    nodes.append(_Node(at, 0.0, 0.0, 0.0))
-        return np.array(sorted(nodes))
+            at, error = self.onset.linear_strain, self.onset.linear_strain_error or 0.0
+        return float(np.clip(at + moved * error, strains[0], high - _NEAR * (high - low)))
 
     def _volume(self, strain: float) -> float:
         return self.equation_of_state.volume * (1 + strain) ** 3
 
-    def _state(self, strain: float) -> RhombohedralState:
-        return self._distorted(strain, self._cubic(strain, 1), self._cubic(strain, 2))
+    def _state(self, strain: float, table: _Table | None = None) -> RhombohedralState:
+        table = table or self._table
+        return self._distorted(strain, *self._cubic(table, strain))
 
     def _distorted(self, strain: float, square: float, tilt: float) -> RhombohedralState:
-        return RhombohedralState(self._volume(strain), 60.0 - tilt, float(np.sqrt(max(square, 0.0))))
+        if square < 0:  # extrapolated to below the onset
+            square, tilt = 0.0, 0.0
+        return RhombohedralState(self._volume(strain), 60.0 - tilt, sqrt(square))
 
-    def _linear(self, strain: float, column: int) -> float:
+    def _linear(self, table: _Table, strain: float, column: int) -> float:
         """Interpolate along straight lines, and extrapolate the first and the last of them."""
-        x, y = self._table[:, 0], self._table[:, column]
+        x, y = table.nodes[:, 0], table.nodes[:, column]
         if strain < x[0] and self._begins_centred:
             return float(y[0])
         i = int(np.clip(np.searchsorted(x, strain) - 1, 0, len(x) - 2))
         return float(y[i] + (strain - x[i]) * (y[i + 1] - y[i]) / (x[i + 1] - x[i]))
 
-    def _cubic(self, strain: float, column: int) -> float:
-        x = self._table[:, 0]
+    def _cubic(self, table: _Table, strain: float) -> tuple[float, float]:
+        """Return squared offset and tilt along the cubics, outside of them along straight lines."""
+        x = table.nodes[:, 0]
         if not x[0] <= strain <= x[-1]:
-            return self._linear(strain, column)
-        return float(PchipInterpolator(x, self._table[:, column])(strain))
+            return self._linear(table, strain, 1), self._linear(table, strain, 2)
+        piece = next(piece for piece in table.pieces if strain <= piece.x[-1])
+        square, tilt = piece(strain)
+        return float(square), float(tilt)
 
     def _values(self, state: RhombohedralState) -> dict[str, float]:
         short, long = state.bond_lengths
@@ -224,17 +267,17 @@ class LatticeSeries:
     def _interpolation_error(self, strain: float) -> dict[str, float]:
         """Return the errors at an exact strain, by quantity."""
         low, high = self.range
-        if low <= strain <= high:
-            other = self._distorted(strain, self._linear(strain, 1), self._linear(strain, 2))
-            share = 0.5
-        else:
-            edge = low if strain < low else high
-            other, share = self._distorted(strain, self._cubic(edge, 1), self._cubic(edge, 2)), 1.0
-        here, there = self._values(self._state(strain)), self._values(other)
-        away = {name: share * abs(here[name] - there[name]) for name in _COMPARED}
-        bond_tolerance = OFFSET_TOLERANCE / np.sqrt(3)
+        other, share = (self._linear(self._table, strain, 1), self._linear(self._table, strain, 2)), 0.5
+        if not low <= strain <= high:
+            other, share = self._cubic(self._table, low if strain < low else high), 1.0
+        here, there = self._values(self._state(strain)), self._values(self._distorted(strain, *other))
+        others = [self._values(self._state(strain, table)) for table in self._others]
+        bond_tolerance = OFFSET_TOLERANCE / sqrt(3)
         tolerances = (ALPHA_TOLERANCE, OFFSET_TOLERANCE, bond_tolerance, bond_tolerance)
-        return {name: hypot(away[name], found) for name, found in zip(_COMPARED, tolerances, strict=True)}
+        return {
+            name: hypot(share * (here[name] - there[name]), _spread(name, here, others), tolerance)
+            for name, tolerance in zip(_COMPARED, tolerances, strict=True)
+        }
 
     def _around(self, strain: float) -> Sequence[StrainPoint]:
         """Return the two points next to a strain, or the one that is there."""
@@ -272,9 +315,18 @@ def _node(point: StrainPoint) -> _Node:
         raise ValueError(f"{point.label} has no relaxed lattice")
     if relaxed.pb_offset < OFF_CENTRED:
         return _Node(point.linear_strain, relaxed.pb_offset**2, 60.0 - relaxed.alpha_rh, 0.0)
-    lower = 0.0 if centred is None else relaxed.pressure - centred.pressure
+    lower = relaxed.pressure - (point.eos_pressure if centred is None else centred.pressure)
     return _Node(point.linear_strain, relaxed.pb_offset**2, 60.0 - relaxed.alpha_rh, lower)
 
 
 def _offset(point: StrainPoint) -> float:
     return 0.0 if point.relaxed is None else point.relaxed.pb_offset
+
+
+def _spread(name: str, values: Mapping[str, float], ends: Sequence[Mapping[str, float]]) -> float:
+    """Return the standard error of a value whose argument has one, from the values at both `_ENDS` of that.
+
+    The three-point Gauss-Hermite rule: exact where the value is linear in its argument, and not blind where an onset is
+    within reach of it, or a bond grows up to the onset and shrinks beyond.
+    """
+    return hypot(*(end[name] - values[name] for end in ends)) / sqrt(6)

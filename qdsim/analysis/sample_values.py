@@ -113,7 +113,7 @@ def laplace_pressure(surface_tension: Known, diameter: Known) -> Known:
         D, Å.
     """
     found = _propagate(lambda gamma, d: 4 * gamma / d / GPa, surface_tension, diameter)
-    words = f"4γ/D with γ = {100 * surface_tension.value:.3g} eV/nm² and D = {diameter.value:g} Å"
+    words = f"4γ/D with γ = {100 * surface_tension.value:.3g} eV/nm² and D = {diameter.value:.4g} Å"
     return found._replace(source=_said(words, surface_tension.source))
 
 

@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, PositiveFloat, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from qdsim.analysis.model import ResultModel
 from qdsim.documents import load_document, nearest
@@ -51,17 +59,25 @@ QUANTITIES: dict[str, Quantity] = {
     "chi2_reduced": Quantity("reduced χ²", "", 0.0, 1e12),
 }
 """Everything that a sample may state."""
+SURFACE_TENSION = Quantity("surface tension", "eV/Å^2", -0.5, 0.5)
+"""What turns diameters into pressures."""
 
 SAME_LENGTH = 0.02
 """Å; bonds that differ more than this, and by more than three standard errors, contradict each other."""
 SAME_VOLUME = 0.005
 """Fraction; volumes that differ more than this, and by more than three standard errors, contradict each other."""
+LARGEST_SPLIT = 1.0
+"""Å; bonds that differ more belong to no rock-salt crystal."""
 CERTAIN = 3.0
 """Standard errors beyond which a difference is no accident."""
 
 
 def _bare_number(value: Any) -> Any:
-    return {"value": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"value": value}
+    if not isinstance(value, Mapping | Measured):
+        raise ValueError(f"{value!r} is no value; give a number, or {{value: ..., error: ...}}")
+    return value
 
 
 class Measured(ResultModel):
@@ -79,21 +95,21 @@ class Measured(ResultModel):
 
     value: float
     error: PositiveFloat | None = None
-    limit: Annotated[str, Field(pattern="^(lower|upper)$")] | None = None
+    limit: Literal["lower", "upper"] | None = None
     source: str = ""
 
 
 Value = Annotated[Measured, BeforeValidator(_bare_number)]
 
 
-def _known_quantities(tolerances: Mapping[str, float]) -> Mapping[str, float]:
-    for name in tolerances:
-        if name not in {*QUANTITIES, "surface_tension"}:
-            raise ValueError(f"'{name}' is no quantity of a sample; {nearest(name, [*QUANTITIES, 'surface_tension'])}")
-    return dict(tolerances)
+def _known_quantity(name: str) -> str:
+    known = [*QUANTITIES, "surface_tension"]
+    if name not in known:
+        raise ValueError(f"'{name}' is no quantity of a sample; {nearest(name, known)}")
+    return name
 
 
-Tolerances = Annotated[dict[str, PositiveFloat], BeforeValidator(_known_quantities)]
+Tolerances = dict[Annotated[str, AfterValidator(_known_quantity)], PositiveFloat]
 
 
 class Sample(ResultModel):
@@ -155,12 +171,10 @@ class Sample(ResultModel):
         if not stated:
             raise ValueError(f"sample '{self.name}' states nothing; give at least one of {', '.join(QUANTITIES)}")
         for name, found in stated.items():
-            quantity = QUANTITIES[name]
-            if not quantity.low <= found.value <= quantity.high:
-                raise ValueError(
-                    f"sample '{self.name}': {name} is {found.value:g} {quantity.unit}".rstrip()
-                    + f", outside {quantity.low:g} to {quantity.high:g}; correct it or its unit"
-                )
+            try:
+                _check_range(name, found, QUANTITIES[name])
+            except ValueError as error:
+                raise ValueError(f"sample '{self.name}': {error}") from error
         self._check_volume(stated)
         self._check_bonds(stated)
         return self
@@ -169,6 +183,8 @@ class Sample(ResultModel):
         if not {"volume", "lattice_constant"} <= set(stated):
             return
         volume, edge = stated["volume"], stated["lattice_constant"]
+        if volume.limit or edge.limit:
+            return
         expected = edge.value**3 / 4
         error = (volume.error or 0.0) + 3 * expected / edge.value * (edge.error or 0.0)
         if abs(volume.value - expected) > max(SAME_VOLUME * expected, CERTAIN * error):
@@ -184,14 +200,19 @@ class Sample(ResultModel):
                 f"sample '{self.name}': the short bonds are {bonds['bond_short'].value:g} Å, longer than the long ones "
                 f"of {bonds['bond_long'].value:g} Å; exchange them"
             )
-        volume = stated_volume(stated)
-        if volume is None or volume.limit or "pb_offset" not in stated:
+        if len(bonds) == 2 and bonds["bond_long"].value - bonds["bond_short"].value > LARGEST_SPLIT:  # noqa: PLR2004
+            raise ValueError(
+                f"sample '{self.name}': bonds of {bonds['bond_short'].value:g} and {bonds['bond_long'].value:g} Å are "
+                f"those of no rock-salt crystal; correct one of them"
+            )
+        volume, offset = stated_volume(stated), stated.get("pb_offset")
+        alpha = stated.get("alpha_rh", Measured(value=60.0))
+        if volume is None or offset is None or volume.limit or offset.limit or alpha.limit:
             return
-        alpha = stated["alpha_rh"].value if "alpha_rh" in stated else 60.0
-        expected = RhombohedralState(volume.value, alpha, stated["pb_offset"].value).bond_lengths
-        slack = (stated["pb_offset"].error or 0.0) + (volume.error or 0.0) / volume.value
+        expected = RhombohedralState(volume.value, alpha.value, offset.value).bond_lengths
+        slack = (offset.error or 0.0) + (volume.error or 0.0) / volume.value
         for name, length in zip(("bond_short", "bond_long"), expected, strict=True):
-            if name not in bonds:
+            if name not in bonds or bonds[name].limit:
                 continue
             error = (bonds[name].error or 0.0) + slack
             if abs(bonds[name].value - length) > max(SAME_LENGTH, CERTAIN * error):
@@ -232,16 +253,32 @@ class ScatteringFits(ResultModel):
     tolerances: Tolerances = Field(default_factory=dict)
     samples: list[Sample] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        names = [sample.name for sample in self.samples]
+    @field_validator("bulk_lattice_constant")
+    @classmethod
+    def _possible_bulk(cls, bulk: Measured | None) -> Measured | None:
+        if bulk is not None:
+            _check_range("bulk_lattice_constant", bulk, QUANTITIES["lattice_constant"])
+        return bulk
+
+    @field_validator("surface_tension")
+    @classmethod
+    def _possible_tension(cls, tension: Measured | None) -> Measured | None:
+        if tension is not None:
+            _check_range("surface_tension", tension, SURFACE_TENSION)
+        return tension
+
+    @field_validator("samples")
+    @classmethod
+    def _distinct(cls, samples: list[Sample], info: ValidationInfo) -> list[Sample]:
+        names = [sample.name for sample in samples]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"two samples are called '{twice}'; give each a name of its own")
-        if self.bulk_lattice_constant is not None:
-            for sample in self.samples:
-                _check_expansion(sample, self.bulk_lattice_constant)
-        return self
+        bulk = info.data.get("bulk_lattice_constant")
+        if bulk is not None:
+            for sample in samples:
+                _check_expansion(sample, bulk)
+        return samples
 
 
 def stated_volume(stated: Mapping[str, Measured]) -> Measured | None:
@@ -265,6 +302,14 @@ def load_fits(path: str | Path) -> ScatteringFits:
         If the file cannot be read, is not YAML, or does not follow the schema: file, line and field are named.
     """
     return load_document(Path(path), ScatteringFits, "a file of scattering fits")
+
+
+def _check_range(name: str, found: Measured, quantity: Quantity) -> None:
+    if not quantity.low <= found.value <= quantity.high:
+        raise ValueError(
+            f"{name} is {found.value:g} {quantity.unit}".rstrip()
+            + f", outside {quantity.low:g} to {quantity.high:g}; correct it or its unit"
+        )
 
 
 def _check_expansion(sample: Sample, bulk: Measured) -> None:

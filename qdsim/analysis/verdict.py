@@ -12,7 +12,9 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 AGREES_BELOW = 2.0
 """Combined standard errors up to which values agree."""
 DISAGREES_ABOVE = 3.0
-"""Combined standard errors from which on values disagree; between the two there is tension."""
+"""Combined standard errors beyond which values disagree; between the two there is tension."""
+LIMITS: dict[str | None, str] = {"lower": "a lower limit", "upper": "an upper limit"}
+"""How they are called, with their articles."""
 
 
 class Judgement(NamedTuple):
@@ -45,28 +47,28 @@ def judge(computed: Known, measured: Known, matters: float, unit: str = "") -> J
         The values with their standard errors; the measured one may be a limit.
     matters
         The smallest difference that would matter. Values that are nearer than two standard errors agree only if three
-        standard errors are no more than this; else a difference that matters could not have been seen.
+        standard errors are no more than this, or than what separates a value from the limit it keeps to; else a
+        difference that matters could not have been seen.
     unit
         For the reason.
     """
-    difference = measured.value - computed.value
-    kept = (measured.limit == "lower" and difference <= 0) or (measured.limit == "upper" and difference >= 0)
-    difference = 0.0 if kept else difference
+    apart = measured.value - computed.value
+    kept = (measured.limit == "lower" and apart <= 0) or (measured.limit == "upper" and apart >= 0)
+    difference = 0.0 if kept else apart
     if measured.error is None or computed.error is None:
-        error, ratio = None, None
-    else:
-        error = hypot(measured.error, computed.error)
-        ratio = difference / error
-    verdict, reason = _weigh(ratio, error, matters, unit)
+        unknown = "the fit states no uncertainty, and no tolerance is given"
+        reason = unknown if measured.error is None else "the error of the computed value is not known"
+        return Judgement(difference, None, None, "cannot say", reason)
+    error = hypot(measured.error, computed.error)
+    ratio = difference / error
+    verdict, reason = _weigh(ratio, error, max(matters, abs(apart)) if kept else matters, unit)
     if kept:
-        verdict, reason = "agrees", f"the measured value is a {measured.limit} limit"
+        reason = f"the measured value is {LIMITS[measured.limit]}" + reason.removeprefix(_apart(ratio))
     return Judgement(difference, error, ratio, verdict, reason)
 
 
-def _weigh(ratio: float | None, error: float | None, matters: float, unit: str) -> tuple[Verdict, str]:
-    if ratio is None or error is None:
-        return "cannot say", "the fit states no uncertainty, and no tolerance is given"
-    apart = f"{abs(ratio):.1f} standard errors apart"
+def _weigh(ratio: float, error: float, matters: float, unit: str) -> tuple[Verdict, str]:
+    apart = _apart(ratio)
     if abs(ratio) > DISAGREES_ABOVE:
         return "disagrees", apart
     if abs(ratio) > AGREES_BELOW:
@@ -75,6 +77,10 @@ def _weigh(ratio: float | None, error: float | None, matters: float, unit: str) 
         blind = f"{DISAGREES_ABOVE * error:.2g} {unit}".strip()
         return "cannot say", f"{apart}, but differences below {blind} could not be seen"
     return "agrees", apart
+
+
+def _apart(ratio: float) -> str:
+    return f"{abs(ratio):.1f} standard errors apart"
 
 
 def judge_patterns(computed: float, undistorted: float, probes: Mapping[str, float]) -> tuple[Verdict, str]:

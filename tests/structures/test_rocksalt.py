@@ -2,11 +2,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase.neighborlist import neighbor_list
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdsim.errors import QdsimError
-from qdsim.structures import POLAR_AXIS, RhombohedralState, supercell_matrix
+from qdsim.structures import POLAR_AXIS, RhombohedralState, measure_distortion, supercell_matrix
 from qdsim.structures.rocksalt import Supercell
 
 states = st.builds(
@@ -58,6 +59,21 @@ def test_the_cation_moves_along_111(state: RhombohedralState) -> None:
     moved = atoms.get_distances(0, 1, mic=True, vector=True)[0] - centred.get_distances(0, 1, mic=True, vector=True)[0]
     moved = np.linalg.solve(state.cell.T, moved)
     np.testing.assert_allclose((moved - np.round(moved)) @ state.cell, -state.offset * POLAR_AXIS, atol=1e-12)
+
+
+@settings(deadline=None)
+@given(states, st.sampled_from(["primitive", "conventional"]))
+def test_bond_lengths_are_distances_to_the_six_neighbours(state: RhombohedralState, supercell: Supercell) -> None:
+    short, long = state.bond_lengths
+    assert short <= long
+    atoms = state.to_atoms("Pb", "S", supercell)
+    lead, sulphur, distances = neighbor_list("ijd", atoms, {("Pb", "S"): 4.2})
+    for atom in np.flatnonzero(atoms.symbols == "Pb"):
+        assert set(atoms.symbols[sulphur[lead == atom]]) == {"S"}
+        neighbours = np.sort(distances[lead == atom])[:6]
+        np.testing.assert_allclose(neighbours, [short] * 3 + [long] * 3, atol=1e-10)
+    distortion = measure_distortion(atoms)
+    assert (distortion.bond_short, distortion.bond_long) == pytest.approx((short, long), abs=1e-10)
 
 
 @pytest.mark.parametrize(
