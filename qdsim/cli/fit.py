@@ -50,9 +50,13 @@ def command(file: Path, output: Path | None, force: bool, as_json: bool, **optio
     if output is not None:
         check_place(output, force)
     console = Console(stderr=True)
-    given = read_input(console, load_fit_file(file), options)
+    fit = load_fit_file(file)
+    given = read_input(console, fit, options)
     with progress_bar(console, f"fitting {given.data.source}") as progress:
         result = Fit(*given).run(progress)
+    if fit.origin is not None:
+        out = console if as_json else Console()
+        out.print(f"model from {fit.origin.summary}", highlight=False, markup=False, soft_wrap=True)
     if as_json:
         click.echo(result.model_dump_json(indent=2))
     else:
@@ -60,6 +64,7 @@ def command(file: Path, output: Path | None, force: bool, as_json: bool, **optio
     if output is not None:
         from qdsim.report.scattering_page import render_fit
 
-        click.echo(write_file(output, lambda: render_fit(file.stem, given.data.source, result), force), err=as_json)
+        page = write_file(output, lambda: render_fit(file.stem, given.data.source, result, fit.origin), force)
+        click.echo(page, err=as_json)
     if not result.converged:
         raise SystemExit(1)

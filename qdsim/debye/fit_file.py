@@ -12,6 +12,7 @@ from qdsim.debye.data import ScatteringData
 from qdsim.debye.data_files import read_data
 from qdsim.debye.fitting import Bounds, FitSettings
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
+from qdsim.debye.origin import Origin
 from qdsim.documents import load_document, nearest
 from qdsim.errors import QdsimError
 
@@ -147,11 +148,14 @@ class FitFile(FitSettings):
         Where the search begins.
     data
         What it is fitted to.
+    origin
+        Where the model comes from, if it was made from a computed structure, as `qdsim export` does.
     """
 
     vary: Varied = Field(default_factory=dict)
     model: NanocrystalModel
     data: DataSection = DataSection()
+    origin: Origin | None = None
 
     def settings(self, wavelength: float | None = None) -> FitSettings:
         """Return the settings of the fit.

@@ -1,5 +1,6 @@
 """Files of atoms, with their occupancies and displacement parameters."""
 
+import json
 import re
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,10 +11,12 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 from ase import Atoms
+from pydantic import ValidationError
 from scipy.spatial import cKDTree
 
 from qdsim.debye.atoms import ROUNDED_OCCUPANCY, as_cluster, element
 from qdsim.debye.columns import cannot_open
+from qdsim.debye.origin import Origin
 from qdsim.errors import QdsimError
 
 FloatArray = npt.NDArray[np.float64]
@@ -50,6 +53,7 @@ def read_structure(path: str | Path) -> Atoms:
                     atom for each element of a mixed site, and B from ``B_iso_or_equiv``, ``U_iso_or_equiv`` or the
                     anisotropic U.
     ``.stru``       Structures of PDFgui and diffpy (``format pdffit``); B from the equivalent isotropic U.
+    ``.json``       Exports of qdsim and fit files made of them: the structure in ``origin``. Other JSON is left to ASE.
     Others          Whatever ASE reads, such as POSCAR, by name and contents; the last one of several structures.
     ==============  ================================================================================================
 
@@ -78,7 +82,12 @@ def read_structure(path: str | Path) -> Atoms:
     if not content.strip():
         raise QdsimError(f"{file} is empty: give a file with atoms.")
     lines = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    readers: dict[str, Callable[[Path, Sequence[str]], Atoms]] = {".xyz": _xyz, ".cif": _cif, ".stru": _pdffit}
+    readers: dict[str, Callable[[Path, Sequence[str]], Atoms]] = {
+        ".xyz": _xyz,
+        ".cif": _cif,
+        ".stru": _pdffit,
+        ".json": _json,
+    }
     read = readers.get(file.suffix.lower(), _by_ase)
     if read is not _by_ase and b"\0" in content:
         raise QdsimError(f"{file} is not a text file: give one with atoms.")
@@ -101,6 +110,22 @@ def _by_ase(path: Path, _: Sequence[str]) -> Atoms:
     from ase.io import read
 
     return cast(Atoms, read(path))
+
+
+def _json(path: Path, lines: Sequence[str]) -> Atoms:
+    """Read the structure in the origin of a document."""
+    try:
+        document = json.loads("\n".join(lines))
+    except ValueError:
+        document = None
+    if not (isinstance(document, dict) and isinstance(document.get("origin"), dict)):
+        return _by_ase(path, lines)
+    try:
+        return Origin.model_validate(document["origin"]).structure.to_atoms()
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("origin", *first["loc"])))
+        raise QdsimError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}; correct it.") from error
 
 
 def _xyz(path: Path, lines: Sequence[str]) -> Atoms:

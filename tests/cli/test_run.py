@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from qdsim.debye import read_structure
+from qdsim.structures import RhombohedralState
+
 if TYPE_CHECKING:
     from tests.cli.conftest import Machine
 
@@ -116,6 +119,22 @@ def test_report_is_kept_unless_forced(machine: "Machine", tmp_path: Path) -> Non
     assert kept.returncode == 2
     assert "--force" in kept.stderr
     assert machine.qdsim("report", "finished", "-o", str(report), "--force").returncode == 0
+
+
+@pytest.mark.usefixtures("finished")
+def test_relaxed_structures_are_exported(machine: "Machine", tmp_path: Path) -> None:
+    path = tmp_path / "relaxed.cif"
+    run = machine.qdsim("export", "finished", "--format", "cif", "-o", str(path))
+    assert run.returncode == 0, run.stdout + run.stderr
+    results = json.loads(machine.qdsim("results", "finished", "--json").stdout)
+    (point,) = results["strain"]["points"]
+    state = RhombohedralState.from_atoms(read_structure(path))
+    assert state.lattice_constant == pytest.approx(point["lattice_constant"], abs=1e-6)
+    assert state.alpha == pytest.approx(point["relaxed"]["alpha_rh"], abs=1e-6)
+    assert abs(state.offset) == pytest.approx(point["relaxed"]["pb_offset"], abs=1e-6)
+    text = path.read_text(encoding="ascii")
+    for word in (results["nodes"][f"points.{point['label']}.relaxed.structure"], results["uuid"], "PBE", "CP2K"):
+        assert word in text
 
 
 def test_numbers_are_those_of_cp2k_by_hand(machine: "Machine", finished: Path, tmp_path: Path) -> None:

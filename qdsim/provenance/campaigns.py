@@ -1,4 +1,4 @@
-"""Read campaigns back from the provenance graph. Needs a loaded AiiDA profile; imports no workflow."""
+"""Campaigns: their tasks, results and structures."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from qdsim.analysis.consistency_results import Consistency
 from qdsim.analysis.ferroelectric import StrainResults
 from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
-    from aiida.orm import ProcessNode, StructureData, WorkChainNode
+    from aiida.orm import Node, ProcessNode, StructureData, WorkChainNode
 
 CAMPAIGN_PROCESS = "aiida.workflows:qdsim.campaign"
+STRAIN_PROCESS = "aiida.workflows:qdsim.strain"
+SCATTERING_PROCESS = "aiida.workflows:qdsim.scattering"
 CP2K_PROCESS = "aiida.calculations:cp2k"
 TASK_PROCESSES = {f"aiida.workflows:qdsim.{name}" for name in ("cp2k", "relax", "relax.fixed_cell")}
 CACHED_FROM = "extras._aiida_cached_from"
@@ -79,6 +82,25 @@ def find_campaign(identifier: str | None = None) -> WorkChainNode:
         f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(names)}." if names else "; none has run."
     )
     raise QdsimError(f"There is no campaign '{identifier}'{hint}")
+
+
+def find_node(identifier: str | None = None) -> Node:
+    """Return the newest campaign (of a name), or any node of a PK or UUID.
+
+    Raises
+    ------
+    QdsimError
+        If there is neither; the nearest name of a campaign is offered.
+    """
+    from aiida import orm
+    from aiida.common import MultipleObjectsError, NotExistent
+
+    if identifier is not None and not _campaigns({"label": identifier}):
+        try:
+            return orm.load_node(identifier)
+        except (NotExistent, MultipleObjectsError, ValueError):
+            pass
+    return find_campaign(identifier)
 
 
 def campaigns(fingerprint: str | None = None) -> list[WorkChainNode]:
@@ -276,6 +298,10 @@ def failures(campaign: WorkChainNode) -> list[str]:
     """Return one sentence for every calculation that failed outside the strain points, and for the campaign itself."""
     sentences = [f"{task.label}: {task.message}" for task in tasks(campaign) if task.state == "failed"]
     outside = [sentence for sentence in sentences if "__" not in sentence.split(":")[0]]
+    check = section(campaign, "scattering")
+    if check is not None and check.is_terminated and not check.is_finished_ok:
+        sentences.append(f"scattering: {check.exit_message or 'the check was killed or raised an exception.'}")
+        outside.append(sentences[-1])
     if not sentences and campaign.is_terminated and not campaign.is_finished_ok:
         outside.append(campaign.exit_message or "The campaign was killed or raised an exception.")
     return outside
@@ -319,9 +345,21 @@ def nodes_behind(campaign: WorkChainNode) -> dict[str, str]:
 def strain_structures(campaign: WorkChainNode) -> dict[str, dict[str, StructureData]]:
     """Return the structures of the centred and the relaxed phase as nodes, by the label of the strain."""
     process = section(campaign, "strain")
-    if process is None or "structures" not in process.outputs:
+    return {} if process is None else series_structures(process)
+
+
+def series_structures(series: WorkChainNode) -> dict[str, dict[str, StructureData]]:
+    """Return the structures of a strain series as nodes, by the label of the strain and the phase."""
+    if "structures" not in series.outputs:
         return {}
-    return {point: dict(phases) for point, phases in process.outputs.structures.items()}
+    return {point: dict(phases) for point, phases in series.outputs.structures.items()}
+
+
+def consistency(check: WorkChainNode) -> Consistency | None:
+    """Return the verdicts of a check by scattering, or None where there are none."""
+    if "consistency" not in check.outputs:
+        return None
+    return Consistency(**check.outputs.consistency.get_dict())
 
 
 def state_of(process: ProcessNode) -> TaskState:

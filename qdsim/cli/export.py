@@ -1,0 +1,144 @@
+"""`qdsim export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qdsim.cli import Session
+from qdsim.cli.options import energy_options, photon_energy
+from qdsim.cli.progress import notice, spoken_warnings
+from qdsim.errors import QdsimError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qdsim.debye.origin import Origin
+
+EXAMPLES = """
+\b
+Examples:
+  qdsim export quickstart --format cif              every relaxed structure, in a folder
+  qdsim export quickstart --format json --strain linear_p0p0200 -o pbs.json
+  qdsim fit pbs.json pbs50.xye                      begins with what was computed
+  qdsim export 1234 --format debussy --diameter 77 --wavelength 0.563
+"""
+
+FORMATS = {"xyz": ".xyz", "cif": ".cif", "debussy": "", "diffpy": ".stru", "json": ".json"}
+"""What can be written, and how the names of the files end; Debussy takes a folder."""
+CUT = {"debussy", "json"}
+"""Formats that are of particles."""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("node", required=False, metavar="[NODE|CAMPAIGN]")
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), required=True, help="What to write.")
+@click.option("--phase", type=click.Choice(["relaxed", "centred"]), help="Structures to take. [default: relaxed]")
+@click.option("--strain", "strains", multiple=True, metavar="LABEL", help="Only this strain; can be repeated.")
+@click.option("--diameter", type=float, metavar="Å", help="Of the particles, for debussy and json. [default: 50]")
+@click.option("--shape", metavar="NAME", help="Of the particles, for debussy and json. [default: sphere]")
+@energy_options
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File or folder. [default: after the structure]")
+@click.option("--force", is_flag=True, help="Replace existing files.")
+@click.pass_obj
+def command(
+    session: Session,
+    node: str | None,
+    form: str,
+    phase: Any,
+    strains: tuple[str, ...],
+    diameter: float | None,
+    shape: str | None,
+    energy: float | None,
+    wavelength: float | None,
+    output: Path | None,
+    force: bool,
+) -> None:
+    """Write computed structures as starting models of scattering fits.
+
+    CAMPAIGN is a name, PK or UUID; without one it is the newest campaign. NODE is the PK or UUID of a structure, or of
+    a strain series or relaxation. Each file tells where its structure comes from and how it was computed. diffpy is the
+    .stru of PDFgui and diffpy.structure, which read cif as well; json is a fit file for qdsim fit. The input for
+    Debussy is for 22 keV, unless --energy or --wavelength says otherwise.
+    """
+    from rich.console import Console
+
+    from qdsim.exports import safe_name
+    from qdsim.machine.profile import open_profile
+    from qdsim.provenance.origins import find_origins
+
+    given = _options(form, shape, diameter, photon_energy(energy, wavelength))
+    open_profile(session.profile)
+    console = Console(stderr=True)
+    with spoken_warnings(console):
+        origins = find_origins(node, phase, strains)
+    first = origins[0]
+    if len(origins) == 1:
+        names = [safe_name(first.label)]
+        place = output or Path(names[0] + (FORMATS[form] or "-debussy"))
+    else:
+        names = _names(origins)
+        place = output or Path(f"{safe_name(first.campaign or node or '')}-{form}")
+    for path in _write(form, dict(zip(names, origins, strict=True)), place, given, force):
+        click.echo(path.resolve())
+    if form == "json":
+        for origin in origins:
+            if origin.rocksalt is None:
+                notice(console, f"{origin.label} is no rock-salt crystal: its file holds the structure, and no model.")
+
+
+def _options(form: str, shape: str | None, diameter: float | None, energy: float | None) -> dict[str, Any]:
+    """Return the options that a format takes; refuse those that it does not."""
+    if form not in CUT and (shape is not None or diameter is not None):
+        raise QdsimError(f"{form} is of the structure as it is: leave out --shape and --diameter.")
+    if form != "debussy" and energy is not None:
+        raise QdsimError(f"{form} does not depend on the wavelength: leave out --energy and --wavelength.")
+    given: dict[str, Any] = {"shape": shape, "diameter": diameter} if form in CUT else {}
+    if energy is not None:
+        from qdsim.debye.abscissa import HC
+
+        given["wavelength"] = HC / energy
+    return given
+
+
+def _names(origins: Sequence[Origin]) -> list[str]:
+    """Return a name for each structure, all different."""
+    from qdsim.exports import safe_name
+
+    names: list[str] = []
+    for origin in origins:
+        name = safe_name(origin.label)
+        names.append(name if name not in names else f"{name}_{origin.uuid}")
+    return names
+
+
+def _write(form: str, origins: dict[str, Origin], place: Path, given: dict[str, Any], force: bool) -> list[Path]:
+    """Write structures: one to a file, or to a folder for Debussy, and several to a folder."""
+    from qdsim import exports
+    from qdsim.report.document import check_place, write_file
+
+    if form == "debussy" or len(origins) > 1:
+        exports.check_folder(place, force)
+    else:
+        check_place(place, force)
+    if form == "debussy":
+        inputs = {name: exports.format_debussy(origin, **given) for name, origin in origins.items()}
+        files = {
+            (f"{name}/{file}" if len(origins) > 1 else file): text
+            for name, texts in inputs.items()
+            for file, text in texts.items()
+        }
+        return exports.write_folder(place, files, force)
+    formats = {
+        "xyz": exports.format_xyz,
+        "cif": exports.format_cif,
+        "diffpy": exports.format_stru,
+        "json": exports.format_json,
+    }
+    files = {name + FORMATS[form]: formats[form](origin, **given) for name, origin in origins.items()}
+    if len(files) > 1:
+        return exports.write_folder(place, files, force)
+    (text,) = files.values()
+    return [write_file(place, lambda: text, force)]
