@@ -1,24 +1,22 @@
 """Least-squares fits of nanocrystal models to measured patterns.
 
-Scale, Chebyshev background and the share of a blank enter linearly. They are solved exactly for any values of the other
-parameters (variable projection, Golub & Pereyra, SIAM J. Numer. Anal. 10, 413 (1973), with Kaufman's Jacobian), so the
-search is over the model's parameters alone.
+The search is over the model's parameters alone: scale, background and blank follow, see `qdsim.debye.linear_part`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from math import log, sqrt
-from typing import Annotated, Literal, NamedTuple
+from math import copysign, log
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
-from scipy.optimize import least_squares
+from pydantic import Field
 from scipy.stats import qmc
 
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.fit_result import FitResult, FittedParameter
-from qdsim.debye.form_factors import Radiation
+from qdsim.debye.least_squares import AT_BOUND, certainty_messages, known, linearised, search, search_messages, stopped
+from qdsim.debye.linear_part import CurveSettings, LinearPart
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.particles import ParticleLibrary
 from qdsim.debye.patterns import ModelPattern, Scattering
@@ -26,60 +24,47 @@ from qdsim.errors import QdsimError
 from qdsim.structures import ligand_coverage
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 Progress = Callable[[int, int], None]
 Bounds = tuple[float, float]
 
 MOST_EVALUATIONS = 200
-MOST_POINTS = 100_000
-"""More would need gigabytes, and say nothing new about particles of nanometres."""
 SMALLEST_SPREAD = 0.1
 """Å; a narrower distribution of sizes cannot be told from one size, and is not searched for."""
-AT_BOUND = 1e-4
-"""A parameter nearer to a bound than this part of its range has stopped there."""
 SIZES = ("diameter", "diameter_sd", "shell_thickness")
 """Parameters that choose atoms layer by layer: the slope of chi^2 changes with them within a standard error."""
-UNDETERMINED = 1e-10
-"""A direction in which the scaled normal matrix is flatter than this is not determined by the data."""
 STRONG_CORRELATION = 0.95
 LENGTHS = ("diameter", "diameter_sd", "shell_thickness", "size_strain")
 """Parameters that stay in proportion to the lattice constant, since the atoms of each particle stay the same."""
 
-_DEPENDENT = 1e-12  # part of a linear curve that the others leave over; less is rounding
 _TINY = float(np.finfo(float).tiny)
 
 _THICKNESS_STEPS = (-1.0, -0.5, 0.5, 1.0)  # Å; layers are about half an Å apart
 _LOWER = 0.1  # part of what a standard error costs, by which chi^2 must be lower to be another minimum
 _ROUNDS = 3
+_CUBIC = 60.0  # degrees
+_OTHER_SIDE = 0.5  # degrees; a search on the other side of 60 begins at least so far from it
+_ONE_ANGLE = 0.05  # degrees; minima nearer than this are one
+_AMBIGUOUS = 4.0  # times what a standard error costs: minima that differ by less are told
 _OFFSET_START = 0.05  # Å; at 0 the pattern does not change with the offset to first order, and no search leaves it
 
 
-class FitSettings(BaseModel):
-    """How a model is fitted.
+class FitSettings(CurveSettings):
+    """How a model is fitted; background and scattering as in `CurveSettings`.
 
     Attributes
     ----------
     vary
         Parameters to vary with their bounds, or None for bounds around the start; see `PARAMETERS`.
-    background
-        Number of Chebyshev terms, 0 for none.
     starts
         Searches, the first from the model as it is and the others from Latin-hypercube points within the bounds.
     seed
         Of these points.
-    energy_kev, radiation, ions, self_term
-        As in `qdsim.debye.intensity`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    vary: dict[str, Bounds | None] = {}
-    background: Annotated[int, Field(ge=0, le=40)] = 4
+    vary: dict[str, Bounds | None] = Field(default_factory=dict)
     starts: Annotated[int, Field(ge=1, le=1000)] = 1
     seed: int = 0
-    energy_kev: Annotated[float, Field(gt=0)] | None = None
-    radiation: Radiation = "xray"
-    ions: dict[str, str] = {}
-    self_term: Literal["linear", "squared"] = "linear"
 
 
 class Minimum(NamedTuple):
@@ -124,45 +109,24 @@ class Fit:
     ):
         self.model, self.data, self.settings, self.blank = model, data, settings, blank
         self.names = tuple(settings.vary)
-        if len(data.q) > MOST_POINTS:
-            raise QdsimError(
-                f"{data.source or 'The data'}: {len(data.q)} points are more than a fit can use: average them to "
-                f"{MOST_POINTS} or fewer with --rebin, 'rebin' under 'data' of a fit file, or ScatteringData.rebinned."
-            )
-        self._weights = np.ones(len(data.q)) if data.sigma is None else 1 / data.sigma
+        self._linear = LinearPart(data, settings.background, blank, len(self.names))
         scattering = Scattering(
             settings.energy_kev, settings.radiation, tuple(settings.ions.items()), settings.self_term
         )
         self.pattern = ModelPattern(model, data.q, self.names, scattering, library)
         self.low, self.high = self._bounds()
-        self._linear = _linear_columns(data, settings.background, blank)
-        name = data.source or "The data"
-        needed = len(self.names) + 1 + self._linear.shape[1]
-        if len(data.q) <= needed:
-            raise QdsimError(
-                f"{name}: {len(data.q)} points cannot determine {needed} numbers: vary fewer parameters, use fewer "
-                "background terms, or widen the range of Q."
-            )
-        weighted = data.intensity * self._weights
-        self._size = float(np.linalg.norm(weighted))
-        if self._size == 0:
-            raise QdsimError(f"{name}: every intensity is zero, so there is nothing to fit: give another column.")
-        self._basis, left_over = np.linalg.qr(_unit_columns(self._linear * self._weights[:, None])[0])
-        if (np.abs(left_over.diagonal()) < _DEPENDENT).any():
-            raise QdsimError(
-                f"{name}: background and blank cannot be told apart at these points: use fewer background terms, or "
-                "leave the blank out."
-            )
-        self._observed = self._without_background(weighted)
 
     @cached_property
     def start(self) -> FloatArray:
         """Values of the varied parameters where the search begins."""
         values = np.array([getattr(self.model, name) for name in self.names], float)
-        for i, name in enumerate(self.names):
-            if name == "pb_offset" and values[i] == 0:
-                values[i] = min(_OFFSET_START, self.high[i] / 2)
+        if "pb_offset" in self.names and values[self.names.index("pb_offset")] == 0:
+            values[self.names.index("pb_offset")] = self._offset_start
         return values
+
+    @property
+    def _offset_start(self) -> float:
+        return float(min(_OFFSET_START, self.high[self.names.index("pb_offset")] / 2))
 
     def run(self, progress: Progress | None = None) -> FitResult:
         """Search for the best parameters.
@@ -177,7 +141,7 @@ class Fit:
         FitResult
             Also where the search failed to converge or stopped at a bound: then its messages say so.
         """
-        self.pattern.intensity(dict(zip(self.names, self.start, strict=True)), progress)
+        self.pattern.intensity(self._named(self.start), progress)
         best = self.minimise(self.start)
         for done, start in enumerate(self._other_starts(), 1):
             if progress is not None:
@@ -185,7 +149,27 @@ class Fit:
             found = self.minimise(start)
             if found.chi2 < best.chi2:
                 best = found
-        return self._result(self._settle(best))
+        best, rival = self._both_sides(best)
+        return self._result(self._settle(best), rival)
+
+    def _both_sides(self, best: Minimum) -> tuple[Minimum, Minimum | None]:
+        """Search again from the angle on the other side of 60 degrees; return the lower minimum, and the other one.
+
+        A stretch along [111] and a compression broaden the same peaks: chi^2 has a minimum on either side of the cubic
+        angle, and no search crosses it.
+        """
+        if "alpha_rh" not in self.names:
+            return best, None
+        start, i = best.values.copy(), self.names.index("alpha_rh")
+        away = best.values[i] - _CUBIC
+        start[i] = np.clip(_CUBIC - copysign(max(abs(away), _OTHER_SIDE), away), self.low[i], self.high[i])
+        if (start[i] - _CUBIC) * copysign(1.0, away) >= 0:
+            return best, None
+        if "pb_offset" in self.names:
+            j = self.names.index("pb_offset")
+            start[j] = max(start[j], self._offset_start)
+        found = self.minimise(start)
+        return (found, best) if found.chi2 < best.chi2 else (best, found)
 
     def _settle(self, best: Minimum) -> Minimum:
         """Search again from shells a little thinner and thicker, as long as one of them leads to a lower minimum.
@@ -218,32 +202,14 @@ class Fit:
             Names of those that keep their value.
         """
         free = np.array([name not in held for name in self.names], bool)
-        if not free.any():
-            return Minimum(start, float((self._residual(start) ** 2).sum()), converged=True)
-
-        def everything(x: FloatArray) -> FloatArray:
-            values = start.copy()
-            values[free] = x
-            return values
-
-        low, high = self.low[free], self.high[free]
-        inside = np.clip(start[free], low + 1e-6 * (high - low), high - 1e-6 * (high - low))
-        found = least_squares(
-            lambda x: self._residual(everything(x)) / self._size,
-            inside,
-            lambda x: self._jacobian(everything(x))[:, free] / self._size,
-            bounds=(low, high),
-            x_scale=high - low,
-            max_nfev=MOST_EVALUATIONS,
-            ftol=1e-10,
-            xtol=1e-10,
-            gtol=1e-14,
+        bounds = self.low, self.high
+        return Minimum(
+            *search(self._residual, self._jacobian, start, free, bounds, self._linear.size, MOST_EVALUATIONS)
         )
-        return Minimum(everything(found.x), float(2 * found.cost) * self._size**2, converged=found.status > 0)
 
     def chi2_reduced(self, chi2: float) -> float:
         """Divide a sum of squares by the number of points less that of fitted numbers."""
-        return float(chi2 / (len(self.data.q) - len(self.names) - 1 - self._linear.shape[1]))
+        return self._linear.chi2_reduced(chi2)
 
     def _other_starts(self) -> FloatArray:
         if self.settings.starts == 1 or not self.names:
@@ -255,9 +221,7 @@ class Fit:
         low, high = np.empty(len(self.names)), np.empty(len(self.names))
         for i, name in enumerate(self.names):
             value = getattr(self.model, name)
-            low[i], high[i] = self.settings.vary[name] or _usual_bounds(self.model, name)
-            if name == "diameter_sd":
-                low[i] = max(low[i], SMALLEST_SPREAD)
+            low[i], high[i] = bounds_of(self.model, name, self.settings.vary[name])
             unit, least, most = PARAMETERS[name]
             if not least <= low[i] < high[i] <= most:
                 raise QdsimError(
@@ -276,51 +240,38 @@ class Fit:
             )
         return low, high
 
-    def _without_background(self, weighted: FloatArray) -> FloatArray:
-        """Remove from weighted curves, shape (..., n), what background and blank can describe."""
-        return np.asarray(weighted - (weighted @ self._basis) @ self._basis.T)
-
-    def _model_part(self, intensity: FloatArray) -> tuple[FloatArray, float]:
-        """Return the weighted curve without background, and the scale that fits it best."""
-        curve = self._without_background(intensity * self._weights)
-        return curve, float(curve @ self._observed / (curve @ curve + _TINY))
-
     def _residual(self, x: FloatArray) -> FloatArray:
-        curve, scale = self._model_part(self.pattern.intensity(dict(zip(self.names, x, strict=True))))
-        return np.asarray(scale * curve - self._observed)
+        return self._linear.residual(self.pattern.intensity(self._named(x)))
 
     def _jacobian(self, x: FloatArray) -> FloatArray:
-        intensity, changes = self.pattern.with_changes(dict(zip(self.names, x, strict=True)))
-        curve, scale = self._model_part(intensity)
-        moved = scale * self._without_background(changes * self._weights)
-        return np.asarray((moved - np.outer(moved @ curve / (curve @ curve + _TINY), curve)).T)
+        return self._linear.jacobian(*self.pattern.with_changes(self._named(x)))
 
-    def _result(self, best: Minimum) -> FitResult:
-        intensity, changes = self.pattern.with_changes(dict(zip(self.names, best.values, strict=True)))
-        columns = np.column_stack([intensity, self._linear])
-        units, norms = _unit_columns(columns * self._weights[:, None])
-        linear = np.linalg.lstsq(units, self.data.intensity * self._weights)[0] / norms
-        span = self.high - self.low
-        at_bound = (best.values - self.low < AT_BOUND * span) | (self.high - best.values < AT_BOUND * span)
-        messages = self._search_messages(best, at_bound, linear[0])
+    def _named(self, x: FloatArray) -> dict[str, float]:
+        return dict(zip(self.names, x, strict=True))
 
-        chi2_reduced = self.chi2_reduced(best.chi2)
-        factor = 1.0 if self.data.sigma is not None else chi2_reduced
-        curves = np.column_stack([linear[0] * changes.T, columns])
-        errors, matrix, scale_error = self._uncertainties(
-            best.values, np.flatnonzero(~at_bound), curves, linear[0], factor
-        )
-        messages += self._certainty_messages(errors, at_bound, matrix)
+    def _result(self, best: Minimum, rival: Minimum | None) -> FitResult:
+        bounds = self.low, self.high
+        intensity, changes = self.pattern.with_changes(self._named(best.values))
+        solution = self._linear.solve(intensity)
+        at_bound = stopped(best.values, bounds)
+        curves = np.column_stack([solution[0] * changes.T, self._linear.with_model(intensity)])
+        errors, matrix, scale_error = self._uncertainties(best, at_bound, curves, solution[0])
+        messages = [
+            *search_messages(self.names, best.values, bounds, best.converged, MOST_EVALUATIONS),
+            *self._linear.messages(solution),
+            *self._ambiguity(best, rival),
+            *certainty_messages(self.names, errors, at_bound, matrix, STRONG_CORRELATION),
+        ]
 
-        ratio = dict(zip(self.names, best.values, strict=True)).get("lattice_constant", self.model.lattice_constant)
-        ratio /= self.model.lattice_constant
+        values = self._named(best.values)
+        ratio = values.get("lattice_constant", self.model.lattice_constant) / self.model.lattice_constant
         scaled = np.array([ratio if name in LENGTHS else 1.0 for name in self.names])
         model = self._fitted_model(best.values * scaled, ratio)
-        composition = self.pattern.composition(dict(zip(self.names, best.values, strict=True)))
+        composition = self.pattern.composition(values)
         parameters = {
             name: FittedParameter(
                 value=best.values[i] * scaled[i],
-                error=_known(errors[i] * scaled[i]),
+                error=known(errors[i] * scaled[i]),
                 unit=PARAMETERS[name][0],
                 start=getattr(self.model, name),
                 low=self.low[i],
@@ -329,23 +280,14 @@ class Fit:
             )
             for i, name in enumerate(self.names)
         }
-        n_points, n_parameters = len(self.data.q), len(self.names) + columns.shape[1]
+        n_points, n_parameters = len(self.data.q), self._linear.n_parameters
         likelihood = best.chi2 if self.data.sigma is not None else n_points * log(max(best.chi2, _TINY) / n_points)
-        n_terms = self.settings.background
         return FitResult(
+            **self._linear.fields(intensity, solution, best.chi2),
             model=model,
             parameters=parameters,
             correlation=matrix.tolist(),
-            scale=linear[0],
-            scale_error=_known(scale_error),
-            background=linear[1 : 1 + n_terms].tolist(),
-            blank_factor=None if self.blank is None else linear[-1],
-            n_points=n_points,
-            n_parameters=n_parameters,
-            chi2=best.chi2,
-            chi2_reduced=chi2_reduced,
-            gof=sqrt(chi2_reduced),
-            r_wp=sqrt(best.chi2 / float(((self.data.intensity * self._weights) ** 2).sum())),
+            scale_error=known(scale_error),
             aic=likelihood + 2 * n_parameters,
             bic=likelihood + n_parameters * log(n_points),
             converged=best.converged,
@@ -353,40 +295,45 @@ class Fit:
             core_diameter=model.diameter - 2 * model.shell_thickness,
             composition=composition,
             coverage=ligand_coverage(*composition, model.mean_area()),
-            q=self.data.q.tolist(),
-            observed=self.data.intensity.tolist(),
-            sigma=None if self.data.sigma is None else self.data.sigma.tolist(),
-            calculated=(columns @ linear).tolist(),
-            background_curve=(self._linear @ linear[1:]).tolist(),
         )
 
+    def _ambiguity(self, best: Minimum, rival: Minimum | None) -> list[str]:
+        """Say so where an angle on the other side of 60 degrees describes the data nearly as well."""
+        if rival is None:
+            return []
+        i = self.names.index("alpha_rh")
+        higher = rival.chi2 - best.chi2
+        if higher > _AMBIGUOUS * self._linear.widening(best.chi2) or abs(rival.values[i] - best.values[i]) < _ONE_ANGLE:
+            return []
+        return [
+            f"alpha_rh = {rival.values[i]:.2f}° describes the data nearly as well as {best.values[i]:.2f}° (chi^2 is "
+            f"higher by {higher:.2g}): they hardly tell on which side of 60° it lies."
+        ]
+
     def _uncertainties(
-        self, values: FloatArray, free: npt.NDArray[np.intp], curves: FloatArray, scale: float, factor: float
+        self, best: Minimum, at_bound: BoolArray, curves: FloatArray, scale: float
     ) -> tuple[FloatArray, FloatArray, float]:
         """Return standard errors (NaN where unknown), the correlation matrix, and the standard error of the scale.
 
         Parameters
         ----------
-        values
-            Of the varied parameters.
-        free
-            Indices of those that have not stopped at a bound.
+        best
+            The minimum.
+        at_bound
+            Which of the varied parameters have stopped at a bound.
         curves
             Change of the curve with each varied parameter, the scale and each background term, in columns.
         scale
             Factor of the model.
-        factor
-            By which variances are multiplied.
         """
-        n_varied = len(values)
-        kept = np.concatenate([free, np.arange(n_varied, curves.shape[1])])
-        design = curves[:, kept] * self._weights[:, None]
-        first, _ = _linearised(design, factor)
-        for column, i in enumerate(free.tolist()):
-            if self.names[i] in SIZES and np.isfinite(first[column]):
-                design[:, column] = scale * self._difference(values, i, first[column]) * self._weights
-        errors, matrix = np.full(curves.shape[1], np.nan), np.eye(curves.shape[1])
-        errors[kept], matrix[np.ix_(kept, kept)] = _linearised(design, factor)
+        n_varied, factor = len(best.values), self._linear.widening(best.chi2)
+        kept = np.concatenate([~at_bound, np.ones(curves.shape[1] - n_varied, bool)])
+        design = curves * self._linear.weights[:, None]
+        first, _ = linearised(design, kept, factor)
+        for i, name in enumerate(self.names):
+            if name in SIZES and np.isfinite(first[i]):
+                design[:, i] = scale * self._difference(best.values, i, first[i]) * self._linear.weights
+        errors, matrix = linearised(design, kept, factor)
         return errors[:n_varied], matrix[:n_varied, :n_varied], float(errors[n_varied])
 
     def _difference(self, values: FloatArray, i: int, error: float) -> FloatArray:
@@ -394,58 +341,28 @@ class Fit:
         step = np.zeros(len(values))
         least = AT_BOUND * (self.high[i] - self.low[i])
         step[i] = min(max(error, least), values[i] - self.low[i], self.high[i] - values[i])
-        ahead, behind = (
-            self.pattern.intensity(dict(zip(self.names, values + sign * step, strict=True))) for sign in (1, -1)
-        )
+        ahead, behind = (self.pattern.intensity(self._named(values + sign * step)) for sign in (1, -1))
         return np.asarray((ahead - behind) / (2 * step[i]))
 
     def _fitted_model(self, values: FloatArray, ratio: float) -> NanocrystalModel:
         kept = {name: ratio * getattr(self.model, name) for name in LENGTHS if name not in self.names}
         return self.model.with_values(kept | dict(zip(self.names, values.tolist(), strict=True)))
 
-    def _search_messages(self, best: Minimum, at_bound: npt.NDArray[np.bool_], scale: float) -> list[str]:
-        messages = []
-        if not best.converged:
-            messages.append(
-                f"The search did not converge within {MOST_EVALUATIONS} evaluations; the values are not a minimum. "
-                "Begin nearer, or vary fewer parameters."
-            )
-        if scale <= 0:
-            messages.append("The scale is not positive: the model has nothing in common with the data.")
-        for i in np.flatnonzero(at_bound).tolist():
-            low_is_near = best.values[i] - self.low[i] < self.high[i] - best.values[i]
-            bound = self.low[i] if low_is_near else self.high[i]
-            messages.append(f"{self.names[i]} stopped at its bound {bound:.4g}; its value is not a result of the data.")
-        if self.data.sigma is None:
-            messages.append("The data have no uncertainties: all points count alike, and errors are scaled to the fit.")
-        return messages
 
-    def _certainty_messages(
-        self, errors: FloatArray, at_bound: npt.NDArray[np.bool_], correlation: FloatArray
-    ) -> list[str]:
-        messages = [
-            f"The data do not determine {name}."
-            for name, error, stopped in zip(self.names, errors, at_bound, strict=True)
-            if not (np.isfinite(error) or stopped)
-        ]
-        for i, j in zip(*np.triu_indices(len(self.names), 1), strict=True):
-            if abs(correlation[i, j]) > STRONG_CORRELATION:
-                messages.append(
-                    f"{self.names[i]} and {self.names[j]} are correlated by {correlation[i, j]:+.2f}: the data tell "
-                    "them apart poorly."
-                )
-        return messages
+def bounds_of(model: NanocrystalModel, name: str, given: Bounds | None = None) -> Bounds:
+    """Return between which values a parameter is searched for.
 
-
-def _unit_columns(columns: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return columns scaled to a norm of 1, and their norms; those of zeros stay."""
-    norms = np.linalg.norm(columns, axis=0)
-    norms[norms == 0] = 1.0
-    return columns / norms, norms
-
-
-def _known(error: float) -> float | None:
-    return float(error) if np.isfinite(error) else None
+    Parameters
+    ----------
+    model
+        Around whose value the bounds lie where none are given.
+    name
+        Of the parameter.
+    given
+        The bounds wanted.
+    """
+    low, high = given or _usual_bounds(model, name)
+    return (max(low, SMALLEST_SPREAD) if name == "diameter_sd" else low), high
 
 
 def _usual_bounds(model: NanocrystalModel, name: str) -> Bounds:
@@ -460,32 +377,3 @@ def _usual_bounds(model: NanocrystalModel, name: str) -> Bounds:
     }
     wanted = around.get(name, (low, high))
     return max(low, wanted[0]), min(high, wanted[1])
-
-
-def _linear_columns(data: ScatteringData, terms: int, blank: ScatteringData | None) -> FloatArray:
-    """Return Chebyshev polynomials on the range of Q, and the blank, shape (n, terms + 0 or 1)."""
-    low, high = data.q[0], data.q[-1]
-    columns = np.polynomial.chebyshev.chebvander((2 * data.q - low - high) / (high - low), max(terms - 1, 0))[:, :terms]
-    if blank is None:
-        return np.asarray(columns)
-    if blank.q[0] > low or blank.q[-1] < high:
-        raise QdsimError(
-            f"{blank.source or 'The blank'} covers Q from {blank.q[0]:g} to {blank.q[-1]:g} Å^-1, the data {low:g} to "
-            f"{high:g}: restrict the range of Q, or give a blank that covers it."
-        )
-    return np.column_stack([columns, np.interp(data.q, blank.q, blank.intensity)])
-
-
-def _linearised(design: FloatArray, factor: float) -> tuple[FloatArray, FloatArray]:
-    """Return standard errors, NaN where undetermined, and the correlation matrix of a linearised fit."""
-    units, norms = _unit_columns(design)
-    flatness, directions = np.linalg.eigh(units.T @ units)
-    poor = flatness < UNDETERMINED
-    inverse = (directions[:, ~poor] / flatness[~poor]) @ directions[:, ~poor].T
-    undetermined = ~design.any(axis=0) | ((directions[:, poor] ** 2).sum(axis=1) > UNDETERMINED)
-    spread = np.sqrt(np.maximum(inverse.diagonal(), 0))
-    errors = np.where(undetermined, np.nan, sqrt(factor) * spread / norms)
-    usable = np.where(undetermined | (spread == 0), np.inf, spread)
-    correlation = inverse / np.outer(usable, usable)
-    np.fill_diagonal(correlation, 1.0)
-    return errors, correlation
