@@ -1,8 +1,8 @@
 """Schemas of the documents that work chains take and give: one model for the writer and the reader."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
 from qdsim.analysis.model import ResultModel
 from qdsim.analysis.relaxation import Decision, RelaxationStep
@@ -73,6 +73,28 @@ class StrainSettings(ResultModel):
                 for index, offset in enumerate(wells)
             ),
         ]
+
+
+class MeasuredPattern(ResultModel):
+    """A measured pattern of a sample, and how it is fitted."""
+
+    sample: str = Field(description="Name of the sample.")
+    file: str = Field(description="Name of the data file.")
+    fit: dict[str, Any] = Field(description="A `qdsim.debye.fit_file.FitFile` without the names of files.")
+
+
+class PatternSettings(ResultModel):
+    """Which scattering of relaxed structures is computed."""
+
+    cation: str
+    anion: str
+    diameter: PositiveFloat = Field(description="Of a particle that is cut from a crystal, Å.")
+    shape: str = "sphere"
+    b_iso: float = Field(1.0, ge=0, description="Isotropic displacement parameter B of all atoms, Å^2.")
+    energy_kev: PositiveFloat | None = Field(None, description="Of the photons, for f' and f''.")
+    q_min: float = Field(1.0, ge=0, description="Å^-1.")
+    q_max: PositiveFloat = Field(13.0, description="Å^-1.")
+    points: int = Field(1200, ge=2)
 
 
 class RelaxationPath(ResultModel):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from qdsim.campaign.schema import Campaign
+from qdsim.campaign.schema import Campaign, ScatteringSection
 from qdsim.documents import load_document
 
 
@@ -18,7 +18,7 @@ def load_campaign(path: str | Path) -> Campaign:
     Returns
     -------
     Campaign
-        The checked campaign, `structure` and `overrides.template` resolved to existing absolute paths.
+        The checked campaign, its paths absolute.
 
     Raises
     ------
@@ -36,4 +36,12 @@ def _resolve_paths(campaign: Campaign, folder: Path) -> Campaign:
     template = campaign.overrides.get("template")
     if isinstance(template, str) and (folder / template).is_file():
         changes["overrides"] = {**campaign.overrides, "template": str(folder / template)}
+    if campaign.scattering is not None:
+        changes["scattering"] = _resolve_scattering(campaign.scattering, folder)
     return campaign.model_copy(update=changes)
+
+
+def _resolve_scattering(section: ScatteringSection, folder: Path) -> ScatteringSection:
+    fits = None if section.fits is None else folder / section.fits
+    data = {sample: folder / path for sample, path in section.data.items()}
+    return section.model_copy(update={"fits": fits, "data": data})

@@ -13,6 +13,7 @@ from ase import Atoms
 
 from qdsim.analysis.equation_of_state import EquationOfState
 from qdsim.analysis.strain import strained_volume
+from qdsim.campaign.scattering import ScatteringPlan, mesh_reservations, plan_scattering
 from qdsim.campaign.schema import Campaign
 from qdsim.cp2k.compounds import Compound, compound_of, load_compound
 from qdsim.cp2k.inputs import Settings, build_parameters, load_protocol, render
@@ -45,6 +46,7 @@ class Plan:
     lattice: Lattice
     strain: StrainSettings
     tasks: tuple[Task, ...]
+    scattering: ScatteringPlan | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -57,6 +59,8 @@ class Plan:
             "strain": self.strain.model_dump(mode="json"),
             "relaxation": self.campaign.strain.relaxation.model_dump(mode="json"),
         }
+        if self.scattering is not None:
+            document["scattering"] = self.scattering.document()
         return sha256(dumps(document, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -90,7 +94,7 @@ def plan_campaign(campaign: Campaign) -> Plan:
     Raises
     ------
     QdsimError
-        If compound, structure, protocol, overrides or template cannot be used.
+        If compound, structure, protocol, overrides, template, scattering fits or data cannot be used.
     """
     compound, reference = _crystal(campaign)
     settings = load_protocol(campaign.protocol, campaign.overrides)
@@ -113,7 +117,11 @@ def plan_campaign(campaign: Campaign) -> Plan:
         start_offset=section.relaxation.start_offset,
     )
     tasks = tuple(_tasks(strain, lattice, assumed_equation_of_state(reference, compound.bulk_modulus)))
-    return Plan(campaign, settings, parameters, lattice, strain, tasks)
+    scattering = None
+    if campaign.scattering is not None:
+        reservations = mesh_reservations(compound.name, settings, lattice)
+        scattering = plan_scattering(campaign.scattering, compound, reservations)
+    return Plan(campaign, settings, parameters, lattice, strain, tasks, scattering)
 
 
 def write_inputs(plan: Plan, folder: Path) -> list[Path]:

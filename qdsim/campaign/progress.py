@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qdsim.analysis.strain import Quantity
-from qdsim.provenance import Task, TaskState, state_of, tasks
+from qdsim.provenance import Task, TaskState, section, state_of, tasks
 from qdsim.workflows.documents import ORDINARY_RELAXATION, StrainSettings, StrainTask, strain_title
 
 if TYPE_CHECKING:
@@ -64,8 +64,18 @@ def measure_progress(campaign: WorkChainNode) -> Progress:
     settings = StrainSettings(**campaign.inputs.strain.settings.get_dict())
     state = state_of(campaign)  # before the tasks: a campaign seen as finished has no task that is still running
     launched = {task.label: task for task in tasks(campaign)}
-    lines = tuple(_line(task, settings.quantity, launched.get(task.label)) for task in settings.tasks())
-    return Progress(state, lines)
+    lines = [_line(task, settings.quantity, launched.get(task.label)) for task in settings.tasks()]
+    if "scattering" in campaign.inputs:
+        lines.append(_scattering_line(campaign))
+    return Progress(state, tuple(lines))
+
+
+def _scattering_line(campaign: WorkChainNode) -> Line:
+    """Return the check by scattering, which takes no single points."""
+    check = section(campaign, "scattering")
+    if check is None:
+        return Line("scattering", "scattering", "waiting", 0, 0, 0, 0.0, "")
+    return Line("scattering", "scattering", state_of(check), 0, 0, 0, 0.0, check.exit_message or "")
 
 
 def _line(planned: StrainTask, quantity: Quantity, task: Task | None) -> Line:

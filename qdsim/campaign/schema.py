@@ -14,7 +14,9 @@ from pydantic import (
     model_validator,
 )
 
+from qdsim.analysis.consistency_results import Reference
 from qdsim.analysis.relaxation import RelaxationSettings
+from qdsim.analysis.scattering_fit import Tolerances
 from qdsim.analysis.strain import Quantity
 
 LARGEST_STRAIN = 0.30
@@ -112,6 +114,39 @@ class StrainSection(Section):
         return found
 
 
+class PatternsSection(Section):
+    """Which scattering of the relaxed lattices is computed: that of a particle cut from each."""
+
+    diameter: float = Field(32.0, ge=8, le=400, description="Å.")
+    shape: str = Field("sphere", description="Such as sphere, cube, octahedron, rhombic_dodecahedron.")
+    b_iso: float = Field(1.0, ge=0, description="Isotropic displacement parameter B of all atoms, Å^2.")
+    energy_kev: float | None = Field(None, gt=0, description="Of the photons, for f' and f''.")
+
+
+class ScatteringSection(Section):
+    """What the relaxed lattices are compared with."""
+
+    fits: Path | None = Field(None, description="File of scattering fits: values of samples with their uncertainties.")
+    data: dict[str, Path] = Field(
+        {}, description="By sample, a fit file that names a measured pattern, or the pattern."
+    )
+    reference: Reference = Field(
+        "relative", description="relative: each lattice against its own bulk; absolute: volumes as they are."
+    )
+    tolerances: Tolerances = Field({}, description="Standard errors, by quantity, of values that have none.")
+    patterns: PatternsSection = PatternsSection()
+    code: str | None = Field(
+        None,
+        description="AiiDA code of the qdsim command, for fits that take long; qdsim@localhost where there is one.",
+    )
+
+    @model_validator(mode="after")
+    def _something_to_compare(self) -> Self:
+        if self.fits is None and not self.data:
+            raise ValueError("there is nothing to compare with; give fits, data or both")
+        return self
+
+
 class ResourcesSection(Section):
     """What one calculation gets from its computer."""
 
@@ -135,6 +170,7 @@ class Campaign(Section):
     code: str = Field("cp2k@localhost", description="AiiDA code that runs CP2K.")
     resources: ResourcesSection = ResourcesSection()
     strain: StrainSection = Field(description="The strain series.")
+    scattering: ScatteringSection | None = Field(None, description="Scattering that the strain series is checked by.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -39,7 +39,8 @@ def progress_table(progress: CampaignProgress) -> Table:
         done = sum(line.single_points for line in lines)
         expected = sum(max(line.expected, line.single_points) for line in lines)
         seconds = sum(line.seconds for line in lines)
-        table.add_row(title, _marks(lines), f"{done}/{expected}", f"{seconds:.0f} s" if seconds else "")
+        counted = f"{done}/{expected}" if expected else ""
+        table.add_row(title, _marks(lines), counted, f"{seconds:.0f} s" if seconds else "")
     return table
 
 

@@ -24,7 +24,7 @@ def command(session: Session, campaign: str | None, form: str | None) -> None:
     """Print the results of CAMPAIGN (name, PK or UUID), or of the newest one where none is given."""
     from qdsim.errors import QdsimError
     from qdsim.machine.profile import open_profile
-    from qdsim.provenance import find_campaign, nodes_behind, strain_results
+    from qdsim.provenance import consistency, find_campaign, nodes_behind, section, strain_results
 
     open_profile(session.profile)
     node = find_campaign(campaign)
@@ -37,7 +37,12 @@ def command(session: Session, campaign: str | None, form: str | None) -> None:
         import json
 
         document = {"campaign": node.label, "uuid": node.uuid, "nodes": nodes_behind(node)}
-        click.echo(json.dumps({**document, "strain": results.model_dump(mode="json")}, indent=2))
+        document["strain"] = results.model_dump(mode="json")
+        check = section(node, "scattering")
+        verdicts = None if check is None else consistency(check)
+        if verdicts is not None:
+            document["consistency"] = verdicts.model_dump(mode="json")
+        click.echo(json.dumps(document, indent=2))
     elif form == "csv":
         from qdsim.campaign import strain_table
 

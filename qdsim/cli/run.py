@@ -89,11 +89,18 @@ def _tell_detached(console: Console, file: Path, plan: Plan) -> None:
 
 def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
     from qdsim.cli.display import print_strain_results
-    from qdsim.provenance import failures, restarts, strain_results
+    from qdsim.provenance import consistency, failures, restarts, section, strain_results
 
     results = strain_results(node)
     if results is not None:
         print_strain_results(console, results)
+    check = section(node, "scattering")
+    verdicts = consistency(check) if check is not None else None
+    if verdicts is not None:
+        from qdsim.cli.check_tables import print_consistency
+
+        console.print()
+        print_consistency(console, verdicts)
     for sentence in restarts(node):
         console.print(f"[yellow]restarted[/] {sentence}", highlight=False)
     if not node.is_finished_ok:
@@ -101,6 +108,8 @@ def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
             console.print(f"[red]failed[/] {sentence}", highlight=False)
         raise SystemExit(1)
     console.print(f"'qdsim report {plan.campaign.name}' draws it.", highlight=False)
+    if verdicts is not None:
+        console.print(f"'qdsim trace {plan.campaign.name}' leads from the verdicts to CP2K's outputs.", highlight=False)
 
 
 def _dry_run(console: Console, plan: Plan, folder: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdsim.errors import QdsimError
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 VERSION_KEY = "cp2k_version"
 DATA_DIRECTORY_KEY = "cp2k_data_directory"
+QDSIM = "qdsim"
+"""Label of the code that is this program itself, for fits that run as jobs."""
 
 
 def describe_local_cp2k(installation: Cp2kInstallation) -> CodeFile:
@@ -25,6 +29,18 @@ def describe_local_cp2k(installation: Cp2kInstallation) -> CodeFile:
         filepath_executable=str(installation.executable),
         description=f"CP2K {installation.version}, data files in {installation.data_directory}",
         prepend_text=f"export CP2K_DATA_DIR={shlex.quote(str(installation.data_directory))}",
+    )
+
+
+def describe_qdsim() -> CodeFile:
+    """Describe the code `qdsim@localhost`: this program, from the environment that it runs in."""
+    return CodeFile(
+        label=QDSIM,
+        computer="localhost",
+        filepath_executable=str(Path(sys.executable).with_name(QDSIM)),
+        description="qdsim, for fits of scattering data",
+        default_calc_job_plugin="qdsim.fit",
+        with_mpi=False,
     )
 
 

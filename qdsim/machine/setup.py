@@ -159,6 +159,7 @@ def _set_up_localhost(request: Request, installation: Cp2kInstallation) -> list[
     if kept != (layout.slots, layout.ranks):
         computer.set_property(_LAYOUT_KEY, [layout.slots, layout.ranks])
         computer.store()
+    own, own_state = codes.set_up_code(codes.describe_qdsim(), computer)
     code, code_state = codes.set_up_code(
         codes.describe_local_cp2k(installation),
         computer,
@@ -170,6 +171,7 @@ def _set_up_localhost(request: Request, installation: Cp2kInstallation) -> list[
     return [
         Step(f"computer {LOCALHOST}", state, _describe_layout(layout)),
         Step(f"code {code.full_label}", code_state, f"{code.description}, {code.filepath_executable}"),
+        Step(f"code {own.full_label}", own_state, f"{own.description}, {own.filepath_executable}"),
     ]
 
 

@@ -6,15 +6,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from qdsim import __version__
+from qdsim.analysis.strain_results import StrainResults
 from qdsim.provenance import (
     calculations,
     failures,
     nodes_behind,
     restarts,
+    section,
     state_of,
     strain_results,
     strain_structures,
 )
+from qdsim.report.collect_scattering import nodes_of_scattering, scattering_of
 from qdsim.report.data import Effort, PointStructures, Reference, ReportData, Structure
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ def collect(campaign: WorkChainNode) -> ReportData:
     stored = campaign.inputs.campaign.get_dict()
     compound = campaign.inputs.strain.lattice["compound"]
     runs = calculations(campaign)
+    check = section(campaign, "scattering")
     times = [run.wall_time for run in runs if run.wall_time is not None and not run.reused]
     return ReportData(
         title=f"{compound} under hydrostatic strain",
@@ -45,7 +49,7 @@ def collect(campaign: WorkChainNode) -> ReportData:
         settings={name: stored[name] for name in ("campaign", "settings")},
         strain=strain_results(campaign),
         structures=_structures(campaign),
-        nodes={"campaign": campaign.uuid, **nodes_behind(campaign)},
+        nodes={"campaign": campaign.uuid, **nodes_behind(campaign), **nodes_of_scattering(check)},
         references=_references(compound),
         effort=Effort(
             computed=sum(run.finished and not run.reused for run in runs),
@@ -53,6 +57,25 @@ def collect(campaign: WorkChainNode) -> ReportData:
             wall_time=(campaign.mtime - campaign.ctime).total_seconds() if campaign.is_terminated else None,
             cpu_time=sum(times) if times else None,
         ),
+        **scattering_of(check),
+    )
+
+
+def collect_check(check: WorkChainNode) -> ReportData:
+    """Return everything a report shows of a check by scattering that was made by itself."""
+    settings = check.inputs.settings.get_dict()
+    series = check.inputs.results if "results" in check.inputs else None
+    return ReportData(
+        title=f"{settings['compound']}: density functional theory against scattering",
+        campaign=f"check {check.uuid[:8]}",
+        created=datetime.now(UTC),
+        qdsim_version=__version__,
+        status=STATES[state_of(check)],
+        settings={"check": settings},
+        strain=None if series is None else StrainResults(**series.get_dict()),
+        nodes={**({} if series is None else {"results": series.uuid}), **nodes_of_scattering(check)},
+        references=_references(settings["compound"]),
+        **scattering_of(check),
     )
 
 

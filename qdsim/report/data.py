@@ -5,7 +5,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from qdsim.analysis.consistency_results import Consistency
 from qdsim.analysis.ferroelectric import StrainPoint, StrainResults
+from qdsim.debye.fit_result import FitResult
+from qdsim.debye.scans import Chi2Map
 
 Vector = tuple[float, float, float]
 
@@ -38,6 +41,31 @@ class Structure(_Record):
         if len(self.symbols) != len(self.positions):
             raise ValueError(f"{len(self.symbols)} symbols but {len(self.positions)} positions")
         return self
+
+
+class Curve(_Record):
+    """A curve over Q: Å^-1, and intensities."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+class SampleFits(_Record):
+    """What was fitted to the measured pattern of a sample.
+
+    Attributes
+    ----------
+    source
+        Name of the data.
+    fits
+        Models by their names.
+    chi2_map
+        chi^2 over angle and offset, where there is one.
+    """
+
+    source: str
+    fits: Mapping[str, FitResult]
+    chi2_map: Chi2Map | None = None
 
 
 class PointStructures(_Record):
@@ -110,6 +138,12 @@ class ReportData(_Record):
         Values from elsewhere, drawn as labelled marks.
     effort
         Number of calculations and their time.
+    consistency
+        Verdicts on the strain series by scattering, or None where it was not checked.
+    patterns
+        Computed patterns of the structures by strain point and phase, such as "linear_p0p0200_relaxed".
+    sample_fits
+        Fits of measured patterns by sample.
     """
 
     title: str
@@ -125,6 +159,9 @@ class ReportData(_Record):
     nodes: Mapping[str, str] = Field(default_factory=dict)
     references: tuple[Reference, ...] = ()
     effort: Effort = Effort()
+    consistency: Consistency | None = None
+    patterns: Mapping[str, Curve] = Field(default_factory=dict)
+    sample_fits: Mapping[str, SampleFits] = Field(default_factory=dict)
 
 
 def node_behind(nodes: Mapping[str, str], path: str) -> str | None:

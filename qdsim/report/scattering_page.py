@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from qdsim import __version__
+from qdsim.debye.cluster_fit import ClusterFit
 from qdsim.debye.comparison import Comparison
 from qdsim.debye.fit_result import FitResult, FittedParameter
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
+from qdsim.debye.origin import Origin
 from qdsim.debye.scans import Chi2Map, Chi2Profile
 from qdsim.report import figures
 from qdsim.report.content import Cell, FigureBlock, Table
@@ -36,7 +38,7 @@ def render_pattern(title: str, x: Sequence[float], values: Sequence[float], x_ti
     return render_document(title, _facts(f"{len(x)} points"), [_section("pattern", "", blocks=[drawn])])
 
 
-def render_fit(title: str, source: str, result: FitResult) -> str:
+def render_fit(title: str, source: str, result: FitResult, origin: Origin | None = None) -> str:
     """Return a fit as an HTML document.
 
     Parameters
@@ -47,14 +49,17 @@ def render_fit(title: str, source: str, result: FitResult) -> str:
         Name of the data.
     result
         The fit.
+    origin
+        Where the model comes from that the fit began with.
     """
     sections = [
         _section("summary", "", messages=result.messages, numbers=_key_numbers(result)),
         _fit_section("Fit", result),
     ]
     status = "converged" if result.converged else "not converged"
+    began = f"model from {origin.summary}" if origin is not None else ""
     return render_document(
-        title, _facts(source, _what(result.model)), sections, status=status, troubled=not result.converged
+        title, _facts(source, _what(result.model), began), sections, status=status, troubled=not result.converged
     )
 
 
@@ -146,6 +151,54 @@ def render_comparison(title: str, source: str, comparison: Comparison) -> str:
         sections,
         status="all converged" if all(one.result.converged for one in comparison.models) else "not all converged",
         troubled=not all(one.result.converged for one in comparison.models),
+    )
+
+
+def render_cluster(title: str, source: str, cluster: ClusterFit, model: FitResult | None) -> str:
+    """Return the comparison of a cluster with a pattern as an HTML document.
+
+    Parameters
+    ----------
+    title
+        Heading.
+    source
+        Name of the data.
+    cluster, model
+        Fit of the cluster, and of a nanocrystal model to the same data, if there is one.
+    """
+    fits: dict[str, ClusterFit | FitResult] = {"cluster": cluster}
+    if model is not None:
+        fits["nanocrystal model"] = model
+    rows = [
+        [
+            Cell(name),
+            Cell(f"{fit.chi2_reduced:.4g}", repr(fit.chi2_reduced)),
+            Cell(f"{fit.gof:.4g}", repr(fit.gof)),
+            Cell(fixed(100 * fit.r_wp, 3), repr(fit.r_wp)),
+            Cell(str(fit.n_parameters)),
+        ]
+        for name, fit in fits.items()
+    ]
+    heads = ("model", ""), ("reduced χ²", ""), ("goodness of fit", ""), ("R_wp", "%"), ("numbers fitted", "")
+    parameters = [
+        [
+            Cell(f"B of {element}"),
+            _value_cell(cluster.parameters[element]) if element in cluster.parameters else Cell(_short(b)),
+        ]
+        for element, b in cluster.b_iso.items()
+    ]
+    blocks: list[FigureBlock | Table] = [Table("The atoms of the cluster stand where they were computed.", heads, rows)]
+    for index, (name, fit) in enumerate(fits.items()):
+        caption = f"{name}: data, fit and background; below, their difference."
+        blocks.append(FigureBlock(f"pattern_{index}", figures.fitted_pattern(fit), caption, "wide"))
+    blocks.append(Table("Displacement parameters", [("parameter", ""), ("value", "")], parameters))
+    section = _section("cluster", "", messages=cluster.messages, blocks=blocks)
+    return render_document(
+        title,
+        _facts(source),
+        [section],
+        status="converged" if cluster.converged else "not converged",
+        troubled=not cluster.converged,
     )
 
 

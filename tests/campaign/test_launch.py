@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from aiida import orm
 
-from qdsim.campaign.launch import check_installation, load_code
+from qdsim.campaign.codes import check_installation, load_code
 from qdsim.errors import QdsimError
 from qdsim.machine.codes import DATA_DIRECTORY_KEY
 

@@ -75,6 +75,7 @@ def test_first_call_makes_everything(machine: "Machine") -> None:
         "profile qdsim": "created",
         "computer localhost": "created",
         "code cp2k@localhost": "created",
+        "code qdsim@localhost": "created",
         "daemon": "started",
     }
     configuration = machine.configuration

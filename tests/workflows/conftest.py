@@ -1,5 +1,6 @@
 """Small real cells for the work chains."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,18 @@ def killed_code(
         ).store()
 
     return make
+
+
+@pytest.fixture
+def qdsim_code(aiida_localhost: orm.Computer) -> orm.InstalledCode:
+    """The program itself as a code, for fits that run as jobs."""
+    return orm.InstalledCode(
+        label="qdsim",
+        computer=aiida_localhost,
+        filepath_executable=str(Path(sys.executable).with_name("qdsim")),
+        default_calc_job_plugin="qdsim.fit",
+        with_mpi=False,
+    ).store()
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
 """Figures of the report, each a function that returns a plotly Figure; also made for notebooks."""
 
 from qdsim.report.figures.cells import cells
-from qdsim.report.figures.chi2_maps import chi2_map, chi2_profiles
+from qdsim.report.figures.chi2_maps import Mark, chi2_map, chi2_profiles
 from qdsim.report.figures.correlation import correlation
 from qdsim.report.figures.double_wells import double_wells
 from qdsim.report.figures.energy_volume import energy_volume
+from qdsim.report.figures.hypotheses import hypothesis_patterns
 from qdsim.report.figures.patterns import fitted_pattern, pattern
+from qdsim.report.figures.samples import samples_and_strain
 from qdsim.report.figures.sizes import sizes
+from qdsim.report.figures.strain_patterns import strain_patterns
 from qdsim.report.figures.strain_series import alpha_rh, bond_lengths, gap, offset, pressure
 
 __all__ = [
+    "Mark",
     "alpha_rh",
     "bond_lengths",
     "cells",
@@ -20,8 +24,11 @@ __all__ = [
     "energy_volume",
     "fitted_pattern",
     "gap",
+    "hypothesis_patterns",
     "offset",
     "pattern",
     "pressure",
+    "samples_and_strain",
     "sizes",
+    "strain_patterns",
 ]

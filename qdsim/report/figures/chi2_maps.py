@@ -1,7 +1,7 @@
 """Goodness of fit along one or two parameters."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qdsim.report.figures import style
 from qdsim.report.formatting import fixed
@@ -88,13 +88,23 @@ def chi2_profiles(profiles: "Mapping[str, Chi2Profile]", *, relative: bool = Fal
     return figure
 
 
-def chi2_map(scan: "Chi2Map") -> "Figure":
+class Mark(NamedTuple):
+    """A point to be marked on a map: what it is, and where, in the units of the axes."""
+
+    name: str
+    x: float
+    y: float
+
+
+def chi2_map(scan: "Chi2Map", marks: Sequence[Mark] = ()) -> "Figure":
     """Draw the reduced chi^2 over two parameters with contours, and its lowest point.
 
     Parameters
     ----------
     scan
         The map.
+    marks
+        Points from elsewhere; those outside of the map are left out.
 
     Returns
     -------
@@ -130,6 +140,7 @@ def chi2_map(scan: "Chi2Map") -> "Figure":
         ncontours=12,
         line={"color": "rgba(29,39,51,0.45)", "width": 1},
         hoverinfo="skip",
+        showlegend=False,
     )
     lowest = min(min(row) for row in scan.chi2_reduced)
     x, y = scan.best
@@ -145,7 +156,22 @@ def chi2_map(scan: "Chi2Map") -> "Figure":
             size=12,
         )
     )
+    for index, mark in enumerate(marks):
+        if scan.x[0] <= mark.x <= scan.x[-1] and scan.y[0] <= mark.y <= scan.y[-1]:
+            figure.add_trace(_marked(scan, mark, index))
+    if marks:
+        figure.update_layout(showlegend=True, margin={"t": 62})
     return figure
+
+
+def _marked(scan: "Chi2Map", mark: Mark, index: int) -> dict[str, Any]:
+    place = [(NAMES[scan.x_name], fixed(mark.x, 4, scan.x_unit)), (NAMES[scan.y_name], fixed(mark.y, 4, scan.y_unit))]
+    colour = (style.BLUE, style.GREEN, style.PURPLE)[index % 3]
+    symbol = ("diamond", "square-open", "triangle-up")[index % 3]
+    hover = style.label(mark.name, place)
+    return style.markers(
+        [mark.x], [mark.y], style.text(mark.name), colour, [hover], symbol=symbol, size=13 - 3 * (index % 3)
+    )
 
 
 def _extent(values: list[float]) -> list[float]:

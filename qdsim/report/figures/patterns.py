@@ -8,6 +8,7 @@ from qdsim.report.figures import style
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from qdsim.debye.cluster_fit import ClusterFit
     from qdsim.debye.fit_result import FitResult
 
 Q_TITLE = "Q (Å⁻¹)"
@@ -37,17 +38,17 @@ def pattern(x: Sequence[float], values: Sequence[float], x_title: str, title: st
             xaxis=style.axis(x_title),
             yaxis=style.axis(title, exponentformat="power"),
             showlegend=False,
-            updatemenus=_scales("yaxis") if min(values) > 0 else [],
+            updatemenus=scale_buttons("yaxis") if min(values) > 0 else [],
         )
     )
     figure.add_trace(
-        _line(x, values, "", style.BLUE)
+        line_of(x, values, "", style.BLUE)
         | {"hovertemplate": f"{x_title} %{{x:.4f}}<br>{title} %{{y:.6g}}<extra></extra>"}
     )
     return figure
 
 
-def fitted_pattern(result: "FitResult") -> "Figure":
+def fitted_pattern(result: "FitResult | ClusterFit") -> "Figure":
     """Draw data, fit and background, and their difference below.
 
     Parameters
@@ -65,15 +66,15 @@ def fitted_pattern(result: "FitResult") -> "Figure":
     data = style.markers(result.q, result.observed, "data", style.INK, [], size=4)
     data["marker"] |= {"line": {"width": 0}, "opacity": 0.6}
     difference = [observed - fit for observed, fit in zip(result.observed, result.calculated, strict=True)]
-    figure.add_trace(data | _hover("data"), row=1, col=1)
-    figure.add_trace(_line(result.q, result.background_curve, "background", style.SKY), row=1, col=1)
-    figure.add_trace(_line(result.q, result.calculated, "fit", style.VERMILLION), row=1, col=1)
-    figure.add_trace(_line(result.q, difference, "data − fit", style.MUTED, showlegend=False), row=2, col=1)
+    figure.add_trace(data | hover_of("data"), row=1, col=1)
+    figure.add_trace(line_of(result.q, result.background_curve, "background", style.SKY), row=1, col=1)
+    figure.add_trace(line_of(result.q, result.calculated, "fit", style.VERMILLION), row=1, col=1)
+    figure.add_trace(line_of(result.q, difference, "data − fit", style.MUTED, showlegend=False), row=2, col=1)
     if result.sigma is not None:
         weighted = [one / sigma for one, sigma in zip(difference, result.sigma, strict=True)]
         figure.data[-1].update(customdata=weighted, hovertemplate="data − fit = %{y:.5g} (%{customdata:.1f} σ)")
     figure.add_hline(0.0, row=2, col=1, line={"color": style.AXIS, "width": 1}, layer="below")
-    figure.update_layout(style.layout(height=540, hovermode="x unified", updatemenus=_scales("yaxis")))
+    figure.update_layout(style.layout(height=540, hovermode="x unified", updatemenus=scale_buttons("yaxis")))
     figure.update_layout(hoverlabel={"namelength": -1})
     figure.update_xaxes(style.axis("", unifiedhovertitle={"text": "Q = %{x:.4f} Å⁻¹"}))
     figure.update_xaxes(title_text=Q_TITLE, row=2, col=1)
@@ -82,15 +83,17 @@ def fitted_pattern(result: "FitResult") -> "Figure":
     return figure
 
 
-def _line(x: Sequence[float], y: Sequence[float], name: str, colour: str, **options: Any) -> dict[str, Any]:
-    return style.curve(x, y, name, colour) | {"line": {"color": colour, "width": 1.5}} | _hover(name) | options
+def line_of(x: Sequence[float], y: Sequence[float], name: str, colour: str, **options: Any) -> dict[str, Any]:
+    """Return a thin curve with its value on hover."""
+    return style.curve(x, y, name, colour) | {"line": {"color": colour, "width": 1.5}} | hover_of(name) | options
 
 
-def _hover(name: str) -> dict[str, Any]:
+def hover_of(name: str) -> dict[str, Any]:
+    """Return what a curve shows on hover, for figures in which all curves are shown at once."""
     return {"hoverinfo": None, "hovertemplate": f"{name} = %{{y:.5g}}<extra></extra>", "hovertext": None}
 
 
-def _scales(axis: str) -> list[dict[str, Any]]:
+def scale_buttons(axis: str) -> list[dict[str, Any]]:
     """Return buttons that make an axis linear or logarithmic."""
     return [
         {

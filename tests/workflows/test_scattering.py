@@ -1,0 +1,220 @@
+"""A strain series of real CP2K results checked by patterns that were made from it, and from other distortions."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from aiida import orm
+from aiida.engine import run_get_node
+from ase.build import bulk
+
+from qdsim.analysis.consistency_results import CheckSettings, Consistency, SampleCheck
+from qdsim.analysis.lattice_series import LatticeSeries
+from qdsim.analysis.scattering_fit import ScatteringFits
+from qdsim.analysis.strain_results import StrainResults
+from qdsim.debye import FitSettings, ModelPattern, NanocrystalModel, intensity
+from qdsim.debye.fit_file import FitFile
+from qdsim.debye.scans import Chi2Map
+from qdsim.structures import RhombohedralState
+from qdsim.workflows.documents import MeasuredPattern, PatternSettings
+from qdsim.workflows.fit import FitCalculation, fit_pattern, read_result, takes_long
+from qdsim.workflows.scattering import LABELS, ScatteringWorkChain, compute_pattern
+
+BULK = 5.936
+STRAIN = 0.0137  # in the middle of the series
+GOOD, POOR = 1e5, 60.0  # photons a point
+Q = np.linspace(1.0, 13.0, 500)
+VARIED = ("lattice_constant", "diameter", "diameter_sd", "b_iso_cation", "b_iso_anion")
+RECORDED = Path(__file__).parents[1] / "analysis" / "recorded" / "onset_precise.json"
+# of CP2K 2023.1, examples/onset.yaml
+
+pytestmark = pytest.mark.usefixtures("aiida_profile")
+
+
+@pytest.fixture(scope="module")
+def series() -> StrainResults:
+    return StrainResults(**json.loads(RECORDED.read_text(encoding="utf-8")))
+
+
+def truth(series: StrainResults, alpha: float = 0.0, offset: float = 0.0) -> NanocrystalModel:
+    """Nanocrystals of the computed lattice at one strain, or of one that differs from it in angle or offset."""
+    lattice = LatticeSeries(series).at_strain(STRAIN)
+    scale = BULK / series.equation_of_state.lattice_constant
+    return NanocrystalModel(
+        compound="PbS",
+        diameter=32.0,
+        diameter_sd=2.5,
+        lattice_constant=BULK * (1 + STRAIN),
+        alpha_rh=lattice.alpha_rh + alpha,
+        pb_offset=scale * lattice.pb_offset + offset,
+        b_iso_cation=1.2,
+        b_iso_anion=1.0,
+    )
+
+
+def pattern_file(model: NanocrystalModel, counts: float) -> orm.SinglefileData:
+    return data_file(ModelPattern(model, Q).intensity({}), counts)
+
+
+def data_file(scattered: Any, counts: float) -> orm.SinglefileData:
+    expected = counts * (scattered / scattered.mean() + 0.3 - 0.1 * (Q - 7) / 6)
+    photons = np.random.default_rng(5).poisson(expected).astype(float)
+    lines = [f"{q!r} {n!r} {max(n, 1.0) ** 0.5!r}\n" for q, n in zip(Q.tolist(), photons.tolist(), strict=True)]
+    return orm.SinglefileData.from_string("# quantity: q\n" + "".join(lines), filename="pattern.xye")
+
+
+def fit_file(**changes: Any) -> dict[str, Any]:
+    begin = NanocrystalModel(
+        compound="PbS", diameter=33, diameter_sd=3, lattice_constant=6.0, b_iso_cation=1, b_iso_anion=1
+    )
+    fit = FitFile(model=begin, vary=dict.fromkeys(VARIED), background=4)
+    return fit.model_copy(update=changes).model_dump(mode="json", exclude={"origin"})
+
+
+def measured(name: str, pattern: orm.SinglefileData, **changes: Any) -> dict[str, orm.Data]:
+    document = MeasuredPattern(sample=name, file="pattern.xye", fit=fit_file(**changes))
+    return {"measured": orm.Dict(document.model_dump(mode="json")), "pattern": pattern}
+
+
+def inputs_of(series: StrainResults, **data: dict[str, orm.Data]) -> dict[str, Any]:
+    settings = CheckSettings(compound="PbS", bulk_lattice_constant=BULK)
+    return {
+        "results": orm.Dict(series.model_dump(mode="json")),
+        "settings": orm.Dict(settings.model_dump(mode="json")),
+        "data": data,
+    }
+
+
+def verdicts_of(sample: SampleCheck) -> dict[str, str]:
+    rows = {row.quantity: row.verdict for row in sample.rows if row.condition == "measured volume"}
+    assert sample.pattern is not None
+    return {
+        "pattern": sample.pattern.verdict,
+        **{name: rows[name] for name in ("alpha_rh", "pb_offset") if name in rows},
+    }
+
+
+def test_a_sample_made_from_the_computed_lattice_is_found_consistent_and_others_are_not(series: StrainResults) -> None:
+    samples = {
+        "same": measured("same", pattern_file(truth(series), GOOD)),
+        "angle": measured("angle", pattern_file(truth(series, alpha=0.5), GOOD)),
+        "offset": measured("offset", pattern_file(truth(series, offset=-0.1), GOOD)),
+        "poor": measured("poor", pattern_file(truth(series), POOR)),
+    }
+    outputs, node = run_get_node(ScatteringWorkChain, **inputs_of(series, **samples))
+    assert node.is_finished_ok, node.exit_message
+    consistency = Consistency(**outputs["consistency"].get_dict())
+    found = {sample.name: verdicts_of(sample) for sample in consistency.samples}
+    assert found["same"] == {"pattern": "agrees", "alpha_rh": "agrees", "pb_offset": "agrees"}
+    assert found["angle"]["pattern"] == found["angle"]["alpha_rh"] == "disagrees"
+    assert found["offset"]["pattern"] == found["offset"]["pb_offset"] == "disagrees"
+    assert set(found["poor"].values()) == {"cannot say"}
+    for label in samples:
+        chi2 = Chi2Map(**outputs["fits"][label]["map"].get_dict())
+        assert chi2.x[0] < chi2.best[0] < chi2.x[-1]
+    check_that_nothing_comes_from_nowhere(node)
+
+
+def check_that_nothing_comes_from_nowhere(process: orm.ProcessNode) -> None:
+    given = {node.uuid for node in process.base.links.get_incoming(orm.Data).all_nodes()}
+    for called in process.called_descendants:
+        for data in called.base.links.get_incoming(orm.Data).all_nodes():
+            assert data.creator is not None or data.uuid in given, f"{called.process_label} got <{data.pk}>"
+
+
+def test_a_pattern_of_another_compound_leaves_the_others(series: StrainResults) -> None:
+    gold = bulk("Au", a=4.08, cubic=True).repeat(4)
+    samples = {
+        "gold": measured("gold", data_file(intensity(gold, Q, b_iso=0.6), GOOD)),
+        "same": measured("same", pattern_file(truth(series), GOOD)),
+    }
+    outputs, node = run_get_node(ScatteringWorkChain, **inputs_of(series, **samples))
+    assert node.exit_status == 451
+    assert "gold: " in str(node.exit_message)
+    assert "PbS" in str(node.exit_message)
+    assert [sample.name for sample in Consistency(**outputs["consistency"].get_dict()).samples] == ["same"]
+    assert set(outputs["fits"]) == {"same"}
+
+
+def test_a_stated_value_goes_before_a_fitted_one(series: StrainResults) -> None:
+    fits = ScatteringFits(
+        compound="PbS",
+        samples=[{"name": "same", "alpha_rh": {"value": 58.0, "error": 0.05}}, {"name": "b", "alpha_rh": 59}],
+    )
+    inputs = inputs_of(series, same=measured("same", pattern_file(truth(series), GOOD)))
+    outputs, node = run_get_node(ScatteringWorkChain, **inputs, fits=orm.Dict(fits.model_dump(mode="json")))
+    assert node.is_finished_ok, node.exit_message
+    same, other = Consistency(**outputs["consistency"].get_dict()).samples
+    assert verdicts_of(same) == {"pattern": "agrees", "alpha_rh": "disagrees", "pb_offset": "agrees"}
+    assert other.pattern is None
+
+
+def test_one_crystal_is_compared_as_it_is(series: StrainResults) -> None:
+    model = truth(series)
+    state = RhombohedralState.from_lattice_constant(model.lattice_constant, model.alpha_rh, model.pb_offset)
+    inputs = inputs_of(series, same=measured("same", pattern_file(model, GOOD)))
+    del inputs["results"]
+    structure = orm.StructureData(ase=state.to_atoms("Pb", "S", "conventional"))
+    outputs, node = run_get_node(ScatteringWorkChain, **inputs, structure=structure)
+    assert node.is_finished_ok, node.exit_message
+    (same,) = Consistency(**outputs["consistency"].get_dict()).samples
+    assert same.verdict == "agrees"
+    assert {row.condition for row in same.rows} == {"given structure"}
+
+
+def test_a_long_fit_as_a_job_gives_what_a_short_one_gives(series: StrainResults, qdsim_code: orm.InstalledCode) -> None:
+    pattern = pattern_file(truth(series), GOOD)
+    fit = orm.Dict(fit_file(starts=2))
+    here, _ = run_get_node(fit_pattern, fit=fit, pattern=pattern)
+    there, job = run_get_node(FitCalculation, code=qdsim_code, fit=fit, pattern=pattern)
+    assert job.is_finished_ok, job.exit_message
+    first, second = read_result(here["result"], here["curves"]), read_result(there["result"], there["curves"])
+    assert second.chi2 == pytest.approx(first.chi2, rel=1e-9)
+    assert second.model.lattice_constant == pytest.approx(first.model.lattice_constant, rel=1e-9)
+
+
+def test_a_job_says_why_its_data_cannot_be_used(qdsim_code: orm.InstalledCode) -> None:
+    pattern = orm.SinglefileData.from_string("1 2 3\n2 nan 1\n", filename="broken.xye")
+    _, job = run_get_node(FitCalculation, code=qdsim_code, fit=orm.Dict(fit_file()), pattern=pattern)
+    assert job.exit_status == 360
+    assert "drop the point" in str(job.exit_message)
+
+
+def test_only_long_fits_run_as_jobs(
+    series: StrainResults, qdsim_code: orm.InstalledCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert takes_long(fit_file(starts=200))
+    assert not takes_long(fit_file())
+    inputs = inputs_of(series, same=measured("same", pattern_file(truth(series), GOOD)))
+    monkeypatch.setattr("qdsim.workflows.fit.LONG", 0.0)
+    _, node = run_get_node(ScatteringWorkChain, **inputs, code=qdsim_code)
+    assert node.is_finished_ok, node.exit_message
+    jobs = [called for called in node.called if isinstance(called, orm.CalcJobNode)]
+    assert len(jobs) >= len(LABELS) - 1
+
+
+def test_patterns_of_crystals_and_of_clusters() -> None:
+    state = RhombohedralState.from_lattice_constant(6.0, 59.3, 0.15)
+    settings = orm.Dict(PatternSettings(cation="Pb", anion="S", diameter=20.0, points=50).model_dump(mode="json"))
+    crystal, cluster = state.to_atoms("Pb", "S"), state.to_atoms("Pb", "S", "conventional")
+    cluster.pbc = False
+    of_crystal = compute_pattern(orm.StructureData(ase=crystal), settings)
+    of_cluster = compute_pattern(orm.StructureData(ase=cluster), settings)
+    q = np.linspace(1, 13, 50)
+    np.testing.assert_allclose(of_cluster.get_y()[0][1], intensity(cluster, q, b_iso=1.0), rtol=1e-8)
+    model = NanocrystalModel(
+        compound="PbS", diameter=20, lattice_constant=6.0, alpha_rh=59.3, pb_offset=0.15, b_iso_cation=1, b_iso_anion=1
+    )
+    np.testing.assert_allclose(of_crystal.get_y()[0][1], ModelPattern(model, q).intensity({}), rtol=1e-7)
+    assert of_crystal.get_x()[2] == "1/angstrom"
+
+
+def test_settings_of_a_fit_reach_it(series: StrainResults) -> None:
+    pattern = pattern_file(truth(series), GOOD)
+    result, _ = run_get_node(fit_pattern, fit=orm.Dict(fit_file(background=7, vary={})), pattern=pattern)
+    found = read_result(result["result"], result["curves"])
+    assert len(found.background) == 7
+    assert found.parameters == {}
+    assert FitSettings.model_fields.keys() <= FitFile.model_fields.keys()

@@ -1,0 +1,92 @@
+"""What fits of raw data say of samples, in the terms of the consistency check."""
+
+from collections.abc import Mapping, Sequence
+
+from qdsim.analysis.consistency_results import Condition, PatternCheck, PatternFit
+from qdsim.analysis.scattering_fit import QUANTITIES, Measured, Sample, ScatteringFits
+from qdsim.analysis.verdict import judge_patterns
+from qdsim.debye.fit_result import FitResult
+from qdsim.debye.hypotheses import DFT, FREE, PROBES, UNDISTORTED, compare_hypotheses
+from qdsim.debye.plausibility import resemblance_messages
+
+HELD = ("diameter", "lattice_constant")
+"""Parameters that say something of a sample also where the fit does not vary them."""
+
+
+def fitted_sample(name: str, source: str, result: FitResult, stated: Sample | None = None) -> Sample:
+    """Return what a fit says of a sample; what is stated of it elsewhere goes before.
+
+    A systematic misfit, of a reduced chi^2 above 1, widens the standard errors by its square root. Parameters that
+    stopped at a bound, or that the data do not determine, are left out.
+
+    Parameters
+    ----------
+    name, source
+        Of the sample, and of the data.
+    result
+        The fit.
+    stated
+        What is known already.
+    """
+    widened = max(1.0, result.gof) if result.sigma is not None else 1.0
+    fitted: dict[str, Measured] = {}
+    for quantity in QUANTITIES:
+        parameter = result.parameters.get(quantity)
+        if parameter is None and quantity in HELD:
+            fitted[quantity] = Measured(value=getattr(result.model, quantity), source=f"held in the fit of {source}")
+        elif parameter is not None and parameter.error is not None and not parameter.at_bound:
+            error = widened * parameter.error
+            fitted[quantity] = Measured(value=parameter.value, error=error, source=f"fit of {source}")
+    if result.model.size_strain != 0.0 and "lattice_constant" in fitted:
+        shrink = 1 - result.model.size_strain / result.model.diameter
+        edge = fitted["lattice_constant"]
+        fitted["lattice_constant"] = edge.model_copy(update={"value": edge.value * shrink})
+    fitted["chi2_reduced"] = Measured(value=result.chi2_reduced, source=f"fit of {source}")
+    known = {} if stated is None else stated.stated()
+    if {"volume", "volumetric_strain"} & set(known):
+        del fitted["lattice_constant"]
+    return Sample(name=name, **{**fitted, **known})
+
+
+def with_fitted(fits: ScatteringFits | None, compound: str, samples: Sequence[Sample]) -> ScatteringFits:
+    """Return fits in which some samples, by their names, are replaced or added; new ones where there are no fits."""
+    if fits is None:
+        return ScatteringFits(compound=compound, samples=list(samples))
+    by_name = {sample.name: sample for sample in (*fits.samples, *samples)}
+    return fits.model_copy(update={"samples": list(by_name.values())})
+
+
+def stated_sample(fits: ScatteringFits | None, name: str) -> Sample | None:
+    """Return what fits state of a sample, if they do."""
+    return next((sample for sample in fits.samples if sample.name == name), None) if fits is not None else None
+
+
+def check_pattern(source: str, condition: Condition, results: Mapping[str, FitResult]) -> PatternCheck:
+    """Judge the computed distortion by fits of models with and without it.
+
+    Parameters
+    ----------
+    source
+        Name of the data.
+    condition
+        At which the computed distortion was taken.
+    results
+        The fits by the name of their hypothesis.
+    """
+    compared = compare_hypotheses(results)
+    by_name = {fit.name: fit for fit in compared.fits}
+    verdict, reason = judge_patterns(
+        by_name[DFT].standard_errors,
+        by_name[UNDISTORTED].standard_errors,
+        {probe: by_name[probe].standard_errors for probe in PROBES if probe in by_name},
+    )
+    if condition.lattice.extrapolated:
+        verdict, reason = "cannot say", f"extrapolated beyond the strains computed; {reason}"
+    return PatternCheck(
+        source=source,
+        condition=condition.name,
+        fits=[PatternFit(**fit.model_dump(include=set(PatternFit.model_fields))) for fit in compared.fits],
+        verdict=verdict,
+        reason=reason,
+        messages=[*compared.messages, *resemblance_messages(results[FREE])],
+    )
