@@ -86,7 +86,9 @@ def test_every_section_has_its_template_and_place() -> None:
     sections = all_sections()
     assert [found.name for found in sections] == [
         "summary",
+        "consistency",
         "distortion",
+        "patterns",
         "equation_of_state",
         "gap",
         "strain_table",
