@@ -212,7 +212,9 @@ class ParticleLibrary:
         order = self._core_order(shell_thickness)
         joining = self._body.smallest_diameters(self._positions[order], shell_thickness)
         later = self._body.smallest_diameters(self._positions[order], shell_thickness + _THICKER)
-        return np.round(joining, _DECIMALS), (later - joining) / _THICKER
+        (vanishing,) = np.round(self._body.smallest_diameters(np.zeros((1, 3)), shell_thickness), _DECIMALS)
+        joined = np.maximum(np.round(joining, _DECIMALS), vanishing + 10.0**-_DECIMALS)  # a core of no size has no atom
+        return joined, (later - joining) / _THICKER
 
     def _sized(self, points: LatticePoints) -> SizedParticle:
         counted = count_pairs(points, "rhombohedral")

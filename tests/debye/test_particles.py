@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qdsim.debye.models import NanocrystalModel
@@ -35,6 +35,7 @@ def one_size(library: ParticleLibrary, diameter: float, shell: float) -> SizedPa
 
 
 @settings(max_examples=30, deadline=None)
+@example("sphere", "cation", 1.0, 8.0, 4.0)
 @given(shapes, centres, elongations, st.floats(8, 30), st.sampled_from([0.0, 2.0, 4.0]))
 def test_a_particle_of_any_size_has_the_atoms_that_are_cut(
     shape: str, centre: str, elongation: float, diameter: float, shell: float
