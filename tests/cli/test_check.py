@@ -4,7 +4,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from ase.io import write
+
+from qdsim.debye import ScatteringData, intensity, write_data
+from qdsim.structures import RhombohedralState, cut_rocksalt
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Machine
@@ -138,6 +143,36 @@ def test_the_report_has_the_verdicts(machine: "Machine", checked: Path, tmp_path
         text = file.read_text(encoding="utf-8")
         assert "DFT against scattering" in text
         assert "falls short of the onset" in text or "beyond the onset" in text
+
+
+def test_a_cluster_is_compared_with_a_pattern_atom_by_atom(machine: "Machine", tmp_path: Path) -> None:
+    particle = cut_rocksalt("Pb", "S", RhombohedralState.from_lattice_constant(5.98, 59.5, 0.1), "sphere", 18.0)
+    atoms = particle.to_atoms()
+    atoms.rattle(0.05, seed=1)
+    q = np.linspace(1, 13, 200)
+    photons = np.random.default_rng(2).poisson(2e4 * (0.2 + (i := intensity(atoms, q, b_iso=1.4)) / i.mean()))
+    write_data(tmp_path / "cluster.xye", ScatteringData(q, photons.astype(float), np.sqrt(photons)))
+    write(tmp_path / "cluster.xyz", atoms)
+    fit = "model: {compound: PbS, diameter: 18, diameter_sd: 1, lattice_constant: 5.98}\n"
+    fit += "vary: [lattice_constant, diameter, b_iso_cation, b_iso_anion]\nbackground: 3\ndata: {file: cluster.xye}\n"
+    (tmp_path / "fit.yaml").write_text(fit, encoding="utf-8")
+    uuid = machine.python(
+        "from aiida import orm\nfrom ase.io import read\n"
+        f"answer = orm.StructureData(ase=read({str(tmp_path / 'cluster.xyz')!r})).store().uuid"
+    )
+    page = tmp_path / "cluster.html"
+    answer = machine.qdsim("check", uuid, "--data", str(tmp_path / "fit.yaml"), "--json", "-o", str(page))
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads(answer.stdout)
+    assert found["cluster"]["chi2_reduced"] == pytest.approx(1, abs=0.3)
+    for element in ("Pb", "S"):
+        parameter = found["cluster"]["parameters"][element]
+        assert abs(parameter["value"] - 1.4) < 4 * parameter["error"]
+    assert found["model"]["chi2_reduced"] > 1.5 * found["cluster"]["chi2_reduced"]
+    assert page.stat().st_size > 1_000_000
+    shown = machine.qdsim("check", uuid, "--data", str(tmp_path / "cluster.xye"))
+    assert "B of Pb = 1." in shown.stdout
+    assert "give --data FILE once" in refused(machine, "check", uuid, "--fits", str(tmp_path / "fits.yaml"))
 
 
 def test_what_cannot_be_checked_is_told_in_one_sentence(machine: "Machine", checked: Path, tmp_path: Path) -> None:
