@@ -24,7 +24,7 @@ Examples:
   qdsim trace quickstart                                            all verdicts, back to every CP2K output
   qdsim trace quickstart --sample '3.2 nm' --quantity alpha_rh      one verdict
   qdsim trace 0d3a81c2                                              any node
-  qdsim trace quickstart --json
+  qdsim trace quickstart --all                                      with all data on the way
 """
 
 
@@ -32,9 +32,12 @@ Examples:
 @click.argument("node", metavar="[CAMPAIGN|NODE]", required=False)
 @click.option("--sample", help="Only what the verdicts on this sample rest on.")
 @click.option("--quantity", help="Only what the verdicts on this quantity rest on, such as alpha_rh.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--all", "everything", is_flag=True, help="Show data, too, and every way that leads to a calculation.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_obj
-def command(session: Session, node: str | None, sample: str | None, quantity: str | None, as_json: bool) -> None:
+def command(
+    session: Session, node: str | None, sample: str | None, quantity: str | None, everything: bool, as_json: bool
+) -> None:
     """Follow a result back to the CP2K calculations that it was made from.
 
     CAMPAIGN is a name, PK or UUID, the newest one where none is given: its verdicts, or else its results, are followed.
@@ -44,7 +47,7 @@ def command(session: Session, node: str | None, sample: str | None, quantity: st
 
     from qdsim.machine.profile import open_profile
     from qdsim.provenance import find_node
-    from qdsim.provenance.trace import points_behind, trace, verdict_node
+    from qdsim.provenance.trace import points_behind, shortened, trace, verdict_node
 
     open_profile(session.profile)
     data = verdict_node(find_node(node))
@@ -53,7 +56,7 @@ def command(session: Session, node: str | None, sample: str | None, quantity: st
         click.echo(json.dumps(asdict(found), indent=2))
         return
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    console.print(_tree(found))
+    console.print(_tree(found if everything else shortened(found)))
     console.print(f"{sum(1 for _ in found.calculations())} CP2K calculations.", highlight=False)
 
 
@@ -63,7 +66,7 @@ def _tree(ancestor: Ancestor, branch: Tree | None = None) -> Tree:
 
     words = Text.assemble(
         (f"{ancestor.link} ← " if ancestor.link else "", "dim"),
-        (f"{ancestor.kind} ", "bold" if ancestor.detail.startswith("CP2K") else ""),
+        (f"{ancestor.kind} ", "bold" if ancestor.is_cp2k else ""),
         (f"<{ancestor.pk}> {ancestor.uuid[:8]} ", "cyan"),
         ancestor.detail,
         ("  (as above)" if ancestor.again else "", "dim"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from qdsim.analysis.consistency_results import Consistency
@@ -32,6 +32,8 @@ class Ancestor:
         What it was made from.
     again
         Its parents have been shown before.
+    is_data
+        It is data, not a process.
     """
 
     link: str
@@ -41,10 +43,16 @@ class Ancestor:
     detail: str
     parents: list[Ancestor] = field(default_factory=list)
     again: bool = False
+    is_data: bool = False
+
+    @property
+    def is_cp2k(self) -> bool:
+        """Whether this is a calculation of CP2K."""
+        return self.detail.startswith("CP2K")
 
     def calculations(self) -> Iterator[Ancestor]:
         """Yield the CP2K calculations of the trace, each once."""
-        if self.detail.startswith("CP2K") and not self.again:
+        if self.is_cp2k and not self.again:
             yield self
         for parent in self.parents:
             yield from parent.calculations()
@@ -70,6 +78,24 @@ def trace(node: Node, points: Collection[str] | None = None) -> Ancestor:
         raise QdsimError("A node that is not stored was made from nothing: store it first.")
     graph = _read_graph(start.pk, None if points is None else set(points))
     return _grow(graph, start.pk, "", set())
+
+
+def shortened(ancestor: Ancestor) -> Ancestor:
+    """Return a trace in which only calculations stand, and only where new ones of CP2K lie behind them."""
+    return replace(ancestor, parents=[found for parent in ancestor.parents for found in _calculations(parent, "")])
+
+
+def _calculations(ancestor: Ancestor, made: str) -> list[Ancestor]:
+    """Return a process by the label of what it made, its own ancestors shortened; of data, the process that made it."""
+    link = made or ancestor.link
+    if ancestor.again:
+        return []
+    if ancestor.is_cp2k:
+        return [replace(ancestor, link=link)]
+    if ancestor.is_data:
+        return [found for parent in ancestor.parents for found in _calculations(parent, link)]
+    parents = [found for parent in ancestor.parents for found in _calculations(parent, "")]
+    return [replace(ancestor, link=link, parents=parents)] if parents else []
 
 
 def verdict_node(node: Node) -> Data:
@@ -139,6 +165,7 @@ class _Graph:
 
     uuids: dict[int, str] = field(default_factory=dict)
     kinds: dict[int, str] = field(default_factory=dict)
+    data: set[int] = field(default_factory=set)
     details: dict[int, str] = field(default_factory=dict)
     parents: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
 
@@ -192,6 +219,8 @@ def _describe(graph: _Graph, cp2k: set[int], nodes: list[int]) -> list[int]:
         for pk, uuid, node_type, process_type, label in query.all():
             graph.uuids[pk] = uuid
             graph.kinds[pk] = label or node_type.strip(".").rpartition(".")[2]
+            if node_type.startswith("data."):
+                graph.data.add(pk)
             if process_type == CP2K_PROCESS:
                 cp2k.add(pk)
     return nodes
@@ -219,7 +248,9 @@ def _grow(graph: _Graph, pk: int, link: str, seen: set[int]) -> Ancestor:
     """Make the tree of a graph, in which nothing is shown twice."""
     again = pk in seen
     seen.add(pk)
-    ancestor = Ancestor(link, pk, graph.uuids[pk], graph.kinds[pk], graph.details.get(pk, ""), again=again)
+    ancestor = Ancestor(
+        link, pk, graph.uuids[pk], graph.kinds[pk], graph.details.get(pk, ""), again=again, is_data=pk in graph.data
+    )
     for label, source in [] if again else graph.parents.get(pk, []):
         if source not in seen or source in graph.parents or source in graph.details:
             ancestor.parents.append(_grow(graph, source, label, seen))
