@@ -45,7 +45,7 @@ def _patterns(check: WorkChainNode) -> dict[str, Curve]:
 
 def _sample_fits(check: WorkChainNode) -> dict[str, SampleFits]:
     from qdsim.workflows.fit import read_result
-    from qdsim.workflows.scattering import LABELS
+    from qdsim.workflows.hypotheses import LABELS
 
     found = {}
     for label, fitted in _namespace(check, "fits").items():

@@ -20,7 +20,8 @@ from qdsim.debye.scans import Chi2Map
 from qdsim.structures import RhombohedralState
 from qdsim.workflows.documents import MeasuredPattern, PatternSettings
 from qdsim.workflows.fit import FitCalculation, fit_pattern, read_result, takes_long
-from qdsim.workflows.scattering import LABELS, ScatteringWorkChain, compute_pattern
+from qdsim.workflows.hypotheses import LABELS
+from qdsim.workflows.scattering import ScatteringWorkChain, compute_pattern
 
 BULK = 5.936
 STRAIN = 0.0137  # in the middle of the series

@@ -31,6 +31,7 @@ NAMES = {
 _COLOURS = (style.INK, style.VERMILLION, style.BLUE, style.GREEN, style.ORANGE, style.PURPLE)
 _WIDE = 30  # times the lowest chi^2, above which minima are seen on a logarithmic axis only
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon")
+_MARKED = ((style.BLUE, "diamond-open", 21), (style.GREEN, "square-open", 15), (style.PURPLE, "circle-open", 12))
 _SCALE = ((0.0, "#fff9e8"), (0.25, "#f4d58d"), (0.5, "#d98c5f"), (0.75, "#8f5a6b"), (1.0, "#2f3b5c"))
 
 
@@ -97,14 +98,14 @@ class Mark(NamedTuple):
 
 
 def chi2_map(scan: "Chi2Map", marks: Sequence[Mark] = ()) -> "Figure":
-    """Draw the reduced chi^2 over two parameters with contours, and its lowest point.
+    """Draw the reduced chi^2 over two parameters with contours, its lowest point, and points from elsewhere.
 
     Parameters
     ----------
     scan
         The map.
     marks
-        Points from elsewhere; those outside of the map are left out.
+        Points from elsewhere. Those outside of the map do not extend it: the legend tells where they are.
 
     Returns
     -------
@@ -142,6 +143,8 @@ def chi2_map(scan: "Chi2Map", marks: Sequence[Mark] = ()) -> "Figure":
         hoverinfo="skip",
         showlegend=False,
     )
+    for index, mark in enumerate(marks):
+        figure.add_trace(_marked(scan, mark, index))
     lowest = min(min(row) for row in scan.chi2_reduced)
     x, y = scan.best
     place = [(NAMES[scan.x_name], fixed(x, 4, scan.x_unit)), (NAMES[scan.y_name], fixed(y, 4, scan.y_unit))]
@@ -156,22 +159,22 @@ def chi2_map(scan: "Chi2Map", marks: Sequence[Mark] = ()) -> "Figure":
             size=12,
         )
     )
-    for index, mark in enumerate(marks):
-        if scan.x[0] <= mark.x <= scan.x[-1] and scan.y[0] <= mark.y <= scan.y[-1]:
-            figure.add_trace(_marked(scan, mark, index))
     if marks:
         figure.update_layout(showlegend=True, margin={"t": 62})
     return figure
 
 
 def _marked(scan: "Chi2Map", mark: Mark, index: int) -> dict[str, Any]:
+    """Return a mark that leaves what stands on it to be seen, or, outside of the map, its entry in the legend."""
     place = [(NAMES[scan.x_name], fixed(mark.x, 4, scan.x_unit)), (NAMES[scan.y_name], fixed(mark.y, 4, scan.y_unit))]
-    colour = (style.BLUE, style.GREEN, style.PURPLE)[index % 3]
-    symbol = ("diamond", "square-open", "triangle-up")[index % 3]
-    hover = style.label(mark.name, place)
-    return style.markers(
-        [mark.x], [mark.y], style.text(mark.name), colour, [hover], symbol=symbol, size=13 - 3 * (index % 3)
-    )
+    colour, symbol, size = _MARKED[index % len(_MARKED)]
+    name, hovers = style.text(mark.name), [style.label(mark.name, place)]
+    (left, right), (low, high) = _extent(scan.x), _extent(scan.y)
+    if left <= mark.x <= right and low <= mark.y <= high:
+        return style.markers([mark.x], [mark.y], name, colour, hovers, symbol=symbol, size=size)
+    where = f"{fixed(mark.x, 2, scan.x_unit)}, {fixed(mark.y, 3, scan.y_unit)}"
+    nowhere = {"x": [None], "y": [None]}  # plotly leaves traces without points out of the legend
+    return style.markers([], [], f"{name} (outside: {where})", colour, [], symbol=symbol, size=size, **nowhere)
 
 
 def _extent(values: list[float]) -> list[float]:

@@ -80,10 +80,10 @@ def _computed_points(results: StrainResults, quantity: str, scale: float) -> dic
 
 
 def _sample_points(sample: SampleCheck, quantity: str, colour: str) -> list[dict[str, Any]]:
-    by_condition = {condition.name: condition for condition in sample.conditions}
+    by_condition: dict[str, Condition] = {condition.name: condition for condition in sample.conditions}
     traces: list[dict[str, Any]] = []
     for row in sample.rows:
-        condition = by_condition.get(row.condition)  # type: ignore[call-overload]
+        condition = by_condition.get(row.condition)
         if row.quantity != quantity or condition is None or condition.linear_strain is None or row.measured is None:
             continue
         drawn = _sample_point(sample, condition, row, colour)
