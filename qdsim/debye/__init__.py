@@ -2,18 +2,27 @@
 
 from qdsim.debye.abscissa import q_from_two_theta, two_theta_from_q
 from qdsim.debye.atoms import AtomicCluster, as_cluster
+from qdsim.debye.cluster_fit import ClusterFit, ClusterPattern, ClusterSettings, fit_cluster
 from qdsim.debye.comparison import ComparedModel, Comparison, compare, stoichiometry_models
 from qdsim.debye.corrections import absorption_factor_transmission, correct, lorentz_factor, polarisation_factor
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.data_files import read_data, write_data
 from qdsim.debye.fit_result import FitResult, FittedParameter
 from qdsim.debye.fitting import Fit, FitSettings
+from qdsim.debye.hypotheses import (
+    HypothesisComparison,
+    HypothesisFit,
+    compare_hypotheses,
+    free_hypothesis,
+    imposed_hypotheses,
+)
 from qdsim.debye.intensity import intensity, reduced_structure_factor, structure_factor
 from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_shares
 from qdsim.debye.pair_distribution import pair_distribution
 from qdsim.debye.particles import ParticleLibrary
 from qdsim.debye.patterns import ModelPattern, Scattering
 from qdsim.debye.pdf_files import PairDistributionData, read_pdf, write_pdf
+from qdsim.debye.plausibility import check_resemblance, explained_share
 from qdsim.debye.scans import Chi2Map, Chi2Profile, ScanAxis, chi2_map, chi2_profile
 from qdsim.debye.structure_files import read_structure
 
@@ -22,12 +31,17 @@ __all__ = [
     "AtomicCluster",
     "Chi2Map",
     "Chi2Profile",
+    "ClusterFit",
+    "ClusterPattern",
+    "ClusterSettings",
     "ComparedModel",
     "Comparison",
     "Fit",
     "FitResult",
     "FitSettings",
     "FittedParameter",
+    "HypothesisComparison",
+    "HypothesisFit",
     "ModelPattern",
     "NanocrystalModel",
     "PairDistributionData",
@@ -37,10 +51,16 @@ __all__ = [
     "ScatteringData",
     "absorption_factor_transmission",
     "as_cluster",
+    "check_resemblance",
     "chi2_map",
     "chi2_profile",
     "compare",
+    "compare_hypotheses",
     "correct",
+    "explained_share",
+    "fit_cluster",
+    "free_hypothesis",
+    "imposed_hypotheses",
     "intensity",
     "lognormal_shares",
     "lorentz_factor",

@@ -129,7 +129,7 @@ class Fit:
         return float(min(_OFFSET_START, self.high[self.names.index("pb_offset")] / 2))
 
     def run(self, progress: Progress | None = None) -> FitResult:
-        """Search for the best parameters.
+        """Search for the best parameters; where the angle is varied, on both sides of 60 degrees.
 
         Parameters
         ----------

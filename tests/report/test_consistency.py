@@ -140,7 +140,7 @@ def test_figures_hold_what_was_compared(
     assert marks[0]["error_y"]["array"] == [0.1]
 
     compared = hypothesis_patterns(fits)
-    rise = next(trace for trace in compared.data if trace.name == DFT and trace.yaxis == "y2")
+    rise = next(trace for trace in compared.data if trace.name == DFT and trace.yaxis == "y3")
     assert rise.y[-1] == pytest.approx(fits[DFT].chi2 - fits[FREE].chi2, rel=1e-9)
 
     names = [trace.name for trace in strain_patterns(results, checked.patterns).data]
@@ -148,7 +148,9 @@ def test_figures_hold_what_was_compared(
     chi2 = checked.sample_fits["<i>dots</i>"].chi2_map
     assert chi2 is not None
     marked = draw_map(chi2, [Mark("inside", 59.4, 0.05), Mark("outside", 58.0, 0.05)])
-    assert [trace.name for trace in marked.data if trace.type == "scatter"] == ["lowest", "inside"]
+    inside, outside, lowest = (trace.name for trace in marked.data if trace.type == "scatter")
+    assert (inside, lowest) == ("inside", "lowest")
+    assert outside.startswith("outside (outside: 58.00°")
 
 
 def test_remarks_tell_of_tolerances_and_of_the_pattern(consistency: Consistency) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from qdsim.analysis.ferroelectric import StrainResults
+from qdsim.debye import Chi2Map, Fit, FitResult, FitSettings, ModelPattern, NanocrystalModel, ScatteringData
 from qdsim.report import Reference, figures
 from qdsim.report.figures.guides import guide
 from qdsim.report.formatting import NO_BREAK_SPACE
@@ -162,3 +163,111 @@ def test_the_order_of_the_points_does_not_matter(results: StrainResults) -> None
     shuffled = results.model_copy(update={"points": results.points[::-1]})
     for draw in (figures.offset, figures.gap, figures.double_wells):
         assert draw(shuffled) == draw(results)
+
+
+@pytest.fixture(scope="module")
+def fits() -> dict[str, FitResult]:
+    q = np.linspace(1.0, 10.0, 120)
+    model = NanocrystalModel(diameter=20, alpha_rh=59.2, b_iso_cation=1.0)
+    intensity = ModelPattern(model, q).intensity({})
+    data = ScatteringData(q, intensity, np.full(q.size, 0.01 * intensity.mean()))
+    settings = FitSettings(vary={"lattice_constant": None}, background=1)
+    shapes = {"free": 59.2, "DFT <b>": 59.3, "undistorted": 60.0}
+    return {name: Fit(model.with_values({"alpha_rh": alpha}), data, settings).run() for name, alpha in shapes.items()}
+
+
+class TestHypotheses:
+    def test_chi2_rises_to_its_difference(self, fits: dict[str, FitResult]) -> None:
+        figure = figures.hypothesis_patterns(fits)
+        below = {one.name: one for one in figure.data if one.yaxis == "y3"}
+        assert list(below) == ["DFT &lt;b&gt;", "undistorted"]
+        for name, one in zip(list(fits)[1:], below.values(), strict=True):
+            assert one.y[-1] == pytest.approx(fits[name].chi2 - fits["free"].chi2)
+            assert list(one.x) == fits[name].q
+        place = int(np.searchsorted(fits["free"].q, 5.0))
+        cut = [
+            sum(
+                ((y - c) / s) ** 2
+                for y, c, s in list(zip(fit.observed, fit.calculated, fit.sigma or (), strict=True))[: place + 1]
+            )
+            for fit in (fits["undistorted"], fits["free"])
+        ]
+        assert below["undistorted"].y[place] == pytest.approx(cut[0] - cut[1])
+
+    def test_curves_and_differences_are_those_of_the_fits(self, fits: dict[str, FitResult]) -> None:
+        figure = figures.hypothesis_patterns(fits)
+        data, *above = (one for one in figure.data if one.yaxis == "y")
+        assert (list(data.x), list(data.y)) == (fits["free"].q, fits["free"].observed)
+        differences = [one for one in figure.data if one.yaxis == "y2"]
+        for fit, drawn, difference in zip(fits.values(), above, differences, strict=True):
+            assert list(drawn.y) == fit.calculated
+            assert drawn.line.color == difference.line.color
+            expected = (np.array(fit.observed) - fit.calculated) / np.array(fit.sigma)
+            np.testing.assert_allclose(difference.y, expected)
+        assert len({drawn.line.color for drawn in above}) == 3
+        rise = fits["undistorted"].chi2 - fits["free"].chi2
+        assert [drawn.name.replace(NO_BREAK_SPACE, " ") for drawn in above][0::2] == [
+            "free",
+            f"undistorted, Δχ² = +{rise:.1f}",
+        ]
+
+    def test_what_is_drawn_is_said_with_its_unit(self, fits: dict[str, FitResult]) -> None:
+        layout = figures.hypothesis_patterns(fits).layout
+        assert layout.xaxis3.title.text == "Q (Å⁻¹)"
+        assert layout.yaxis2.title.text == "data − fit (σ)"
+        bare = {name: fit.model_copy(update={"sigma": None}) for name, fit in fits.items()}
+        assert figures.hypothesis_patterns(bare).layout.yaxis2.title.text == "data − fit (unit of the data)"
+
+    def test_one_fit_alone_can_be_drawn(self, fits: dict[str, FitResult]) -> None:
+        figure = figures.hypothesis_patterns({"free": fits["free"]})
+        assert {one.yaxis for one in figure.data} == {"y", "y2"}
+
+
+class TestMarksOnMaps:
+    scan = Chi2Map(
+        x_name="alpha_rh",
+        x_unit="°",
+        x=[59.0, 59.5, 60.0],
+        y_name="pb_offset",
+        y_unit="Å",
+        y=[0.0, 0.1, 0.2],
+        chi2_reduced=[[3.0, 2.0, 4.0], [2.5, 1.2, 3.5], [2.8, 1.6, 3.9]],
+        best=(59.5, 0.1),
+        refitted=[],
+    )
+
+    def test_they_are_drawn_under_the_lowest_point(self) -> None:
+        figure = figures.chi2_map(self.scan, [figures.Mark("DFT", 59.5, 0.1), figures.Mark("DFT, tension", 59.2, 0.15)])
+        points = [one for one in figure.data if one.type == "scatter"]
+        assert [one.name for one in points] == ["DFT", "DFT, tension", "lowest"]
+        assert [(one.x[0], one.y[0]) for one in points] == [(59.5, 0.1), (59.2, 0.15), (59.5, 0.1)]
+        assert len({one.marker.symbol for one in points}) == len({one.marker.line.color for one in points[:2]}) + 1 == 3
+        assert points[0].marker.size > points[2].marker.size
+        assert points[0].marker.color == "#ffffff"
+        assert hover_lines(points[1], 0) == [
+            "<b>DFT, tension</b>",
+            "α_rh = 59.2000°",
+            "Pb offset along [111] = 0.1500 Å",
+        ]
+        assert figure.layout.showlegend
+
+    def test_without_any_there_is_no_legend(self) -> None:
+        figure = figures.chi2_map(self.scan)
+        assert not figure.layout.showlegend
+        assert [one.name for one in figure.data if one.type == "scatter"] == ["lowest"]
+
+    @pytest.mark.parametrize(
+        ("mark", "inside"),
+        [((58.76, 0.0), True), ((58.74, 0.0), False), ((59.5, 0.249), True), ((59.5, 0.26), False)],
+    )
+    def test_those_outside_are_told_and_extend_nothing(self, mark: tuple[float, float], inside: bool) -> None:
+        figure = figures.chi2_map(self.scan, [figures.Mark("<DFT>", *mark)])
+        assert list(figure.layout.xaxis.range) == [58.75, 60.25]
+        assert list(figure.layout.yaxis.range) == pytest.approx([-0.05, 0.25])
+        drawn = next(one for one in figure.data if one.type == "scatter")
+        name = drawn.name.replace(NO_BREAK_SPACE, " ")
+        if inside:
+            assert (name, drawn.x[0], drawn.y[0]) == ("&lt;DFT&gt;", *mark)
+        else:
+            assert name == f"&lt;DFT&gt; (outside: {mark[0]:.2f}°, {mark[1]:.3f} Å)"
+            assert (drawn.x[0], drawn.y[0]) == (None, None)

@@ -173,8 +173,8 @@ def _marked(scan: "Chi2Map", mark: Mark, index: int) -> dict[str, Any]:
     if left <= mark.x <= right and low <= mark.y <= high:
         return style.markers([mark.x], [mark.y], name, colour, hovers, symbol=symbol, size=size)
     where = f"{fixed(mark.x, 2, scan.x_unit)}, {fixed(mark.y, 3, scan.y_unit)}"
-    nowhere = {"x": [None], "y": [None]}  # plotly leaves traces without points out of the legend
-    return style.markers([], [], f"{name} (outside: {where})", colour, [], symbol=symbol, size=size, **nowhere)
+    entry = style.markers([], [], f"{name} (outside: {where})", colour, [], symbol=symbol, size=size)
+    return entry | {"x": [None], "y": [None]}  # plotly leaves traces without points out of the legend
 
 
 def _extent(values: list[float]) -> list[float]:
