@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qdsim.debye.fit_result import FitResult
 
 _COLOURS = (style.VERMILLION, style.BLUE, style.GREEN, style.PURPLE, style.ORANGE, style.SKY)
+_DASHES = ("solid", "solid", "dash", "dot")
 _WIDTH = 1.3
 
 
@@ -40,7 +41,8 @@ def hypothesis_patterns(fits: "Mapping[str, FitResult]") -> "Figure":
     figure.add_trace(data | hover_of("data"), row=1, col=1)
     for index, (name, fit) in enumerate(fits.items()):
         colour, label = _COLOURS[index % len(_COLOURS)], style.text(name)
-        line = {"line": {"color": colour, "width": _WIDTH}, "legendgroup": name}
+        dash = _DASHES[index % len(_DASHES)]  # models may coincide
+        line = {"line": {"color": colour, "width": _WIDTH, "dash": dash}, "legendgroup": name}
         below = {**line, "showlegend": False}
         rise = _rise(fit, freest)
         told = label if fit is freest else f"{label}, Δχ² = {fixed(rise[-1], 1, signed=True)}"
