@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qdsim.analysis.consistency_results import Consistency
 from qdsim.analysis.ferroelectric import StrainResults
 from qdsim.campaign.follow import follow
 from qdsim.campaign.launch import launch
@@ -37,6 +38,14 @@ class CampaignRun:
         from qdsim.provenance import strain_results
 
         return strain_results(self.node)
+
+    @property
+    def consistency(self) -> Consistency | None:
+        """The verdicts of the check by scattering, or None while there are none, or none were asked for."""
+        from qdsim.provenance import consistency, section
+
+        check = section(self.node, "scattering")
+        return None if check is None else consistency(check)
 
     @property
     def table(self) -> pd.DataFrame:

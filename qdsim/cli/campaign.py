@@ -21,11 +21,14 @@ def command() -> None:
 
 
 @command.command(epilog="\b\nExample:\n  qdsim campaign schema > campaign.schema.json")
-def schema() -> None:
+@click.option("--fits", is_flag=True, help="Of files of scattering fits instead.")
+def schema(fits: bool) -> None:
     """Print the JSON schema of campaign files."""
+    from qdsim.analysis.scattering_fit import ScatteringFits
     from qdsim.campaign.schema import Campaign
 
-    click.echo(json.dumps(Campaign.model_json_schema(), indent=2, ensure_ascii=False))
+    model = ScatteringFits if fits else Campaign
+    click.echo(json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False))
 
 
 @command.command(epilog="\b\nExample:\n  qdsim campaign check examples/quickstart.yaml")

@@ -10,7 +10,6 @@ from qdsim.provenance.campaigns import (
     TaskState,
     calculations,
     campaigns,
-    consistency,
     failures,
     find_campaign,
     find_node,
@@ -23,6 +22,7 @@ from qdsim.provenance.campaigns import (
     strain_structures,
     tasks,
 )
+from qdsim.provenance.checks import consistency, nodes_of_check
 
 __all__ = [
     "CAMPAIGN_PROCESS",
@@ -39,6 +39,7 @@ __all__ = [
     "find_campaign",
     "find_node",
     "nodes_behind",
+    "nodes_of_check",
     "restarts",
     "section",
     "series_structures",

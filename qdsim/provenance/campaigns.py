@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from qdsim.analysis.consistency_results import Consistency
 from qdsim.analysis.ferroelectric import StrainResults
 from qdsim.errors import QdsimError
+from qdsim.provenance.checks import nodes_of_check
 
 if TYPE_CHECKING:
     from aiida.orm import Node, ProcessNode, StructureData, WorkChainNode
@@ -339,7 +339,8 @@ def nodes_behind(campaign: WorkChainNode) -> dict[str, str]:
     for point, phases in strain_structures(campaign).items():
         for phase, structure in phases.items():
             found[f"points.{point}.{phase}.structure"] = structure.uuid
-    return found
+    check = section(campaign, "scattering")
+    return found if check is None else found | nodes_of_check(check)
 
 
 def strain_structures(campaign: WorkChainNode) -> dict[str, dict[str, StructureData]]:
@@ -353,13 +354,6 @@ def series_structures(series: WorkChainNode) -> dict[str, dict[str, StructureDat
     if "structures" not in series.outputs:
         return {}
     return {point: dict(phases) for point, phases in series.outputs.structures.items()}
-
-
-def consistency(check: WorkChainNode) -> Consistency | None:
-    """Return the verdicts of a check by scattering, or None where there are none."""
-    if "consistency" not in check.outputs:
-        return None
-    return Consistency(**check.outputs.consistency.get_dict())
 
 
 def state_of(process: ProcessNode) -> TaskState:

@@ -11,13 +11,14 @@ from qdsim.provenance import (
     calculations,
     failures,
     nodes_behind,
+    nodes_of_check,
     restarts,
     section,
     state_of,
     strain_results,
     strain_structures,
 )
-from qdsim.report.collect_scattering import nodes_of_scattering, scattering_of
+from qdsim.report.collect_scattering import scattering_of
 from qdsim.report.data import Effort, PointStructures, Reference, ReportData, Structure
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def collect(campaign: WorkChainNode) -> ReportData:
         settings={name: stored[name] for name in ("campaign", "settings")},
         strain=strain_results(campaign),
         structures=_structures(campaign),
-        nodes={"campaign": campaign.uuid, **nodes_behind(campaign), **nodes_of_scattering(check)},
+        nodes={"campaign": campaign.uuid, **nodes_behind(campaign)},
         references=_references(compound),
         effort=Effort(
             computed=sum(run.finished and not run.reused for run in runs),
@@ -73,7 +74,7 @@ def collect_check(check: WorkChainNode) -> ReportData:
         status=STATES[state_of(check)],
         settings={"check": settings},
         strain=None if series is None else StrainResults(**series.get_dict()),
-        nodes={**({} if series is None else {"results": series.uuid}), **nodes_of_scattering(check)},
+        nodes={**({} if series is None else {"results": series.uuid}), **nodes_of_check(check)},
         references=_references(settings["compound"]),
         **scattering_of(check),
     )

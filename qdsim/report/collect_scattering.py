@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdsim.debye.scans import Chi2Map
 from qdsim.provenance import consistency
+from qdsim.provenance.checks import outputs_of
 from qdsim.report.data import Curve, SampleFits
 
 if TYPE_CHECKING:
@@ -19,25 +20,9 @@ def scattering_of(check: WorkChainNode | None) -> dict[str, Any]:
     return {"consistency": consistency(check), "patterns": _patterns(check), "sample_fits": _sample_fits(check)}
 
 
-def nodes_of_scattering(check: WorkChainNode | None) -> dict[str, str]:
-    """Return the UUID of the node behind each part of a check, by the part's path."""
-    if check is None:
-        return {}
-    nodes = {"scattering": check.uuid}
-    if "consistency" in check.outputs:
-        nodes["consistency"] = check.outputs.consistency.uuid
-    for label, pattern in _namespace(check, "patterns").items():
-        nodes[f"patterns.{label}"] = pattern.uuid
-    for label, fitted in _namespace(check, "fits").items():
-        sample = check.inputs.data[label].measured["sample"]
-        for name, node in fitted.items():
-            nodes[f"fits.{sample}.{name}"] = node.uuid if name == "map" else node["result"].uuid
-    return nodes
-
-
 def _patterns(check: WorkChainNode) -> dict[str, Curve]:
     curves = {}
-    for label, pattern in _namespace(check, "patterns").items():
+    for label, pattern in outputs_of(check, "patterns").items():
         ((_, intensity, _),) = pattern.get_y()
         curves[label] = Curve(x=tuple(pattern.get_x()[1].tolist()), y=tuple(intensity.tolist()))
     return curves
@@ -48,7 +33,7 @@ def _sample_fits(check: WorkChainNode) -> dict[str, SampleFits]:
     from qdsim.workflows.hypotheses import LABELS
 
     found = {}
-    for label, fitted in _namespace(check, "fits").items():
+    for label, fitted in outputs_of(check, "fits").items():
         measured = check.inputs.data[label].measured
         fits = {
             name: read_result(fitted[short]["result"], fitted[short]["curves"])
@@ -58,7 +43,3 @@ def _sample_fits(check: WorkChainNode) -> dict[str, SampleFits]:
         chi2_map = Chi2Map(**fitted["map"].get_dict()) if "map" in fitted else None
         found[measured["sample"]] = SampleFits(source=measured["file"], fits=fits, chi2_map=chi2_map)
     return found
-
-
-def _namespace(check: WorkChainNode, name: str) -> dict[str, Any]:
-    return dict(check.outputs[name]) if name in check.outputs else {}

@@ -231,6 +231,16 @@ def test_unknown_campaign_offers_the_nearest(machine: "Machine") -> None:
 
 def test_schema_knows_every_key(machine: "Machine") -> None:
     schema = json.loads(machine.qdsim("campaign", "schema").stdout)
-    assert {"name", "compound", "structure", "protocol", "overrides", "code", "resources", "strain"} == set(
-        schema["properties"]
-    )
+    assert {
+        "name",
+        "compound",
+        "structure",
+        "protocol",
+        "overrides",
+        "code",
+        "resources",
+        "strain",
+        "scattering",
+    } == set(schema["properties"])
+    fits = json.loads(machine.qdsim("campaign", "schema", "--fits").stdout)
+    assert {"compound", "surface_tension", "tolerances", "samples"} <= set(fits["properties"])
