@@ -22,7 +22,7 @@ Examples:
   qdsim check quickstart                                            what the campaign was checked by
   qdsim check quickstart --fits examples/fits/bertolotti_2016.yaml  values of samples from fits
   qdsim check quickstart --data pbs32.yaml                          a measured pattern, by a fit file that names it
-  qdsim check quickstart --fits fits.yaml --data '3.2 nm=pbs32.xye' a pattern of one of the samples
+  qdsim check quickstart --fits fits.yaml --data '3.2 nm=pbs32.xye' a pattern of one of several samples
   qdsim check 1234 --fits fits.yaml                                 the crystal of node 1234, as it is
   qdsim check 1235 --data pbs32.yaml                                the cluster of node 1235, atom by atom
 """
@@ -154,7 +154,8 @@ def _section(
             raise QdsimError("--reference and --tolerance go with --fits or --data: give one of them.")
         return None
     values = {name: finite_number(f"The tolerance of {name}", text) for name, text in tolerances}
-    files = dict(_named(one) for one in data)
+    only = _only_sample(fits)
+    files = dict(_named(one, only) for one in data)
     if len(files) < len(data):
         raise QdsimError("--data gives two files for one sample: name each sample once, as SAMPLE=FILE.")
     try:
@@ -166,11 +167,19 @@ def _section(
         raise QdsimError(f"--tolerance: {message}.") from error
 
 
-def _named(text: str) -> tuple[str, Path]:
-    """Read [SAMPLE=]FILE; a file without a sample is one by itself."""
+def _only_sample(fits: Path | None) -> str | None:
+    """Return the name of the sample in a file of fits, if it is the only one."""
+    from qdsim.analysis.scattering_fit import load_fits
+
+    samples = [] if fits is None else load_fits(fits).samples
+    return samples[0].name if len(samples) == 1 else None
+
+
+def _named(text: str, only: str | None = None) -> tuple[str, Path]:
+    """Read [SAMPLE=]FILE; a file without a sample is of the only one there is, or one by itself."""
     sample, sign, name = text.partition("=")
     path = Path(name if sign else text)
-    return (sample.strip() if sign else path.stem), path.resolve()
+    return (sample.strip() if sign else only or path.stem), path.resolve()
 
 
 def _stored(node: Node) -> WorkChainNode:

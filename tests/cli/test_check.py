@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase.io import write
 
-from qdsim.debye import ScatteringData, intensity, write_data
+from qdsim.debye import ModelPattern, NanocrystalModel, ScatteringData, intensity, write_data
 from qdsim.structures import RhombohedralState, cut_rocksalt
 
 if TYPE_CHECKING:
@@ -143,6 +143,29 @@ def test_the_report_has_the_verdicts(machine: "Machine", checked: Path, tmp_path
         text = file.read_text(encoding="utf-8")
         assert "DFT against scattering" in text
         assert "falls short of the onset" in text or "beyond the onset" in text
+
+
+def test_data_without_a_name_are_of_the_only_sample(machine: "Machine", checked: Path, tmp_path: Path) -> None:
+    q = np.linspace(1, 12, 200)
+    model = NanocrystalModel(compound="PbS", diameter=32, diameter_sd=2.5, lattice_constant=6.0, alpha_rh=59.6)
+    scattered = ModelPattern(model, q).intensity({})
+    write_data(tmp_path / "dots.xye", ScatteringData(q, scattered, 0.01 * scattered))
+    arguments = (
+        "check",
+        "checked",
+        "--fits",
+        str(checked / "fits.yaml"),
+        "--data",
+        str(tmp_path / "dots.xye"),
+        "--json",
+    )
+    answer = machine.qdsim(*arguments)
+    assert answer.returncode == 0, answer.stderr
+    (sample,) = json.loads(answer.stdout)["samples"]
+    assert sample["name"] == "[red]dots"
+    assert sample["pattern"]["source"] == "dots.xye"
+    offsets = [row for row in sample["rows"] if row["quantity"] == "pb_offset"]
+    assert all(row["source"] == "fit of dots.xye" for row in offsets)
 
 
 def test_a_cluster_is_compared_with_a_pattern_atom_by_atom(machine: "Machine", tmp_path: Path) -> None:
