@@ -16,10 +16,9 @@ from aiida.engine.processes.process_spec import CalcJobProcessSpec
 from aiida.parsers import Parser
 from pydantic import ValidationError
 
-from qdsim.debye.cluster_fit import ClusterFit
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.fit_file import FitFile
-from qdsim.debye.fit_result import FitResult
+from qdsim.debye.fit_result import FitResult, FittedCurve
 from qdsim.debye.fitting import Fit
 from qdsim.errors import QdsimError
 
@@ -81,7 +80,7 @@ def opened_fit(
         yield fit_file, data, blank_data
 
 
-def result_nodes(result: FitResult | ClusterFit) -> dict[str, orm.Data]:
+def result_nodes(result: FittedCurve) -> dict[str, orm.Data]:
     """Return the nodes `result` and `curves` that keep the result of a fit."""
     document = result.model_dump(mode="json", exclude=set(CURVES))
     curves = orm.ArrayData({name: np.array(found) for name in CURVES if (found := getattr(result, name)) is not None})

@@ -7,7 +7,7 @@ from qdsim.debye.comparison import ComparedModel, Comparison, compare, stoichiom
 from qdsim.debye.corrections import absorption_factor_transmission, correct, lorentz_factor, polarisation_factor
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.data_files import read_data, write_data
-from qdsim.debye.fit_result import FitResult, FittedParameter
+from qdsim.debye.fit_result import FitResult, FittedCurve, FittedParameter
 from qdsim.debye.fitting import Fit, FitSettings
 from qdsim.debye.hypotheses import (
     HypothesisComparison,
@@ -39,6 +39,7 @@ __all__ = [
     "Fit",
     "FitResult",
     "FitSettings",
+    "FittedCurve",
     "FittedParameter",
     "HypothesisComparison",
     "HypothesisFit",

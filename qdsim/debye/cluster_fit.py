@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from qdsim.debye.data import ScatteringData
-from qdsim.debye.fit_result import FittedParameter
+from qdsim.debye.fit_result import FittedCurve, FittedParameter
 from qdsim.debye.fitting import MOST_EVALUATIONS, STRONG_CORRELATION
 from qdsim.debye.form_factors import ComplexArray, scattering_amplitude
 from qdsim.debye.intensity import Values, check_q, pair_factor, particle_pairs
@@ -56,44 +56,16 @@ class ClusterSettings(CurveSettings):
     occupancies: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = None
 
 
-class ClusterFit(BaseModel):
-    """A cluster compared with data.
+class ClusterFit(FittedCurve):
+    """A cluster compared with data; its parameters are the B of elements, by their symbols.
 
     Attributes
     ----------
     b_iso
-        B of each element, Å^2.
-    parameters
-        The fitted ones of them, by element.
-    scale, scale_error
-        Factor from electrons squared per cluster to the data.
-    background, blank_factor, n_points, n_parameters, chi2, chi2_reduced, gof, r_wp, converged, messages
-        As in `FitResult`.
-    q, observed, sigma, calculated, background_curve
-        The pattern, Å^-1 and in the unit of the data; `calculated` includes the background.
+        B of each element, fitted or kept, Å^2.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     b_iso: dict[str, float]
-    parameters: dict[str, FittedParameter]
-    scale: float
-    scale_error: float | None
-    background: list[float]
-    blank_factor: float | None
-    n_points: int
-    n_parameters: int
-    chi2: float
-    chi2_reduced: float
-    gof: float
-    r_wp: float
-    converged: bool
-    messages: list[str]
-    q: list[float]
-    observed: list[float]
-    sigma: list[float] | None
-    calculated: list[float]
-    background_curve: list[float]
 
 
 class ClusterPattern:

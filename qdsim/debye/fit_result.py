@@ -32,17 +32,13 @@ class FittedParameter(BaseModel):
     at_bound: bool
 
 
-class FitResult(BaseModel):
-    """A fit.
+class FittedCurve(BaseModel):
+    """What every fit of a pattern says of it, whatever the model.
 
     Attributes
     ----------
-    model
-        The model with the fitted values.
     parameters
         The varied parameters.
-    correlation
-        Correlation matrix in the order of `parameters`; zero with those that have no error.
     scale, scale_error
         Factor from electrons squared per particle to the data.
     background
@@ -59,28 +55,17 @@ class FitResult(BaseModel):
         Its square root.
     r_wp
         Weighted profile R factor, sqrt(chi2/sum of squared weighted data).
-    aic, bic
-        Akaike's and the Bayesian information criterion, chi2 + 2 P and chi2 + P ln N; without uncertainties
-        N ln(chi2/N) stands for chi2.
     converged
         The search ended by itself.
     messages
         Every reservation, one sentence each.
-    core_diameter
-        Å; the diameter where there is no shell.
-    composition
-        Mean numbers of cations and anions in a particle, vacancies left out.
-    coverage
-        Monovalent ligands per nm^2 that balance their charge.
     q, observed, sigma, calculated, background_curve
         The pattern, Å^-1 and in the unit of the data; `calculated` includes the background.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    model: NanocrystalModel
     parameters: dict[str, FittedParameter]
-    correlation: list[list[float]]
     scale: float
     scale_error: float | None
     background: list[float]
@@ -91,15 +76,39 @@ class FitResult(BaseModel):
     chi2_reduced: float
     gof: float
     r_wp: float
-    aic: float
-    bic: float
     converged: bool
     messages: list[str]
-    core_diameter: float
-    composition: tuple[float, float]
-    coverage: float
     q: list[float]
     observed: list[float]
     sigma: list[float] | None
     calculated: list[float]
     background_curve: list[float]
+
+
+class FitResult(FittedCurve):
+    """A fit of a nanocrystal model.
+
+    Attributes
+    ----------
+    model
+        The model with the fitted values.
+    correlation
+        Correlation matrix in the order of `parameters`; zero with those that have no error.
+    aic, bic
+        Akaike's and the Bayesian information criterion, chi2 + 2 P and chi2 + P ln N; without uncertainties
+        N ln(chi2/N) stands for chi2.
+    core_diameter
+        Å; the diameter where there is no shell.
+    composition
+        Mean numbers of cations and anions in a particle, vacancies left out.
+    coverage
+        Monovalent ligands per nm^2 that balance their charge.
+    """
+
+    model: NanocrystalModel
+    correlation: list[list[float]]
+    aic: float
+    bic: float
+    core_diameter: float
+    composition: tuple[float, float]
+    coverage: float

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qdsim.debye.cluster_fit import ClusterFit
-from qdsim.debye.fit_result import FitResult
+from qdsim.debye.fit_result import FitResult, FittedCurve
 from qdsim.debye.least_squares import unit_columns
 from qdsim.errors import QdsimError
 
@@ -36,7 +36,7 @@ _SIGNIFICANT = 5.0  # standard deviations of the noise's sum of squares that the
 _SECOND_DIFFERENCE = 6.0  # its variance in units of a point's
 
 
-def explained_share(fit: FitResult | ClusterFit) -> float | None:
+def explained_share(fit: FittedCurve) -> float | None:
     """Return which share of the data's variation about the best background a fit explains, noise taken off.
 
     Parameters
@@ -70,7 +70,7 @@ def explained_share(fit: FitResult | ClusterFit) -> float | None:
     return min(1.0, 1 - (float(left @ left) - noise) / varied)
 
 
-def resemblance_messages(fit: FitResult | ClusterFit) -> list[str]:
+def resemblance_messages(fit: FittedCurve) -> list[str]:
     """Return a reservation where a fit explains less than a model of the right compound should."""
     share = explained_share(fit)
     if share is None or share >= DOUBTFUL:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from qdsim import __version__
 from qdsim.debye.cluster_fit import ClusterFit
 from qdsim.debye.comparison import Comparison
-from qdsim.debye.fit_result import FitResult, FittedParameter
+from qdsim.debye.fit_result import FitResult, FittedCurve, FittedParameter
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.origin import Origin
 from qdsim.debye.scans import Chi2Map, Chi2Profile
@@ -166,7 +166,7 @@ def render_cluster(title: str, source: str, cluster: ClusterFit, model: FitResul
     cluster, model
         Fit of the cluster, and of a nanocrystal model to the same data, if there is one.
     """
-    fits: dict[str, ClusterFit | FitResult] = {"cluster": cluster}
+    fits: dict[str, FittedCurve] = {"cluster": cluster}
     if model is not None:
         fits["nanocrystal model"] = model
     rows = [

@@ -8,8 +8,7 @@ from qdsim.report.figures import style
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from qdsim.debye.cluster_fit import ClusterFit
-    from qdsim.debye.fit_result import FitResult
+    from qdsim.debye.fit_result import FittedCurve
 
 Q_TITLE = "Q (Å⁻¹)"
 INTENSITY_TITLE = "intensity (unit of the data)"
@@ -48,7 +47,7 @@ def pattern(x: Sequence[float], values: Sequence[float], x_title: str, title: st
     return figure
 
 
-def fitted_pattern(result: "FitResult | ClusterFit") -> "Figure":
+def fitted_pattern(result: "FittedCurve") -> "Figure":
     """Draw data, fit and background, and their difference below.
 
     Parameters
