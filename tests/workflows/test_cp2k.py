@@ -97,9 +97,10 @@ def test_killed_run_is_repeated_once(
 def test_walltime_continues_from_the_written_wavefunction(
     cp2k_inputs: dict[str, Any], stretched: orm.StructureData
 ) -> None:
-    inputs = changed(cp2k_inputs, stretched)
+    # An SCF that never ends: only the wall time can stop it, however fast the machine.
+    inputs = changed(cp2k_inputs, stretched, EPS_SCF=1e-30, MAX_SCF=100_000)
     parameters = inputs["cp2k"]["parameters"].get_dict()
-    parameters["GLOBAL"]["WALLTIME"] = 2
+    parameters["GLOBAL"]["WALLTIME"] = 5
     inputs["cp2k"]["parameters"] = orm.Dict(parameters)
     _, node = run_get_node(Cp2kWorkChain, max_iterations=orm.Int(2), **inputs)
     runs = attempts(node)
