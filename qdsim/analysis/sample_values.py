@@ -58,8 +58,9 @@ def known_values(sample: Sample, tolerances: Mapping[str, float]) -> dict[str, K
         edge = known["lattice_constant"]
         volume = _propagate(lambda a: a**3 / 4, edge)
         known["volume"] = volume._replace(limit=edge.limit, source=_said("from the lattice constant", edge.source))
-    bonds = [known[name] for name in ("bond_short", "bond_long") if name in known]
-    if len(bonds) == 2 and not any(bond.limit for bond in bonds):  # noqa: PLR2004 - short and long
+    both = {"bond_short", "bond_long"} <= known.keys()
+    if both and not (known["bond_short"].limit or known["bond_long"].limit):
+        bonds = known["bond_short"], known["bond_long"]
         alpha = known.get("alpha_rh", Known(60.0, 0.0))
         words = f"from the bonds of {bonds[0].value:g} and {bonds[1].value:g} Å"
         for name, place in (("volume", 0), ("pb_offset", 1)):

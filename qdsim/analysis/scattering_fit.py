@@ -193,18 +193,22 @@ class Sample(ResultModel):
                 f"constant of {edge.value:g} Å, which is {expected:.2f} Å^3; correct one of them"
             )
 
+    def _check_split(self, short: float, long: float) -> None:
+        if short > long:
+            raise ValueError(
+                f"sample '{self.name}': the short bonds are {short:g} Å, longer than the long ones of {long:g} Å; "
+                f"exchange them"
+            )
+        if long - short > LARGEST_SPLIT:
+            raise ValueError(
+                f"sample '{self.name}': bonds of {short:g} and {long:g} Å are those of no rock-salt crystal; "
+                f"correct one of them"
+            )
+
     def _check_bonds(self, stated: Mapping[str, Measured]) -> None:
         bonds = {name: stated[name] for name in ("bond_short", "bond_long") if name in stated}
-        if len(bonds) == 2 and bonds["bond_short"].value > bonds["bond_long"].value:  # noqa: PLR2004 - both of them
-            raise ValueError(
-                f"sample '{self.name}': the short bonds are {bonds['bond_short'].value:g} Å, longer than the long ones "
-                f"of {bonds['bond_long'].value:g} Å; exchange them"
-            )
-        if len(bonds) == 2 and bonds["bond_long"].value - bonds["bond_short"].value > LARGEST_SPLIT:  # noqa: PLR2004
-            raise ValueError(
-                f"sample '{self.name}': bonds of {bonds['bond_short'].value:g} and {bonds['bond_long'].value:g} Å are "
-                f"those of no rock-salt crystal; correct one of them"
-            )
+        if bonds.keys() == {"bond_short", "bond_long"}:
+            self._check_split(bonds["bond_short"].value, bonds["bond_long"].value)
         volume, offset = stated_volume(stated), stated.get("pb_offset")
         alpha = stated.get("alpha_rh", Measured(value=60.0))
         if volume is None or offset is None or volume.limit or offset.limit or alpha.limit:
