@@ -6,6 +6,7 @@ from hashlib import sha256
 from json import dumps
 from typing import TYPE_CHECKING, Any, cast
 
+from qdsim import __version__
 from qdsim.analysis.lattice_series import LatticeSeries
 from qdsim.analysis.strain_results import StrainResults
 from qdsim.campaign.scattering import ScatteringPlan, mesh_reservations, plan_scattering
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from aiida.orm import Node, StructureData, WorkChainNode
 
 FINGERPRINT = "qdsim_fingerprint"
-"""Extra of a check: a digest of everything that decides its results."""
+"""Extra of a check: a digest of everything that decides its results, the version of qdsim among it."""
 
 
 def check_node(node: Node, section: ScatteringSection) -> WorkChainNode:
@@ -117,6 +118,7 @@ def _label(node: Node) -> str:
 def _fingerprint(plan: ScatteringPlan, computed: dict[str, Any]) -> str:
     nodes = {name: node.uuid for name, node in computed.items() if name != "structures"}
     document = {
+        "qdsim": __version__,
         **plan.document(),
         **nodes,
         "structures": [node.uuid for node in computed.get("structures", {}).values()],
