@@ -154,7 +154,7 @@ def _section(
             raise QdsimError("--reference and --tolerance go with --fits or --data: give one of them.")
         return None
     values = {name: finite_number(f"The tolerance of {name}", text) for name, text in tolerances}
-    only = _only_sample(fits)
+    only = _only_sample(fits) if data else None
     files = dict(_named(one, only) for one in data)
     if len(files) < len(data):
         raise QdsimError("--data gives two files for one sample: name each sample once, as SAMPLE=FILE.")
