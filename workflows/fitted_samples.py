@@ -17,7 +17,7 @@ def fitted_sample(name: str, source: str, result: FitResult, stated: Sample | No
     """Return what a fit says of a sample; what is stated of it elsewhere goes before.
 
     A systematic misfit, of a reduced chi^2 above 1, widens the standard errors by its square root. Parameters that
-    stopped at a bound, or that the data do not determine, are left out.
+    stopped at a bound, or that the data do not determine, are left out, and all of them where the fit did not converge.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def fitted_sample(name: str, source: str, result: FitResult, stated: Sample | No
         parameter = result.parameters.get(quantity)
         if parameter is None and quantity in HELD:
             fitted[quantity] = Measured(value=getattr(result.model, quantity), source=f"held in the fit of {source}")
-        elif parameter is not None and parameter.error is not None and not parameter.at_bound:
+        elif result.converged and parameter is not None and parameter.error is not None and not parameter.at_bound:
             error = widened * parameter.error
             fitted[quantity] = Measured(value=parameter.value, error=error, source=f"fit of {source}")
     if result.model.size_strain != 0.0 and "lattice_constant" in fitted:
@@ -44,7 +44,7 @@ def fitted_sample(name: str, source: str, result: FitResult, stated: Sample | No
     fitted["chi2_reduced"] = Measured(value=result.chi2_reduced, source=f"fit of {source}")
     known = {} if stated is None else stated.stated()
     if {"volume", "volumetric_strain"} & set(known):
-        del fitted["lattice_constant"]
+        fitted.pop("lattice_constant", None)
     return Sample(name=name, **{**fitted, **known})
 
 
@@ -80,6 +80,10 @@ def check_pattern(source: str, condition: Condition, results: Mapping[str, FitRe
         by_name[UNDISTORTED].standard_errors,
         {probe: by_name[probe].standard_errors for probe in PROBES if probe in by_name},
     )
+    needed = (FREE, DFT, *(PROBES if verdict == "agrees" else ()))
+    unfinished = [name for name in needed if name in results and not results[name].converged]
+    if unfinished:
+        verdict, reason = "cannot say", f"the fit '{unfinished[0]}' did not converge; {reason}"
     if condition.lattice.extrapolated:
         verdict, reason = "cannot say", f"extrapolated beyond the strains computed; {reason}"
     return PatternCheck(
