@@ -39,9 +39,11 @@ def fitted_sample(name: str, source: str, result: FitResult, stated: Sample | No
             fitted[quantity] = Measured(value=parameter.value, error=error, source=f"fit of {source}")
     if result.model.size_strain != 0.0 and "lattice_constant" in fitted:
         shrink = 1 - result.model.size_strain / result.model.diameter
-        edge = fitted["lattice_constant"]
-        fitted["lattice_constant"] = edge.model_copy(update={"value": edge.value * shrink})
-    fitted["chi2_reduced"] = Measured(value=result.chi2_reduced, source=f"fit of {source}")
+        edge = fitted.pop("lattice_constant")
+        if result.converged or not {"size_strain", "diameter"} & set(result.parameters):
+            fitted["lattice_constant"] = edge.model_copy(update={"value": edge.value * shrink})
+    if result.converged:
+        fitted["chi2_reduced"] = Measured(value=result.chi2_reduced, source=f"fit of {source}")
     known = {} if stated is None else stated.stated()
     if {"volume", "volumetric_strain"} & set(known):
         fitted.pop("lattice_constant", None)

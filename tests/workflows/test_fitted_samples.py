@@ -76,3 +76,19 @@ def test_a_fit_that_did_not_converge_says_nothing_of_a_sample(results: dict[str,
     stated = Sample(name="dots", volume=Measured(value=54.0, error=0.1))
     sample = fitted_sample("dots", "dots.xye", unfinished(results, FREE)[FREE], stated)
     assert (sample.alpha_rh, sample.lattice_constant, sample.volume) == (None, None, stated.volume)
+    assert sample.chi2_reduced is None
+
+
+def test_a_held_lattice_constant_is_not_shrunk_by_a_fit_that_did_not_converge(results: dict[str, FitResult]) -> None:
+    free = results[FREE]
+    strained = free.model_copy(
+        update={
+            "model": free.model.with_values({"size_strain": 0.3}),
+            "parameters": {"size_strain": free.parameters["b_iso_cation"]},
+        }
+    )
+    shrunk = free.model.lattice_constant * (1 - 0.3 / free.model.diameter)
+    known = fitted_sample("dots", "dots.xye", strained).lattice_constant
+    assert known is not None
+    assert known.value == pytest.approx(shrunk, abs=1e-12)
+    assert fitted_sample("dots", "dots.xye", strained.model_copy(update={"converged": False})).lattice_constant is None
