@@ -3,9 +3,22 @@
 from qdsim.structures.distortion import Distortion, measure_distortion
 from qdsim.structures.ligands import ligand_coverage
 from qdsim.structures.nanocrystal import CENTRES, LatticeParticle, LatticePoints, cut_crystal, cut_rocksalt
+from qdsim.structures.orderings import Ordering, count_vacant, vacancy_orderings
 from qdsim.structures.rocksalt import POLAR_AXIS, SUPERCELLS, RhombohedralState, supercell_matrix
 from qdsim.structures.shapes import SHAPES, Shape
 from qdsim.structures.sites import check_sites, coincident_atoms
+from qdsim.structures.vacancies import (
+    VacantSites,
+    advise_supercell,
+    check_image_distance,
+    distort_neighbours,
+    guess_charges,
+    image_distance,
+    inequivalent_pairs,
+    inequivalent_vacancies,
+    rattle,
+    remove_sites,
+)
 
 __all__ = [
     "CENTRES",
@@ -15,13 +28,26 @@ __all__ = [
     "Distortion",
     "LatticeParticle",
     "LatticePoints",
+    "Ordering",
     "RhombohedralState",
     "Shape",
+    "VacantSites",
+    "advise_supercell",
+    "check_image_distance",
     "check_sites",
     "coincident_atoms",
+    "count_vacant",
     "cut_crystal",
     "cut_rocksalt",
+    "distort_neighbours",
+    "guess_charges",
+    "image_distance",
+    "inequivalent_pairs",
+    "inequivalent_vacancies",
     "ligand_coverage",
     "measure_distortion",
+    "rattle",
+    "remove_sites",
     "supercell_matrix",
+    "vacancy_orderings",
 ]
