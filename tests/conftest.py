@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 from aiida import orm
+from hypothesis import settings
+
+settings.register_profile("qdsim")  # how long an example takes says nothing on a machine that is shared
+settings.load_profile("qdsim")
 
 pytest_plugins = ["aiida.tools.pytest_fixtures"]
 
