@@ -1,5 +1,7 @@
 """A whole campaign as one process: what a person asked for, and every result under it."""
 
+from typing import Any
+
 from aiida import orm
 from aiida.engine import ExitCode
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
@@ -8,17 +10,18 @@ from qdsim.workflows.cp2k import failure_of
 from qdsim.workflows.scattering import ScatteringWorkChain
 from qdsim.workflows.strain import StrainWorkChain
 from qdsim.workflows.submission import SubmitOnce
+from qdsim.workflows.vacancy import VacancyWorkChain
+from qdsim.workflows.vacancy_documents import VacancySettings
 
-SECTIONS = {"strain": StrainWorkChain}
-"""The parts a campaign can have; each runs on its own inputs and leaves the others usable when it fails."""
-
-
-SCATTERING = "scattering"
-"""What is checked by scattering when the strain series has its results."""
+STRAIN, VACANCY, SCATTERING = "strain", "vacancy", "scattering"
+SECTIONS = {STRAIN: StrainWorkChain, VACANCY: VacancyWorkChain, SCATTERING: ScatteringWorkChain}
+"""The parts a campaign can have; each leaves the others usable when it fails."""
+FROM_STRAIN = {SCATTERING: ("results", "structure", "structures")}
+"""Inputs of a section that the strain series gives."""
 
 
 class CampaignWorkChain(SubmitOnce):
-    """Run the sections of a campaign side by side, and check them by scattering."""
+    """Run the sections of a campaign, those that build on the strain series after it."""
 
     @classmethod
     def define(cls, spec: WorkChainSpec) -> None:
@@ -27,55 +30,62 @@ class CampaignWorkChain(SubmitOnce):
         spec.input("campaign", valid_type=orm.Dict, help="The campaign file and the settings made from it.")
         for name, section in SECTIONS.items():
             spec.expose_inputs(
-                section, namespace=name, namespace_options={"required": False, "populate_defaults": False}
+                section,
+                namespace=name,
+                exclude=FROM_STRAIN.get(name, ()),
+                namespace_options={"required": False, "populate_defaults": False},
             )
             spec.expose_outputs(section, namespace=name, namespace_options={"required": False})
-        spec.expose_inputs(
-            ScatteringWorkChain,
-            namespace=SCATTERING,
-            exclude=("results", "structure", "structures"),
-            namespace_options={"required": False, "populate_defaults": False},
-        )
-        spec.expose_outputs(ScatteringWorkChain, namespace=SCATTERING, namespace_options={"required": False})
-        spec.outline(cls.run_sections, cls.run_scattering, cls.finish)
+        spec.outline(cls.run_strain, cls.run_others, cls.finish)
         spec.exit_code(440, "ERROR_SECTIONS_FAILED", message="{reasons}")
 
-    def _sections(self) -> list[str]:
-        return [name for name in SECTIONS if name in self.inputs]
+    def run_strain(self) -> None:
+        """Submit the strain series, and the vacancies where they need nothing of it."""
+        self._submit(STRAIN)
+        if not self._strain_points():
+            self._submit(VACANCY)
 
-    def run_sections(self) -> None:
-        """Submit every section that has inputs."""
-        for name in self._sections():
-            inputs = self.exposed_inputs(SECTIONS[name], name)
+    def run_others(self) -> None:
+        """Submit what builds on the strain series, as far as it has results."""
+        if self._strain_points():
+            outputs = self.ctx.strain.outputs
+            structures = outputs.structures if "structures" in outputs else {}
+            crystals = {
+                label: structures[point][phase]
+                for label, (point, phase) in self._strain_points().items()
+                if phase in structures.get(point, {})
+            }
+            self._submit(VACANCY, crystals={**self.inputs[VACANCY].get("crystals", {}), **crystals})
+        if SCATTERING in self.inputs and "results" in self.ctx.strain.outputs:
+            outputs = self.ctx.strain.outputs
+            structures = {
+                f"{point}_{phase}": structure
+                for point, phases in outputs.structures.items()
+                for phase, structure in phases.items()
+            }
+            self._submit(SCATTERING, results=outputs.results, structures=structures)
+
+    def _submit(self, name: str, **computed: Any) -> None:
+        if name in self.inputs:
+            inputs = {**self.exposed_inputs(SECTIONS[name], name), **computed}
             inputs["metadata"] = {"call_link_label": name}
             self.to_context(**{name: self.submit(SECTIONS[name], **inputs)})
 
-    def run_scattering(self) -> None:
-        """Check the strain series by scattering, if it is asked for and there are results."""
-        if SCATTERING not in self.inputs or "results" not in self.ctx.strain.outputs:
-            return
-        inputs = self.exposed_inputs(ScatteringWorkChain, SCATTERING)
-        outputs = self.ctx.strain.outputs
-        inputs["results"] = outputs.results
-        inputs["structures"] = {
-            f"{point}_{phase}": structure
-            for point, phases in outputs.structures.items()
-            for phase, structure in phases.items()
-        }
-        inputs["metadata"] = {"call_link_label": SCATTERING}
-        self.to_context(scattering=self.submit(ScatteringWorkChain, **inputs))
+    def _strain_points(self) -> dict[str, tuple[str, str]]:
+        """Return strain point and phase of each host that is a crystal of this campaign's strain series."""
+        if VACANCY not in self.inputs:
+            return {}
+        hosts = VacancySettings(**self.inputs[VACANCY].settings.get_dict()).hosts
+        return {host.label: (host.point, host.phase) for host in hosts if host.point and host.phase}
 
     def finish(self) -> ExitCode | None:
         """Hand out what there is, and say what failed."""
         failures = []
-        if SCATTERING in self.ctx:
-            process = self.ctx.scattering
-            self.out_many(self.exposed_outputs(process, ScatteringWorkChain, SCATTERING))
-            if not process.is_finished_ok:
-                failures.append(f"{SCATTERING}: {failure_of(process)}")
-        for name in self._sections():
+        for name, section in SECTIONS.items():
+            if name not in self.ctx:
+                continue
             process = self.ctx[name]
-            self.out_many(self.exposed_outputs(process, SECTIONS[name], name))
+            self.out_many(self.exposed_outputs(process, section, name))
             if not process.is_finished_ok:
                 failures.append(f"{name}: {failure_of(process)}")
         if failures:

@@ -148,10 +148,14 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
 def failure_of(process: orm.ProcessNode) -> str:
     """Return one sentence on why a process has no result."""
     if process.is_excepted:
-        return f"{process.process_label}<{process.pk}> raised an exception: {process.exception}"
+        last_line = (process.exception or "of no name").strip().splitlines()[-1]
+        return f"{process.process_label}<{process.pk}> raised an exception: {last_line}"
     if process.is_killed:
         return f"{process.process_label}<{process.pk}> was killed."
     code: ExitCode | None = process.exit_code
+    if code is not None and code.status == BaseRestartWorkChain.exit_codes.ERROR_MAXIMUM_ITERATIONS_EXCEEDED.status:
+        last = [child for child in process.called if isinstance(child, orm.CalcJobNode)][-1]
+        return f"{process.process_label}<{process.pk}>: {last.exit_message} {code.message}"
     return f"{process.process_label}<{process.pk}>: {code.message if code else 'it is not finished'}"
 
 

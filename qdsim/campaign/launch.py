@@ -45,8 +45,7 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
         ensure_daemon_running()
         inputs = {
             "campaign": _document(plan),
-            "strain": _strain_inputs(plan, code),
-            **({} if plan.scattering is None else {"scattering": plan.scattering.inputs()}),
+            **_section_inputs(plan, code),
             "metadata": {"label": plan.campaign.name},
         }
         node = cast("WorkChainNode", submit(CampaignWorkChain, **inputs))
@@ -80,23 +79,25 @@ def _document(plan: Plan) -> Any:
     from aiida import orm
 
     campaign = plan.campaign.model_dump(mode="json", exclude_none=True)
-    settings = plan.settings.model_dump(mode="json", exclude_none=True)
-    return orm.Dict({"campaign": campaign, "settings": settings, "fingerprint": plan.fingerprint})
-
-
-def _strain_inputs(plan: Plan, code: Code) -> dict[str, Any]:
-    from aiida import orm
-
-    return {
-        "cp2k": {
-            "code": code,
-            "parameters": orm.Dict(plan.parameters),
-            "metadata": {"options": _options(plan, code)},
-        },
-        "lattice": orm.Dict(plan.lattice.model_dump(mode="json")),
-        "settings": orm.Dict(plan.strain.model_dump(mode="json")),
-        "relaxation": orm.Dict(plan.campaign.strain.relaxation.model_dump(mode="json")),
+    sections = {"settings": plan.strain, "vacancy_settings": plan.vacancy}
+    settings = {
+        name: section.settings.model_dump(mode="json", exclude_none=True)
+        for name, section in sections.items()
+        if section is not None
     }
+    return orm.Dict({"campaign": campaign, **settings, "fingerprint": plan.fingerprint})
+
+
+def _section_inputs(plan: Plan, code: Code) -> dict[str, Any]:
+    options = _options(plan, code)
+    inputs: dict[str, Any] = {}
+    if plan.strain is not None:
+        inputs["strain"] = plan.strain.inputs(code, options)
+    if plan.vacancy is not None:
+        inputs["vacancy"] = plan.vacancy.inputs(code, options)
+    if plan.scattering is not None:
+        inputs["scattering"] = plan.scattering.inputs()
+    return inputs
 
 
 def _options(plan: Plan, code: Code) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qdsim.analysis.strain import Quantity
 from qdsim.provenance import Task, TaskState, section, state_of, tasks
-from qdsim.workflows.documents import ORDINARY_RELAXATION, StrainSettings, StrainTask, strain_title
+from qdsim.workflows.documents import ORDINARY_RELAXATION, Lattice, StrainSettings, strain_title
+from qdsim.workflows.vacancy_documents import VacancySettings, VacancyTask, planned_tasks
 
 if TYPE_CHECKING:
     from aiida.orm import WorkChainNode
@@ -61,13 +61,34 @@ class Progress:
 
 def measure_progress(campaign: WorkChainNode) -> Progress:
     """Compare what runs with what the campaign's settings ask for."""
-    settings = StrainSettings(**campaign.inputs.strain.settings.get_dict())
     state = state_of(campaign)  # before the tasks: a campaign seen as finished has no task that is still running
-    launched = {task.label: task for task in tasks(campaign)}
-    lines = [_line(task, settings.quantity, launched.get(task.label)) for task in settings.tasks()]
+    launched = {(task.section, task.label): task for task in tasks(campaign)}
+    lines: list[Line] = []
+    if "strain" in campaign.inputs:
+        settings = StrainSettings(**campaign.inputs.strain.settings.get_dict())
+        for planned in settings.tasks():
+            title = "equation of state"
+            if planned.part != "equation_of_state":
+                title = strain_title(settings.quantity, planned.value)
+            runs = ORDINARY_RELAXATION if planned.relaxes else 1
+            lines.append(_line(planned.label, title, runs, launched.get(("strain", planned.label))))
+    if "vacancy" in campaign.inputs:
+        planned_runs = _vacancy_tasks(campaign.uuid, campaign.inputs.vacancy)
+        lines += [_line(run.label, run.host, 1, launched.get(("vacancy", run.label))) for run in planned_runs]
     if "scattering" in campaign.inputs:
         lines.append(_scattering_line(campaign))
     return Progress(state, tuple(lines))
+
+
+_PLANNED: dict[str, list[VacancyTask]] = {}
+"""Of the campaigns looked at so far: to tell orderings apart takes longer than a look."""
+
+
+def _vacancy_tasks(campaign: str, inputs: Any) -> list[VacancyTask]:
+    if campaign not in _PLANNED:
+        settings = VacancySettings(**inputs.settings.get_dict())
+        _PLANNED[campaign] = list(planned_tasks(settings, Lattice(**inputs.lattice.get_dict())))
+    return _PLANNED[campaign]
 
 
 def _scattering_line(campaign: WorkChainNode) -> Line:
@@ -78,14 +99,12 @@ def _scattering_line(campaign: WorkChainNode) -> Line:
     return Line("scattering", "scattering", state_of(check), 0, 0, 0, 0.0, check.exit_message or "")
 
 
-def _line(planned: StrainTask, quantity: Quantity, task: Task | None) -> Line:
-    title = "equation of state" if planned.part == "equation_of_state" else strain_title(quantity, planned.value)
-    expected = ORDINARY_RELAXATION if planned.relaxes else 1
+def _line(label: str, title: str, expected: int, task: Task | None) -> Line:
     if task is None:
-        return Line(planned.label, title, "waiting", 0, expected, 0, 0.0, "")
+        return Line(label, title, "waiting", 0, expected, 0, 0.0, "")
     done = [run for run in task.calculations if run.finished]
     seconds = sum(run.wall_time or 0.0 for run in done if not run.reused)
     if task.state in {"done", "failed"}:
         expected = len(done)
     reused = sum(run.reused for run in done)
-    return Line(planned.label, title, task.state, len(done), expected, reused, seconds, task.message)
+    return Line(label, title, task.state, len(done), expected, reused, seconds, task.message)

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveInt,
+    field_validator,
     model_validator,
 )
 
@@ -24,6 +25,7 @@ LARGEST_PRESSURE = 30.0
 """GPa; rock-salt lead chalcogenides transform or fall apart long before."""
 
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PERCENT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*%\s*")
 
@@ -57,7 +59,14 @@ def _check_pressure(value: float) -> float:
     return value
 
 
+def _check_fraction(value: float) -> float:
+    if not 0 < value < 1:
+        raise ValueError(f"{100 * value:g} % leaves nothing to compute; give more than 0 and less than 100 %")
+    return value
+
+
 Strain = Annotated[float, BeforeValidator(_read_fraction), AfterValidator(_check_strain)]
+Fraction = Annotated[float, BeforeValidator(_read_fraction), AfterValidator(_check_fraction)]
 Pressure = Annotated[float, AfterValidator(_check_pressure)]
 Offset = Annotated[float, Field(gt=0, le=0.8)]
 
@@ -147,6 +156,132 @@ class ScatteringSection(Section):
         return self
 
 
+class HostSection(Section):
+    """A crystal that vacancies are made in: by its state, by a node, or a point of this campaign's strain series."""
+
+    linear_strain: Strain | None = Field(None, description="Of the edge, against the compound's reference.")
+    lattice_constant: float | None = Field(None, gt=0, description="Cubic edge in Å of the same volume.")
+    alpha_rh: float = Field(60.0, gt=50, lt=70, description="Rhombohedral angle, degrees; 60 is cubic.")
+    pb_offset: float = Field(0.0, ge=0, le=0.8, description="Where the offset of the cations begins to relax, Å.")
+    node: str | None = Field(None, description="PK or UUID of a crystal, such as a relaxed one of a strain series.")
+    point: Annotated[float, BeforeValidator(_read_fraction)] | None = Field(
+        None, description="A value of this campaign's strain series, as 0.02 or '2 %'."
+    )
+    phase: Literal["centred", "relaxed"] = Field("relaxed", description="Which crystal of that point.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        given = [
+            name for name in ("linear_strain", "lattice_constant", "node", "point") if getattr(self, name) is not None
+        ]
+        if len(given) != 1:
+            raise ValueError(
+                f"give one of linear_strain, lattice_constant, node, point; found {' and '.join(given) or 'none'}"
+            )
+        if given[0] in {"node", "point"} and {"alpha_rh", "pb_offset"} & self.model_fields_set:
+            raise ValueError(f"alpha_rh and pb_offset come from the {given[0]}; take them out")
+        if "phase" in self.model_fields_set and self.point is None:
+            raise ValueError("phase goes with point")
+        return self
+
+
+class PairsSection(Section):
+    """Pairs of vacancies: every inequivalent one up to a distance."""
+
+    elements: tuple[str, str] = Field(description="Such as [Pb, S] for Schottky pairs.")
+    largest_distance: float = Field(5.5, gt=0, description="Å.")
+
+
+class ConcentrationsSection(Section):
+    """A series from dilute to concentrated."""
+
+    elements: list[str] = Field(min_length=1, description="[Pb], or [Pb, S] for as many of both.")
+    values: list[Fraction] = Field(min_length=1, description="Vacant share of the sublattice, as 0.1 or '10 %'.")
+    orderings: int = Field(
+        3, ge=3, le=50, description="Up to which number all orderings of a concentration are taken; of more, three are."
+    )
+    seed: int = Field(1, ge=0, description="Of what is chosen at random.")
+
+
+class RattleSection(Section):
+    """A start off the symmetry of the vacancy, so that a relaxation can leave it."""
+
+    amplitude: float = Field(0.05, gt=0, le=0.5, description="Standard deviation of the displacements, Å.")
+    bond_factor: float = Field(1.0, ge=0.7, le=1.3, description="Of the distances from the vacancy to its neighbours.")
+    seed: int = Field(1, ge=0, description="Of the displacements.")
+
+
+class DielectricSection(Section):
+    """Relative permittivities; charged supercells are corrected with them."""
+
+    eps_inf: float = Field(ge=1, description="Of the electrons alone, for ions held still.")
+    eps_0: float = Field(ge=1, description="With the ions, for relaxed geometries.")
+
+
+class ReservoirSection(Section):
+    """What takes up and gives atoms: how its chemical potentials differ from those of the elements."""
+
+    delta_mu: dict[str, float] = Field({}, description="eV by element, against its reference phase.")
+    rich: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="Between anion-rich (0) and cation-rich (1)."
+    )
+    reaction_energy: float | None = Field(
+        None, description="eV for taking one atom of `element` from the reservoir to its reference phase."
+    )
+    element: str | None = Field(None, description="Which element the reaction energy is of.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = [bool(self.delta_mu), self.rich is not None, self.reaction_energy is not None]
+        if sum(given) != 1:
+            raise ValueError("give one of delta_mu, rich, reaction_energy")
+        if (self.element is None) != (self.reaction_energy is None):
+            raise ValueError("reaction_energy and element go together")
+        return self
+
+
+class VacancySection(Section):
+    """Vacancies in one or more hosts."""
+
+    protocol: str = Field("defects", description="Settings of all calculations of this section.")
+    overrides: dict[str, Any] = Field({}, description="Settings of the protocol that are to be different.")
+    supercell: tuple[PositiveInt, PositiveInt, PositiveInt] | list[tuple[int, int, int]] | None = Field(
+        None, description="Repeats of the conventional cell, or a 3x3 matrix for the primitive one."
+    )
+    k_points: tuple[PositiveInt, PositiveInt, PositiveInt] | Literal["gamma"] | None = Field(
+        None, description="Mesh of the supercell, or gamma."
+    )
+    hosts: dict[str, HostSection] = Field(
+        {"undistorted": HostSection(linear_strain=0.0)}, min_length=1, description="By a name of your choice."
+    )
+    elements: list[str] | None = Field(None, description="Of which single sites are emptied; both where not given.")
+    pairs: list[PairsSection] = []
+    charges: dict[str, list[Annotated[int, Field(ge=-8, le=8)]] | Literal["guess"]] = Field(
+        {}, description="Beside 0, by element or pair, such as Pb: [-2], or guess."
+    )
+    dielectric: DielectricSection | None = None
+    concentrations: ConcentrationsSection | None = None
+    rattle: RattleSection | None = None
+    relax: bool = Field(True, description="Whether the ions around the vacancies relax.")
+    reservoirs: dict[str, ReservoirSection] = Field({}, description="Beside cation-rich and anion-rich, by name.")
+    temperature: float = Field(300.0, gt=0, le=3000, description="K, for concentrations and mixing.")
+    allow_near_images: bool = Field(False, description="Also where images are nearer than 6 Å.")
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, hosts: dict[str, HostSection]) -> dict[str, HostSection]:
+        for name in hosts:
+            if not _LABEL.fullmatch(name):
+                raise ValueError(f"'{name}' is no name of a host; use letters, digits and single underscores")
+        return hosts
+
+    @model_validator(mode="after")
+    def _charges_need_a_dielectric_constant(self) -> Self:
+        if self.charges and self.dielectric is None:
+            raise ValueError("charges need dielectric with eps_inf and eps_0, to correct for the cell's images")
+        return self
+
+
 class ResourcesSection(Section):
     """What one calculation gets from its computer."""
 
@@ -169,11 +304,23 @@ class Campaign(Section):
     overrides: dict[str, Any] = Field({}, description="Settings of the protocol that are to be different.")
     code: str = Field("cp2k@localhost", description="AiiDA code that runs CP2K.")
     resources: ResourcesSection = ResourcesSection()
-    strain: StrainSection = Field(description="The strain series.")
+    strain: StrainSection | None = Field(None, description="The strain series.")
+    vacancy: VacancySection | None = Field(None, description="Vacancies and what they cost.")
     scattering: ScatteringSection | None = Field(None, description="Scattering that the strain series is checked by.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if (self.compound is None) == (self.structure is None):
             raise ValueError("give either compound or structure")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_compute(self) -> Self:
+        if self.strain is None and self.vacancy is None:
+            raise ValueError("there is nothing to compute; give strain, vacancy or both")
+        if self.scattering is not None and self.strain is None:
+            raise ValueError("scattering checks a strain series; give strain too")
+        points = [name for name, host in self.vacancy.hosts.items() if host.point is not None] if self.vacancy else []
+        if points and self.strain is None:
+            raise ValueError(f"vacancy.hosts.{points[0]} is a point of the strain series; give strain too")
         return self

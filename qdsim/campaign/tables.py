@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qdsim.analysis.ferroelectric import StrainResults
+from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,3 +49,35 @@ def strain_table(results: StrainResults) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index("label")
+
+
+def formation_energy_table(analysis: VacancyAnalysis) -> pd.DataFrame:
+    """Return one row a vacancy, charge, host and reservoir, with every term of its formation energy.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Energies in eV, relaxed and unrelaxed; missing where a calculation failed, with the reason in `failure`.
+    """
+    import pandas as pd
+
+    rows = []
+    for energy in analysis.formation_energies:
+        row: dict[str, object] = {
+            "host": energy.host,
+            "vacancy": energy.defect,
+            "charge": energy.charge,
+            "reservoir": energy.reservoir,
+            "concentration": energy.concentration,
+        }
+        for kind, terms in (("unrelaxed", energy.unrelaxed), ("relaxed", energy.relaxed)):
+            row |= {
+                f"supercell_difference_{kind}": terms.supercell_difference if terms else None,
+                f"chemical_{kind}": sum(terms.chemical.values()) if terms else None,
+                f"electron_{kind}": terms.electron if terms else None,
+                f"electrostatic_{kind}": terms.electrostatic if terms else None,
+                f"alignment_{kind}": terms.alignment if terms else None,
+                f"formation_energy_{kind}": terms.total if terms else None,
+            }
+        rows.append({**row, "failure": energy.failure})
+    return pd.DataFrame(rows).set_index("host")

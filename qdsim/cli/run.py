@@ -89,11 +89,15 @@ def _tell_detached(console: Console, file: Path, plan: Plan) -> None:
 
 def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
     from qdsim.cli.display import print_strain_results
-    from qdsim.provenance import consistency, failures, restarts, section, strain_results
+    from qdsim.cli.vacancy_tables import print_vacancies
+    from qdsim.provenance import consistency, failures, restarts, section, strain_results, vacancy_analysis
 
     results = strain_results(node)
     if results is not None:
         print_strain_results(console, results)
+    analysis = vacancy_analysis(node)
+    if analysis is not None:
+        print_vacancies(console, analysis)
     check = section(node, "scattering")
     verdicts = consistency(check) if check is not None else None
     if verdicts is not None:
@@ -115,18 +119,17 @@ def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
 def _dry_run(console: Console, plan: Plan, folder: Path) -> None:
     from rich.table import Table
 
-    from qdsim.campaign.plan import core_seconds, write_inputs
+    from qdsim.campaign.plan import write_inputs
 
     written = write_inputs(plan, folder)
-    mesh = plan.settings.k_points
-    table = Table(title=f"{plan.campaign.name}: {plan.lattice.compound}, protocol {plan.campaign.protocol}")
+    table = Table(title=f"{plan.campaign.name}: {plan.compound.name}")
     for heading in ("calculation", "single points", "atoms", "k-points", "core-hours"):
         table.add_column(heading, justify="left" if heading == "calculation" else "right")
     for task in plan.tasks:
-        hours = task.single_points * core_seconds(task.atoms, plan.settings) / 3600
+        mesh = task.settings.k_points
         points = "×".join(map(str, mesh)) if mesh else "Γ"
         label = f"{task.part}/{task.label}"
-        table.add_row(label, str(task.single_points), str(len(task.atoms)), points, f"{hours:.3f}")
+        table.add_row(label, str(task.single_points), str(len(task.atoms)), points, f"{task.core_hours:.3f}")
     console.print(table)
     console.print(
         f"{plan.single_points} single points, about {plan.core_hours:.2g} core-hours "

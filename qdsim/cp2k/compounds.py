@@ -24,6 +24,8 @@ class Compound(BaseModel):
         "cell that the real-space grids are laid out for."
     )
     bulk_modulus: PositiveFloat = Field(description="Of the same, GPa; plans reckon with it.")
+    heat_of_formation: float = Field(lt=0, description="Measured at 298 K, eV per formula unit.")
+    heat_of_formation_source: str
 
 
 def compounds() -> dict[str, Compound]:

@@ -36,6 +36,8 @@ def build_parameters(
     reference_cell: ArrayLike | None = None,
     run_type: RunType = "ENERGY_FORCE",
     wavefunction: str | None = None,
+    charge: int = 0,
+    potential: bool = False,
 ) -> dict[str, Any]:
     """Fill in the template for one structure.
 
@@ -52,6 +54,10 @@ def build_parameters(
         Single point with forces and stress, or geometry optimisation at fixed cell.
     wavefunction
         Path of a wavefunction restart file as CP2K will find it; without it CP2K starts from atomic densities.
+    charge
+        Of the cell, in elementary charges; a uniform background neutralises it.
+    potential
+        Write the electrostatic potential to a cube file.
 
     Returns
     -------
@@ -68,6 +74,10 @@ def build_parameters(
     for_run: dict[str, str] = {"RUN_TYPE": run_type}
     if wavefunction is not None:
         for_run["WAVEFUNCTION"] = wavefunction
+    if charge != 0:
+        for_run["CHARGE"] = str(charge)
+    if potential:
+        for_run["POTENTIAL"] = "CUBE"
     if reference_cell is not None:
         rows = np.asarray(reference_cell, dtype=float)
         if rows.shape != (3, 3):

@@ -16,7 +16,8 @@ from qdsim.errors import QdsimError
 __all__ = ["RunType", "Settings", "load_protocol", "load_yaml", "protocol_names", "suggestion"]
 
 RunType = Literal["ENERGY_FORCE", "GEO_OPT"]
-CellChoice = Literal["primitive", "conventional"] | tuple[PositiveInt, PositiveInt, PositiveInt]
+Row = tuple[int, int, int]
+CellChoice = Literal["primitive", "conventional"] | tuple[PositiveInt, PositiveInt, PositiveInt] | tuple[Row, Row, Row]
 
 TEMPLATES = files("qdsim.templates")
 _NOT_VARIABLES = frozenset({"protocol", "description", "template", "cell", "k_points", "variables"})
@@ -35,7 +36,7 @@ class Settings(BaseModel):
     description: str = Field(description="What the protocol is for, in one paragraph.")
     template: str = Field("crystal.inp", description="Name of a template of the package, or path of your own.")
     cell: CellChoice = Field(
-        "primitive", description="primitive, conventional, or three repeats of the conventional cell."
+        "primitive", description="primitive, conventional, three repeats of the conventional cell, or a 3x3 matrix."
     )
     k_points: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
         None, description="Monkhorst-Pack mesh of that cell; none for the Gamma point."
@@ -68,6 +69,9 @@ class Settings(BaseModel):
     optimizer: Literal["BFGS", "LBFGS", "CG"] | None = Field(None, description="Geometry optimiser.")
     max_geo_steps: PositiveInt | None = Field(None, description="Geometry steps at most.")
     max_force: PositiveFloat | None = Field(None, description="Largest force at convergence, hartree/bohr.")
+    rms_force: PositiveFloat | None = Field(None, description="Root mean square force at convergence, hartree/bohr.")
+    max_displacement: PositiveFloat | None = Field(None, description="Largest step at convergence, bohr.")
+    rms_displacement: PositiveFloat | None = Field(None, description="Root mean square step at convergence, bohr.")
     variables: dict[str, str | int | float] = Field(
         default_factory=dict, description="Further ${VARIABLES} that your own template reads."
     )
@@ -149,7 +153,7 @@ def load_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> Sett
 def protocol_names() -> list[str]:
     """Names of the protocols of the package, cheapest first."""
     known = [Path(entry.name).stem for entry in (TEMPLATES / "protocols").iterdir() if entry.name.endswith(".yaml")]
-    order = ["fast", "moderate", "precise", "paper"]
+    order = ["fast", "moderate", "precise", "defects", "paper"]
     return sorted(known, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 

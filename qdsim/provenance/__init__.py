@@ -10,6 +10,7 @@ from qdsim.provenance.campaigns import (
     TaskState,
     calculations,
     campaigns,
+    compound_of_campaign,
     failures,
     find_campaign,
     find_node,
@@ -23,6 +24,7 @@ from qdsim.provenance.campaigns import (
     tasks,
 )
 from qdsim.provenance.checks import consistency, nodes_of_check
+from qdsim.provenance.vacancies import vacancy_analysis, vacancy_results, vacancy_structures
 
 __all__ = [
     "CAMPAIGN_PROCESS",
@@ -34,6 +36,7 @@ __all__ = [
     "TaskState",
     "calculations",
     "campaigns",
+    "compound_of_campaign",
     "consistency",
     "failures",
     "find_campaign",
@@ -47,4 +50,7 @@ __all__ = [
     "strain_results",
     "strain_structures",
     "tasks",
+    "vacancy_analysis",
+    "vacancy_results",
+    "vacancy_structures",
 ]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from aiida.orm import Node, ProcessNode, StructureData, WorkChainNode
 
 CAMPAIGN_PROCESS = "aiida.workflows:qdsim.campaign"
+STRAIN_DOCUMENTS = ("results", "equation_of_state")
+VACANCY_PROCESS = "aiida.workflows:qdsim.vacancy"
 STRAIN_PROCESS = "aiida.workflows:qdsim.strain"
 SCATTERING_PROCESS = "aiida.workflows:qdsim.scattering"
 CP2K_PROCESS = "aiida.calculations:cp2k"
@@ -41,6 +43,7 @@ class Calculation:
 class Task:
     """One calculation, or one relaxation of several, of a campaign."""
 
+    section: str
     label: str
     pk: int
     uuid: str
@@ -147,7 +150,7 @@ def tasks(campaign: WorkChainNode) -> list[Task]:
     runs = _runs([call.pk for calls in tree.values() for call in calls if call.process_type == CP2K_PROCESS])
     found: list[Task] = []
     for section_call in tree[root]:
-        _gather(tree, runs, section_call, (), found)
+        _gather(tree, runs, section_call, section_call.label, (), found)
     return sorted(found, key=lambda task: task.pk)
 
 
@@ -166,7 +169,12 @@ class _Call:
 
 
 def _gather(
-    tree: dict[int, list[_Call]], runs: dict[int, _Run], call: _Call, labels: tuple[str, ...], found: list[Task]
+    tree: dict[int, list[_Call]],
+    runs: dict[int, _Run],
+    call: _Call,
+    section_label: str,
+    labels: tuple[str, ...],
+    found: list[Task],
 ) -> None:
     """Collect the tasks below a call: the topmost processes that do nothing but run CP2K."""
     for child in tree.get(call.pk, []):
@@ -174,9 +182,10 @@ def _gather(
         if child.process_type in TASK_PROCESSES:
             calculations = tuple(_calculation(run, runs) for run in _below(tree, child))
             state = _state(child, calculations)
-            found.append(Task("__".join(path), child.pk, child.uuid, state, child.message or "", calculations))
+            message = child.message or ""
+            found.append(Task(section_label, "__".join(path), child.pk, child.uuid, state, message, calculations))
         else:
-            _gather(tree, runs, child, path, found)
+            _gather(tree, runs, child, section_label, path, found)
 
 
 def _below(tree: dict[int, list[_Call]], call: _Call) -> Iterator[_Call]:
@@ -287,7 +296,7 @@ def with_failures(results: StrainResults, campaign: WorkChainNode) -> StrainResu
     """Add to each strain point why a calculation of it failed: the graph knows, the results document does not."""
     sentences: dict[str, list[str]] = defaultdict(list)
     for task in tasks(campaign):
-        if task.state == "failed":
+        if task.state == "failed" and task.section == "strain":
             point, _, role = task.label.partition("__")
             sentences[point].append(f"{role or point}: {task.message or 'killed or excepted.'}")
     points = [point.model_copy(update={"failures": sentences[point.label]}) for point in results.points]
@@ -296,8 +305,13 @@ def with_failures(results: StrainResults, campaign: WorkChainNode) -> StrainResu
 
 def failures(campaign: WorkChainNode) -> list[str]:
     """Return one sentence for every calculation that failed outside the strain points, and for the campaign itself."""
-    sentences = [f"{task.label}: {task.message}" for task in tasks(campaign) if task.state == "failed"]
-    outside = [sentence for sentence in sentences if "__" not in sentence.split(":")[0]]
+    failed = [task for task in tasks(campaign) if task.state == "failed"]
+    sentences = [f"{task.label}: {task.message or 'killed or excepted.'}" for task in failed]
+    outside = [
+        sentence
+        for task, sentence in zip(failed, sentences, strict=True)
+        if task.section != "strain" or "__" not in task.label
+    ]
     check = section(campaign, "scattering")
     if check is not None and check.is_terminated and not check.is_finished_ok:
         sentences.append(f"scattering: {check.exit_message or 'the check was killed or raised an exception.'}")
@@ -320,19 +334,26 @@ def restarts(campaign: WorkChainNode) -> list[str]:
     return sentences
 
 
+def compound_of_campaign(campaign: WorkChainNode) -> str:
+    """Return the formula of what a campaign computes."""
+    sections = [name for name in ("strain", "vacancy") if name in campaign.inputs]
+    return str(campaign.inputs[sections[0]].lattice["compound"])
+
+
 def nodes_behind(campaign: WorkChainNode) -> dict[str, str]:
     """Return the UUID of the node behind each part of the results, by the part's path."""
-    process = section(campaign, "strain")
-    if process is None:
-        return {}
     found: dict[str, str] = {}
-    outputs = process.outputs
-    for name in ("results", "equation_of_state"):
-        if name in outputs:
-            found[name] = outputs[name].uuid
+    process = section(campaign, "strain")
+    if process is not None:
+        found |= {name: process.outputs[name].uuid for name in STRAIN_DOCUMENTS if name in process.outputs}
+    vacancies = section(campaign, "vacancy")
+    if vacancies is not None and "results" in vacancies.outputs:
+        found["vacancies"] = vacancies.outputs.results.uuid
     for task in tasks(campaign):
         point, _, role = task.label.partition("__")
-        if role:
+        if task.section == "vacancy":
+            found[".".join(("vacancies", *task.label.split("__")))] = task.uuid
+        elif role:
             found[f"points.{point}.{role}"] = task.uuid
         else:
             found[f"equation_of_state.{task.label}"] = task.uuid

@@ -19,7 +19,15 @@ Phase = Literal["relaxed", "centred"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 
 _NO_SETTINGS = {"description", "walltime"}
-_UNITS = {"cutoff": "Ry", "rel_cutoff": "Ry", "smearing_temperature": "K", "max_force": "hartree/bohr"}
+_UNITS = {
+    "cutoff": "Ry",
+    "rel_cutoff": "Ry",
+    "smearing_temperature": "K",
+    "max_force": "hartree/bohr",
+    "rms_force": "hartree/bohr",
+    "max_displacement": "bohr",
+    "rms_displacement": "bohr",
+}
 
 
 def find_origins(

@@ -19,6 +19,7 @@ def load(folder: Path, text: str) -> Campaign:
 
 def test_percent_and_fraction_are_the_same(tmp_path: Path) -> None:
     campaign = load(tmp_path, HEAD + "  linear: [0.02, -1 %, '3%']\n")
+    assert campaign.strain is not None
     assert campaign.strain.values == pytest.approx([0.02, -0.01, 0.03])
     assert campaign.strain.quantity == "linear"
 
@@ -27,6 +28,7 @@ def test_percent_and_fraction_are_the_same(tmp_path: Path) -> None:
 def test_other_quantities(tmp_path: Path, quantity: str) -> None:
     values = {"volumetric": [0.06], "pressure": [-1.5], "lattice_constant": [6.12]}[quantity]
     campaign = load(tmp_path, HEAD + f"  {quantity}: {values}\n")
+    assert campaign.strain is not None
     assert campaign.strain.quantity == quantity
     assert campaign.strain.values == values
 
@@ -53,7 +55,7 @@ def test_other_quantities(tmp_path: Path, quantity: str) -> None:
         (HEAD + "  linear: [0.01]\n  double_well: [0.1, 2.0]\n", 6, "less than or equal to 0.8"),
         ("name: a/b\ncompound: PbS\nstrain: {linear: [0.01]}\n", 1, "letters, digits"),
         ("name: a\nstrain: {linear: [0.01]}\n", 1, "either compound or structure"),
-        ("name: a\ncompound: PbS\n", 1, "strain: this key is required"),
+        ("name: a\ncompound: PbS\n", 1, "there is nothing to compute"),
     ],
 )
 def test_mistakes_are_named_with_line_and_remedy(tmp_path: Path, text: str, line: int, words: str) -> None:

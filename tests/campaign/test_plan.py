@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from ase.io import write
 
-from qdsim.campaign.plan import core_seconds, plan_campaign, write_inputs
+from qdsim.campaign.plan import Plan, plan_campaign, write_inputs
 from qdsim.campaign.schema import Campaign
+from qdsim.campaign.strain import StrainPlan
+from qdsim.campaign.tasks import core_seconds
 from qdsim.cp2k.inputs import load_protocol
 from qdsim.errors import QdsimError
 from qdsim.structures import RhombohedralState
@@ -17,6 +19,11 @@ from qdsim.structures import RhombohedralState
 def campaign(**changes: Any) -> Campaign:
     document = {"name": "plan", "compound": "PbS", "protocol": "fast", "strain": {"linear": ["1 %", "2 %"]}}
     return Campaign.model_validate({**document, **changes})
+
+
+def strain_of(plan: Plan) -> StrainPlan:
+    assert plan.strain is not None
+    return plan.strain
 
 
 def test_every_calculation_is_planned() -> None:
@@ -34,7 +41,7 @@ def test_every_calculation_is_planned() -> None:
 
 def test_grid_and_mesh_are_the_same_for_the_whole_series() -> None:
     plan = plan_campaign(campaign())
-    cell_ref = plan.parameters["FORCE_EVAL"]["SUBSYS"]["CELL"]["CELL_REF"]
+    cell_ref = strain_of(plan).parameters["FORCE_EVAL"]["SUBSYS"]["CELL"]["CELL_REF"]
     rows = np.array([[float(x) for x in str(cell_ref[axis]).split()] for axis in "ABC"])
     np.testing.assert_allclose(rows, RhombohedralState.from_lattice_constant(6.008).cell, atol=1e-9)
 
@@ -76,7 +83,7 @@ def test_inputs_that_cannot_all_be_written_leave_nothing(tmp_path: Path, monkeyp
 def test_paper_protocol_has_a_thousand_atoms() -> None:
     plan = plan_campaign(campaign(protocol="paper", strain={"linear": ["1 %"]}))
     assert {len(task.atoms) for task in plan.tasks} == {1000}
-    assert "KPOINTS" not in plan.parameters["FORCE_EVAL"]["DFT"]
+    assert "KPOINTS" not in strain_of(plan).parameters["FORCE_EVAL"]["DFT"]
 
 
 def test_larger_cells_and_finer_meshes_cost_more() -> None:
@@ -90,8 +97,8 @@ def test_structure_file_gives_compound_and_lattice_constant(tmp_path: Path) -> N
     path = tmp_path / "pbse.cif"
     write(path, RhombohedralState.from_lattice_constant(6.15).to_atoms("Pb", "Se", "conventional"))
     plan = plan_campaign(campaign(compound=None, structure=path))
-    assert plan.lattice.compound == "PbSe"
-    middle = plan.strain.equation_of_state_volumes[3]
+    assert strain_of(plan).lattice.compound == "PbSe"
+    middle = strain_of(plan).strain.equation_of_state_volumes[3]
     assert (4 * middle) ** (1 / 3) == pytest.approx(6.15, abs=1e-6)
 
 

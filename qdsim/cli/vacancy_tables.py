@@ -1,0 +1,95 @@
+"""What the terminal shows of vacancies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from qdsim.analysis.chemical_potentials import StabilityWindow
+    from qdsim.analysis.distortion_decomposition import Decomposition
+    from qdsim.analysis.formation_energy import FormationEnergy
+    from qdsim.analysis.vacancy_analysis import VacancyAnalysis
+
+
+def print_vacancies(console: Console, analysis: VacancyAnalysis) -> None:
+    """Print potentials, formation energies, what the distortion does to them, and how many vacancies are favourable."""
+    if analysis.window is not None:
+        console.print(_window(analysis.window, analysis), highlight=False)
+    if analysis.formation_energies:
+        console.print(formation_energy_table(analysis))
+    if analysis.decompositions:
+        console.print(decomposition_table(analysis.decompositions))
+    for series in analysis.series:
+        for limit in (series.energy_limit, series.free_energy_limit):
+            console.print(f"{series.host}, {series.reservoir}: {limit.message}", highlight=False)
+    for sentence in _notes(analysis):
+        console.print(f"[yellow]note[/] {sentence}", highlight=False)
+
+
+def formation_energy_table(analysis: VacancyAnalysis) -> Table:
+    """Show one row a vacancy, charge and host; the reservoirs stand side by side."""
+    table = Table(title="Formation energies, eV", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("host")
+    table.add_column("vacancy")
+    table.add_column("q", justify="right")
+    for reservoir in analysis.reservoirs:
+        table.add_column(f"{reservoir.name}\nunrelaxed", justify="right")
+        table.add_column("\nrelaxed", justify="right")
+    rows: dict[tuple[str, str, int], dict[str, FormationEnergy]] = {}
+    for row in analysis.formation_energies:
+        rows.setdefault((row.host, row.defect, row.charge), {})[row.reservoir] = row
+    for (host, defect, charge), found in rows.items():
+        cells: list[str | Text] = []
+        for reservoir in analysis.reservoirs:
+            energy = found[reservoir.name]
+            for terms in (energy.unrelaxed, energy.relaxed):
+                failed = Text("failed" if energy.failure else "", style="red")
+                cells.append(f"{terms.total:.3f}" if terms is not None else failed)
+        table.add_row(host, defect, f"{charge:+d}" if charge else "0", *cells)
+    return table
+
+
+def decomposition_table(decompositions: tuple[Decomposition, ...]) -> Table:
+    """Show what each part of the distortion contributes."""
+    title = "Formation energy in the distorted minus the undistorted lattice, eV"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("host", "vacancy", "q"):
+        table.add_column(heading)
+    for heading in ("volume", "angle", "off-centring", "relaxation", "total", "at equal\nvolume"):
+        table.add_column(heading, justify="right")
+    for one in decompositions:
+        parts = (one.volume, one.angle, one.off_centring, one.relaxation, one.total, one.equal_volume_relaxed)
+        cells = ["" if part is None else f"{part:+.3f}" for part in parts]
+        table.add_row(one.rhombohedral, one.defect, f"{one.charge:+d}" if one.charge else "0", *cells)
+    return table
+
+
+def _window(window: StabilityWindow, analysis: VacancyAnalysis) -> str:
+    sentence = f"{window.compound}: heat of formation {window.heat_of_formation:.3f} eV a formula unit"
+    if analysis.heat_of_formation is not None:
+        measured = analysis.heat_of_formation
+        sentence += f" (measured {measured.experimental:.3f}, {measured.difference:+.3f} eV)"
+    return (
+        sentence
+        + f"; {window.cation} from {window.phases[window.cation]}, {window.anion} from "
+        + (f"{window.phases[window.anion]}")
+    )
+
+
+def _notes(analysis: VacancyAnalysis) -> list[str]:
+    """Return every reservation and failure once."""
+    found = [*analysis.messages, *(reservoir.message for reservoir in analysis.reservoirs if reservoir.message)]
+    for row in analysis.formation_energies:
+        where = f"{row.defect} in {row.host}"
+        found += [f"{where}: {sentence}" for sentence in row.reservations]
+        found += [f"{where}: {row.failure}"] if row.failure else []
+    for one in analysis.decompositions:
+        found += [f"{one.defect} in {one.rhombohedral}: {sentence}" for sentence in one.missing]
+    for series in analysis.series:
+        found += [*series.reservations, *series.failures]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,416 @@
+"""Vacancies: elements and hosts, then every vacancy of every host in the host's cell and with its settings."""
+
+from typing import Any
+
+from aiida import orm
+from aiida.engine import ExitCode, calcfunction
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+from qdsim.analysis.vacancy_analysis import analyse_vacancies
+from qdsim.analysis.vacancy_results import DefectState, ElementState, HostState, VacancyResults
+from qdsim.analysis.vacancy_states import describe_defect, describe_host
+from qdsim.structures import RhombohedralState
+from qdsim.structures.vacancies import distort_neighbours, rattle, remove_sites
+from qdsim.workflows.cp2k import Cp2kWorkChain, cp2k_inputs, failure_of
+from qdsim.workflows.documents import Lattice
+from qdsim.workflows.relax import FixedCellRelaxWorkChain, structure_of
+from qdsim.workflows.submission import SubmitOnce
+from qdsim.workflows.vacancy_documents import HostSettings, PlannedDefect, VacancySettings, planned_defects, run_kind
+
+
+@calcfunction
+def host_structures(
+    lattice: orm.Dict, settings: orm.Dict, **crystals: orm.StructureData
+) -> dict[str, orm.StructureData]:
+    """Make the supercell of each host: of the state of its crystal where one is given, else of its own."""
+    series = Lattice(**lattice.get_dict())
+    hosts = {host.label: host for host in VacancySettings(**settings.get_dict()).hosts}
+
+    def state(host: HostSettings) -> RhombohedralState:
+        if host.crystal:
+            return RhombohedralState.from_atoms(crystals[host.label].get_ase(), series.cation)
+        if host.cubic_of is not None:
+            return RhombohedralState(state(hosts[host.cubic_of]).volume)
+        if host.centred_of is not None:
+            original = state(hosts[host.centred_of])
+            return RhombohedralState(original.volume, original.alpha)
+        return host.state
+
+    missing = {label for label, host in hosts.items() if host.crystal and label not in crystals}
+    return {
+        label: structure_of(state(host), series)
+        for label, host in hosts.items()
+        if not missing & {label, host.cubic_of, host.centred_of}
+    }
+
+
+@calcfunction
+def vacancy_structures(
+    settings: orm.Dict, ideal: orm.StructureData, structure: orm.StructureData
+) -> dict[str, orm.Data]:
+    """Make every defect of a host, and a start off its symmetry where one is wanted.
+
+    The vacant sites are told apart in the host as it was before its relaxation, whose symmetry is exact.
+    """
+    wanted = VacancySettings(**settings.get_dict())
+    host = structure.get_ase()
+    defects = planned_defects(ideal.get_ase(), wanted)
+    found: dict[str, orm.Data] = {"plan": orm.Dict({one.label: one.model_dump(mode="json") for one in defects})}
+    for defect in defects:
+        found[f"defects__{defect.label}"] = orm.StructureData(ase=remove_sites(host, defect.sites))
+        if wanted.rattle is not None:
+            distorted = distort_neighbours(host, defect.sites, wanted.rattle.bond_factor)
+            start = rattle(distorted, wanted.rattle.amplitude, wanted.rattle.seed)
+            found[f"starts__{defect.label}"] = orm.StructureData(ase=start)
+    return found
+
+
+@calcfunction
+def summarise_host(lattice: orm.Dict, settings: orm.Dict, **computed: Any) -> orm.Dict:
+    """Wrap :func:`qdsim.analysis.vacancy_states.describe_host`; the structure goes by the host's label."""
+    hosts = {host.label: host for host in VacancySettings(**settings.get_dict()).hosts}
+    label = next(name for name in computed if name in hosts)
+    output = computed["output"].get_dict() if "output" in computed else None
+    is_step = hosts[label].level != "relaxed"
+    state = describe_host(label, computed[label].get_ase(), lattice["cation"], output, is_step)
+    return orm.Dict(state.model_dump(mode="json"))
+
+
+@calcfunction
+def summarise_defects(
+    lattice: orm.Dict, host: orm.Dict, structure: orm.StructureData, plan: orm.Dict, **computed: Any
+) -> orm.Dict:
+    """Wrap :func:`qdsim.analysis.vacancy_states.describe_defect` for every defect of a host; what failed is absent."""
+    state = HostState(**host.get_dict())
+    crystal = structure.get_ase()
+    states = {}
+    for label, document in plan.get_dict().items():
+        defect = PlannedDefect(**document)
+        unrelaxed, relaxed, atoms = (computed.get(f"{label}__{role}") for role in ("unrelaxed", "relaxed", "structure"))
+        states[label] = describe_defect(
+            host=state,
+            crystal=crystal,
+            label=label,
+            name=defect.name,
+            sites=defect.sites,
+            cation=lattice["cation"],
+            unrelaxed=None if unrelaxed is None else unrelaxed.get_dict(),
+            relaxed=None if relaxed is None else relaxed.get_dict(),
+            relaxed_atoms=None if atoms is None else atoms.get_ase(),
+            charge=defect.charge,
+            multiplicity=defect.multiplicity,
+            separation=defect.separation,
+            concentration=defect.concentration,
+        ).model_dump(mode="json")
+    return orm.Dict(states)
+
+
+@calcfunction
+def summarise_vacancies(lattice: orm.Dict, settings: orm.Dict, **computed: Any) -> orm.Dict:
+    """Join elements, hosts and defects: see :class:`qdsim.analysis.vacancy_results.VacancyResults`."""
+    series = Lattice(**lattice.get_dict())
+    wanted = VacancySettings(**settings.get_dict())
+    hosts = [
+        HostState(**computed[f"{host.label}__host"].get_dict())
+        if f"{host.label}__host" in computed
+        else describe_host(
+            host.label,
+            host.state.to_atoms(series.cation, series.anion, series.supercell),
+            series.cation,
+            is_step=host.level != "relaxed",
+        )
+        for host in wanted.hosts
+    ]
+    reference = next(host for host in hosts if host.label == wanted.reference)
+    elements = []
+    for element, phase in wanted.phases.items():
+        output = computed.get(f"{element}__output")
+        atoms = computed[f"{element}__structure"].get_ase()
+        energy = None if output is None else output["energy"] / len(atoms)
+        elements.append(ElementState(element=element, phase=phase, energy=energy))
+    results = VacancyResults(
+        compound=series.compound,
+        cation=series.cation,
+        anion=series.anion,
+        protocol=wanted.protocol,
+        k_points=wanted.k_points,
+        compound_energy=None if reference.energy is None else reference.energy / reference.formula_units,
+        elements=tuple(elements),
+        hosts=tuple(hosts),
+        defects=tuple(
+            DefectState(**state)
+            for host in wanted.hosts
+            if f"{host.label}__defects" in computed
+            for state in computed[f"{host.label}__defects"].get_dict().values()
+        ),
+    )
+    return orm.Dict(results.model_dump(mode="json"))
+
+
+@calcfunction
+def analyse(settings: orm.Dict, results: orm.Dict) -> orm.Dict:
+    """Wrap :func:`qdsim.analysis.vacancy_analysis.analyse_vacancies`."""
+    wanted = VacancySettings(**settings.get_dict())
+    analysis = analyse_vacancies(
+        VacancyResults(**results.get_dict()), wanted.reservoirs, wanted.temperature, wanted.measured_heat
+    )
+    return orm.Dict(analysis.model_dump(mode="json"))
+
+
+def _expose_cp2k(spec: WorkChainSpec) -> None:
+    """Declare what every calculation of a series shares: the code, its options, and the inputs of each kind of run."""
+    spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure", "cp2k.parameters", "cp2k.parent_calc_folder"))
+    spec.input_namespace(
+        "parameters",
+        valid_type=orm.Dict,
+        dynamic=True,
+        help="`single_point` and `relaxation`; `single_point_m2` and `relaxation_m2` where the charge is -2.",
+    )
+
+
+class DefectWorkChain(SubmitOnce):
+    """Compute a supercell with vacant sites: with the ions where the host has them, then relaxed in the host's cell.
+
+    The relaxation starts from the wavefunction of the first calculation. That of the host would not do: CP2K takes a
+    wavefunction only for the same atoms.
+    """
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        """Declare inputs, outputs, outline and exit codes."""
+        super().define(spec)
+        spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure", "cp2k.parameters", "cp2k.parent_calc_folder"))
+        spec.input("single_point", valid_type=orm.Dict, help="CP2K's input with the ions held.")
+        spec.input("relaxation", valid_type=orm.Dict, required=False, help="CP2K's input that relaxes them.")
+        spec.input("structure", valid_type=orm.StructureData, help="The ions where the host has them.")
+        spec.input("start", valid_type=orm.StructureData, required=False, help="Where the relaxation starts instead.")
+        spec.output("unrelaxed", valid_type=orm.Dict, required=False, help="Output parameters with the ions held.")
+        spec.output("relaxed", valid_type=orm.Dict, required=False, help="Output parameters, the ions relaxed.")
+        spec.output("structure", valid_type=orm.StructureData, required=False, help="The relaxed structure.")
+        spec.outline(cls.run_single_point, cls.run_relaxation, cls.finish)
+        spec.exit_code(434, "ERROR_CALCULATIONS_FAILED", message="{reasons}")
+
+    def run_single_point(self) -> None:
+        """Submit the calculation with the ions held."""
+        inputs = _run(self, self.inputs.structure, self.inputs.single_point)
+        inputs["metadata"] = {"call_link_label": "unrelaxed"}
+        self.to_context(unrelaxed=self.submit(Cp2kWorkChain, **inputs))
+
+    def run_relaxation(self) -> None:
+        """Submit the relaxation, also where the first calculation failed: other positions may do better."""
+        if "relaxation" not in self.inputs:
+            return
+        inputs = _run(self, self.inputs.get("start", self.inputs.structure), self.inputs.relaxation)
+        inputs["structure"] = inputs["cp2k"].pop("structure")
+        if self.ctx.unrelaxed.is_finished_ok:
+            inputs["cp2k"]["parent_calc_folder"] = self.ctx.unrelaxed.outputs.remote_folder
+        inputs["metadata"] = {"call_link_label": "relaxed"}
+        self.to_context(relaxed=self.submit(FixedCellRelaxWorkChain, **inputs))
+
+    def finish(self) -> ExitCode | None:
+        """Hand out what there is, and say what failed."""
+        failures = []
+        for role in ("unrelaxed", "relaxed"):
+            if role not in self.ctx:
+                continue
+            process = self.ctx[role]
+            if process.is_finished_ok:
+                self.out(role, process.outputs.output_parameters)
+            else:
+                failures.append(f"{role}: {failure_of(process)}")
+        if "relaxed" in self.ctx and self.ctx.relaxed.is_finished_ok:
+            self.out("structure", self.ctx.relaxed.outputs.structure)
+        if failures:
+            return self.exit_codes.ERROR_CALCULATIONS_FAILED.format(reasons=" ".join(failures))
+        return None
+
+
+class HostWorkChain(SubmitOnce):
+    """Compute one host, its ions relaxed where they can move, and then each of its vacancies side by side."""
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        """Declare inputs, outputs, outline and exit codes."""
+        super().define(spec)
+        _expose_cp2k(spec)
+        spec.input("label", valid_type=str, non_db=True, help="Of the host, in the settings.")
+        spec.input("structure", valid_type=orm.StructureData, help="The supercell, of exact symmetry.")
+        spec.input("lattice", valid_type=orm.Dict, help="See `qdsim.workflows.documents.Lattice`.")
+        spec.input("settings", valid_type=orm.Dict, help="See `VacancySettings`.")
+        spec.output("host", valid_type=orm.Dict, help="See `qdsim.analysis.vacancy_results.HostState`.")
+        spec.output("defects", valid_type=orm.Dict, required=False, help="`DefectState` of each defect, by label.")
+        spec.output("structure", valid_type=orm.StructureData, required=False, help="The relaxed host.")
+        spec.output_namespace("structures", valid_type=orm.StructureData, dynamic=True, help="The relaxed defects.")
+        spec.outline(cls.run_host, cls.inspect_host, cls.run_defects, cls.finish)
+        spec.exit_code(433, "ERROR_HOST_FAILED", message="The host itself: {reason}")
+        spec.exit_code(434, "ERROR_DEFECTS_FAILED", message="{count} of {total} vacancies failed: {reasons}")
+
+    @property
+    def _host(self) -> HostSettings:
+        hosts = VacancySettings(**self.inputs.settings.get_dict()).hosts
+        return next(host for host in hosts if host.label == self.inputs.label)
+
+    def run_host(self) -> None:
+        """Submit the host."""
+        relaxes = self._host.relaxes
+        kind = "relaxation" if relaxes else "single_point"
+        inputs = _run(self, self.inputs.structure, self.inputs.parameters[kind])
+        inputs["metadata"] = {"call_link_label": "host"}
+        if relaxes:
+            inputs["structure"] = inputs["cp2k"].pop("structure")
+        process = FixedCellRelaxWorkChain if relaxes else Cp2kWorkChain
+        self.to_context(host=self.submit(process, **inputs))
+
+    def inspect_host(self) -> ExitCode | None:
+        """Describe the host; without it there is nothing to count from."""
+        process = self.ctx.host
+        documents = {"lattice": self.inputs.lattice, "settings": self.inputs.settings}
+        if not process.is_finished_ok:
+            self.out("host", summarise_host(**documents, **{self.inputs.label: self.inputs.structure}))
+            return self.exit_codes.ERROR_HOST_FAILED.format(reason=failure_of(process))
+        self.ctx.structure = process.outputs.structure if self._host.relaxes else self.inputs.structure
+        output = process.outputs.output_parameters
+        self.ctx.state = summarise_host(**documents, output=output, **{self.inputs.label: self.ctx.structure})
+        self.out("host", self.ctx.state)
+        self.out("structure", self.ctx.structure)
+        return None
+
+    def run_defects(self) -> None:
+        """Submit every defect."""
+        self.ctx.labels = []
+        if self._host.level == "host":
+            return
+        made = vacancy_structures(self.inputs.settings, self.inputs.structure, self.ctx.structure)
+        self.ctx.plan = made["plan"]
+        for label, document in made["plan"].get_dict().items():
+            charge = PlannedDefect(**document).charge
+            inputs = _run(self, made[f"defects__{label}"])
+            inputs["structure"] = inputs["cp2k"].pop("structure")
+            inputs["single_point"] = self.inputs.parameters[run_kind("single_point", charge)]
+            if self._host.level == "relaxed":
+                inputs["relaxation"] = self.inputs.parameters[run_kind("relaxation", charge)]
+                if f"starts__{label}" in made:
+                    inputs["start"] = made[f"starts__{label}"]
+            inputs["metadata"] = {"call_link_label": label}
+            self.ctx.labels.append(label)
+            self.to_context(**{f"defect_{label}": self.submit(DefectWorkChain, **inputs)})
+
+    def finish(self) -> ExitCode | None:
+        """Hand out what there is, and say what failed."""
+        computed: dict[str, orm.Data] = {}
+        structures, failures = {}, []
+        for label in self.ctx.labels:
+            process = self.ctx[f"defect_{label}"]
+            outputs = process.outputs
+            computed |= {
+                f"{label}__{role}": outputs[role] for role in ("unrelaxed", "relaxed", "structure") if role in outputs
+            }
+            if "structure" in outputs:
+                structures[label] = outputs.structure
+            if not process.is_finished_ok:
+                failures.append(f"{label}: {failure_of(process)}")
+        if self.ctx.labels:
+            inputs = (self.inputs.lattice, self.ctx.state, self.ctx.structure, self.ctx.plan)
+            self.out("defects", summarise_defects(*inputs, **computed))
+            self.out("structures", structures)
+        if failures:
+            return self.exit_codes.ERROR_DEFECTS_FAILED.format(
+                count=len(failures), total=len(self.ctx.labels), reasons=" ".join(failures)
+            )
+        return None
+
+
+class VacancyWorkChain(SubmitOnce):
+    """Compute elements, hosts and vacancies, all at the settings of one protocol.
+
+    A host that fails takes its own vacancies with it and leaves the rest.
+    """
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        """Declare inputs, outputs, outline and exit codes."""
+        super().define(spec)
+        _expose_cp2k(spec)
+        spec.input_namespace("elements", dynamic=True, help="`structure` and `parameters` of each, by symbol.")
+        spec.input_namespace(
+            "crystals", valid_type=orm.StructureData, dynamic=True, required=False, help="Given hosts, by label."
+        )
+        spec.input("lattice", valid_type=orm.Dict, help="See `qdsim.workflows.documents.Lattice`.")
+        spec.input("settings", valid_type=orm.Dict, help="See `VacancySettings`.")
+        spec.output("results", valid_type=orm.Dict, required=False, help="See `VacancyResults`.")
+        spec.output("analysis", valid_type=orm.Dict, required=False, help="See `VacancyAnalysis`.")
+        spec.output_namespace("hosts", valid_type=orm.StructureData, dynamic=True, help="Relaxed hosts, by label.")
+        spec.output_namespace("structures", dynamic=True, help="Relaxed vacancies, under each host's label.")
+        spec.outline(cls.run_parts, cls.finish)
+        spec.exit_code(435, "ERROR_SOME_PARTS_FAILED", message="{count} of {total} parts failed: {reasons}")
+
+    def run_parts(self) -> None:
+        """Submit elements and hosts."""
+        self.ctx.elements = list(self.inputs.elements)
+        for element in self.ctx.elements:
+            given = self.inputs.elements[element]
+            inputs = _run(self, given["structure"], given["parameters"])
+            inputs["metadata"] = {"call_link_label": f"element_{element}"}
+            relaxes = given["parameters"]["GLOBAL"]["RUN_TYPE"] == "GEO_OPT"
+            if relaxes:
+                inputs["structure"] = inputs["cp2k"].pop("structure")
+            process = FixedCellRelaxWorkChain if relaxes else Cp2kWorkChain
+            self.to_context(**{f"element_{element}": self.submit(process, **inputs)})
+        crystals = self.inputs.get("crystals", {})
+        self.ctx.hosts = host_structures(self.inputs.lattice, self.inputs.settings, **crystals)
+        for label, structure in self.ctx.hosts.items():
+            inputs = {
+                **self.exposed_inputs(Cp2kWorkChain),
+                "parameters": self.inputs.parameters,
+                "label": label,
+                "structure": structure,
+                "lattice": self.inputs.lattice,
+                "settings": self.inputs.settings,
+                "metadata": {"call_link_label": label},
+            }
+            self.to_context(**{f"host_{label}": self.submit(HostWorkChain, **inputs)})
+
+    def finish(self) -> ExitCode | None:
+        """Join what has been computed, and say what has not."""
+        computed: dict[str, orm.Data] = {}
+        hosts, structures, failures = {}, {}, []
+        for element in self.ctx.elements:
+            process = self.ctx[f"element_{element}"]
+            computed[f"{element}__structure"] = self.inputs.elements[element]["structure"]
+            if process.is_finished_ok:
+                computed[f"{element}__output"] = process.outputs.output_parameters
+            else:
+                failures.append(f"{element}: {failure_of(process)}")
+        for host in VacancySettings(**self.inputs.settings.get_dict()).hosts:
+            label = host.label
+            if label not in self.ctx.hosts:
+                failures.append(f"{label}: the strain series has no crystal for it.")
+                continue
+            process = self.ctx[f"host_{label}"]
+            outputs = process.outputs
+            computed |= {f"{label}__{name}": outputs[name] for name in ("host", "defects") if name in outputs}
+            if "structure" in outputs:
+                hosts[label] = outputs.structure
+            if "structures" in outputs:
+                structures[label] = dict(outputs.structures)
+            if not process.is_finished_ok:
+                failures.append(f"{label}: {failure_of(process)}")
+        self.out("hosts", hosts)
+        self.out("structures", structures)
+        results = summarise_vacancies(self.inputs.lattice, self.inputs.settings, **computed)
+        self.out("results", results)
+        self.out("analysis", analyse(self.inputs.settings, results))
+        if failures:
+            total = len(self.ctx.elements) + len(self.ctx.hosts)
+            return self.exit_codes.ERROR_SOME_PARTS_FAILED.format(
+                count=len(failures), total=total, reasons=" ".join(failures)
+            )
+        return None
+
+
+def _run(chain: SubmitOnce, structure: orm.StructureData, parameters: orm.Dict | None = None) -> dict[str, Any]:
+    """Return the inputs of a CP2K run with the code and the options that a series shares."""
+    inputs = cp2k_inputs(chain.inputs, structure)
+    if parameters is not None:
+        inputs["cp2k"]["parameters"] = parameters
+    return inputs
