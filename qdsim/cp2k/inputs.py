@@ -55,7 +55,7 @@ def build_parameters(
     wavefunction
         Path of a wavefunction restart file as CP2K will find it; without it CP2K starts from atomic densities.
     charge
-        Of the cell, in elementary charges; a uniform background neutralises it.
+        Of the cell, in elementary charges; a uniform background neutralises it. Odd ones are computed with spin.
     potential
         Write the electrostatic potential to a cube file.
 
@@ -76,6 +76,8 @@ def build_parameters(
         for_run["WAVEFUNCTION"] = wavefunction
     if charge != 0:
         for_run["CHARGE"] = str(charge)
+        if charge % 2:  # the potentials leave every lead chalcogenide an even number of electrons
+            for_run["SPIN"] = "UNRESTRICTED"
     if potential:
         for_run["POTENTIAL"] = "CUBE"
     if reference_cell is not None:

@@ -20,6 +20,7 @@ __all__ = ["Cp2kOutput", "Failure", "diagnose", "explain", "parse_output"]
 
 _REAL = r"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[EeDd][+-]?\d+)?"
 _N_ROUTINES = 10
+_DIGITS = 1e-5  # of the Fermi energy, eV
 
 _ATOMS = r"^ +- Atoms: +(\d+)"
 _ENERGY = rf"^ ENERGY\| Total FORCE_EVAL .*: +({_REAL})$"
@@ -224,7 +225,7 @@ def _energetics(text: str) -> dict[str, Any]:
 
 def _levels(text: str) -> dict[str, Any]:
     """Band edges: from the occupations at every k-point, or from the levels listed at the Gamma point."""
-    if table := _last(r"^ MO\|.*EIGENVALUES AND OCCUPATION NUMBERS.* K POINT 1$", text):
+    if table := _last(r"^ MO\| (?!BETA).*EIGENVALUES AND OCCUPATION NUMBERS.* K POINT 1$", text):
         return _levels_on_mesh(text[table.start() :])
     if table := _last(r"^ +Eigenvalues of the occupied subspace spin +1$", text):
         return _levels_at_gamma(text[table.start() :])
@@ -244,12 +245,19 @@ def _levels_at_gamma(block: str) -> dict[str, Any]:
 
     def levels(kind: str) -> list[float]:
         lists = (
-            rf"^ +(?:Lowest )?Eigenvalues of the {kind} subspace spin +\d$\n -+\n(?: OT\|.*\n)*((?:(?: +{_REAL})+\n)+)"
+            rf"^ +(?:Lowest )?[Ee]igenvalues of the {kind} subspace spin +\d$\n -+\n(?: OT\|.*\n)*((?:(?: +{_REAL})+\n)+)"
         )
         return [float(x) * Hartree for found in re.findall(lists, block, re.MULTILINE) for x in found.split()]
 
     fermi = re.search(rf"^ +Fermi Energy \[eV\] : +({_REAL})", block, re.MULTILINE)
-    return _edges(levels("occupied"), levels("unoccupied")) | ({"fermi_energy": float(fermi.group(1))} if fermi else {})
+    if not fermi:
+        return _edges(levels("occupied"), levels("unoccupied"))
+    # With smearing, CP2K lists every level that holds a trace of an electron as occupied; without, the highest occupied
+    # level is the Fermi energy, but for the digits it is printed with.
+    energy = float(fermi.group(1))
+    found = np.array(levels("occupied") + levels("unoccupied"))
+    occupied = found <= energy + _DIGITS
+    return _edges(found[occupied], found[~occupied]) | {"fermi_energy": energy}
 
 
 def _edges(occupied: ArrayLike, empty: ArrayLike) -> dict[str, float]:

@@ -17,6 +17,8 @@ CASES = {
     "k_points": None,
     "gamma_ot": None,
     "molecule": None,
+    "spin_k_points": None,
+    "spin_gamma": None,
     "geometry_converged": None,
     "geometry_scf_recovered": None,
     "scf_not_converged": Failure.SCF_NOT_CONVERGED,
@@ -72,6 +74,15 @@ def test_units_and_signs(recorded: Recorded) -> None:
     assert output.pressure < 0
     assert output.stress is not None
     assert np.trace(output.stress) == pytest.approx(-3 * output.pressure)
+
+
+def test_both_spins_give_the_band_edges(recorded: Recorded) -> None:
+    output = parse_output(recorded("spin_k_points"))
+    assert (output.homo, output.lumo) == pytest.approx((3.937817, 3.937834))
+    # At the Gamma point, the levels of spin 1 that hold a part of an electron are listed as occupied.
+    output = parse_output(recorded("spin_gamma"))
+    assert output.fermi_energy == pytest.approx(3.663270)
+    assert (output.homo, output.lumo) == pytest.approx((0.13396461 * Hartree, 0.32166916 * Hartree))
 
 
 def test_gap_at_gamma_is_cp2ks_own(recorded: Recorded) -> None:
