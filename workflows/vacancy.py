@@ -1,21 +1,34 @@
 """Vacancies: elements and hosts, then every vacancy of every host in the host's cell and with its settings."""
 
+from fnmatch import fnmatch
 from typing import Any
 
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
+from qdsim.analysis.charge_correction import efnv_correction
 from qdsim.analysis.vacancy_analysis import analyse_vacancies
-from qdsim.analysis.vacancy_results import DefectState, ElementState, HostState, VacancyResults
+from qdsim.analysis.vacancy_results import ChargeCorrection, DefectState, ElementState, HostState, VacancyResults
 from qdsim.analysis.vacancy_states import describe_defect, describe_host
+from qdsim.cp2k.cube import ElectrostaticPotential, read_potential
 from qdsim.structures import RhombohedralState
-from qdsim.structures.vacancies import distort_neighbours, rattle, remove_sites
+from qdsim.structures.vacancies import centre_of, distort_neighbours, rattle, remove_sites
 from qdsim.workflows.cp2k import Cp2kWorkChain, cp2k_inputs, failure_of
 from qdsim.workflows.documents import Lattice
 from qdsim.workflows.relax import FixedCellRelaxWorkChain, structure_of
 from qdsim.workflows.submission import SubmitOnce
-from qdsim.workflows.vacancy_documents import HostSettings, PlannedDefect, VacancySettings, planned_defects, run_kind
+from qdsim.workflows.vacancy_documents import (
+    POTENTIAL_FILES,
+    HostSettings,
+    PlannedDefect,
+    VacancySettings,
+    planned_defects,
+    run_kind,
+)
+
+SITE_RADIUS = 1.0
+"""Of the spheres around atoms in which potentials are averaged, Å."""
 
 
 @calcfunction
@@ -77,6 +90,46 @@ def summarise_host(lattice: orm.Dict, settings: orm.Dict, **computed: Any) -> or
 
 
 @calcfunction
+def correct_charge(
+    settings: orm.Dict,
+    plan: orm.Dict,
+    host: orm.StructureData,
+    host_files: orm.FolderData,
+    files: orm.FolderData,
+    **defect: orm.StructureData,
+) -> orm.Dict:
+    """Wrap :func:`qdsim.analysis.charge_correction.efnv_correction`; the structure goes by label and geometry."""
+    ((name, structure),) = defect.items()
+    label, _, kind = name.rpartition("__")
+    planned = PlannedDefect(**plan[label])
+    dielectric = VacancySettings(**settings.get_dict()).dielectric
+    if dielectric is None:
+        raise ValueError("a charged vacancy has been computed without a dielectric constant")
+    name = "eps_inf" if kind == "unrelaxed" else "eps_0"
+    crystal, atoms = host.get_ase(), structure.get_ase()
+    ideal = remove_sites(crystal, planned.sites)
+    correction = efnv_correction(
+        planned.charge,
+        getattr(dielectric, name),
+        name,
+        cell=atoms.cell.array,
+        host_cell=crystal.cell.array,
+        positions=atoms.positions,
+        host_potentials=read_potential_of(host_files).site_averages(ideal.positions, SITE_RADIUS),
+        defect_potentials=read_potential_of(files).site_averages(atoms.positions, SITE_RADIUS),
+        vacant_site=centre_of(crystal, planned.sites),
+    )
+    return orm.Dict(correction.model_dump(mode="json"))
+
+
+def read_potential_of(files: orm.FolderData) -> ElectrostaticPotential:
+    """Read the potential among the files of a run."""
+    (name,) = [name for name in files.base.repository.list_object_names() if fnmatch(name, POTENTIAL_FILES)]
+    with files.base.repository.open(name, "r") as file:
+        return read_potential(file)
+
+
+@calcfunction
 def summarise_defects(
     lattice: orm.Dict, host: orm.Dict, structure: orm.StructureData, plan: orm.Dict, **computed: Any
 ) -> orm.Dict:
@@ -87,6 +140,11 @@ def summarise_defects(
     for label, document in plan.get_dict().items():
         defect = PlannedDefect(**document)
         unrelaxed, relaxed, atoms = (computed.get(f"{label}__{role}") for role in ("unrelaxed", "relaxed", "structure"))
+        corrections = {
+            field: ChargeCorrection(**computed[f"{label}__{kind}_correction"].get_dict())
+            for field, kind in (("unrelaxed_correction", "unrelaxed"), ("correction", "relaxed"))
+            if f"{label}__{kind}_correction" in computed
+        }
         states[label] = describe_defect(
             host=state,
             crystal=crystal,
@@ -101,6 +159,7 @@ def summarise_defects(
             multiplicity=defect.multiplicity,
             separation=defect.separation,
             concentration=defect.concentration,
+            **corrections,
         ).model_dump(mode="json")
     return orm.Dict(states)
 
@@ -187,7 +246,10 @@ class DefectWorkChain(SubmitOnce):
         spec.output("unrelaxed", valid_type=orm.Dict, required=False, help="Output parameters with the ions held.")
         spec.output("relaxed", valid_type=orm.Dict, required=False, help="Output parameters, the ions relaxed.")
         spec.output("structure", valid_type=orm.StructureData, required=False, help="The relaxed structure.")
-        spec.outline(cls.run_single_point, cls.run_relaxation, cls.finish)
+        spec.output_namespace(
+            "potentials", valid_type=orm.FolderData, dynamic=True, help="Files with the potential of a charged cell."
+        )
+        spec.outline(cls.run_single_point, cls.run_relaxation, cls.run_potential, cls.finish)
         spec.exit_code(434, "ERROR_CALCULATIONS_FAILED", message="{reasons}")
 
     def run_single_point(self) -> None:
@@ -207,19 +269,31 @@ class DefectWorkChain(SubmitOnce):
         inputs["metadata"] = {"call_link_label": "relaxed"}
         self.to_context(relaxed=self.submit(FixedCellRelaxWorkChain, **inputs))
 
+    def run_potential(self) -> None:
+        """Compute the potential of a charged cell once more, its ions relaxed: a relaxation writes none."""
+        if self._is_charged and "relaxed" in self.ctx and self.ctx.relaxed.is_finished_ok:
+            inputs = _run(self, self.ctx.relaxed.outputs.structure, self.inputs.single_point)
+            inputs["cp2k"]["parent_calc_folder"] = self.ctx.relaxed.outputs.remote_folder
+            inputs["metadata"] = {"call_link_label": "potential"}
+            self.to_context(potential=self.submit(Cp2kWorkChain, **inputs))
+
+    @property
+    def _is_charged(self) -> bool:
+        return "CHARGE" in self.inputs.single_point["FORCE_EVAL"]["DFT"]
+
     def finish(self) -> ExitCode | None:
         """Hand out what there is, and say what failed."""
-        failures = []
-        for role in ("unrelaxed", "relaxed"):
-            if role not in self.ctx:
-                continue
-            process = self.ctx[role]
-            if process.is_finished_ok:
-                self.out(role, process.outputs.output_parameters)
-            else:
-                failures.append(f"{role}: {failure_of(process)}")
-        if "relaxed" in self.ctx and self.ctx.relaxed.is_finished_ok:
+        roles = [role for role in ("unrelaxed", "relaxed", "potential") if role in self.ctx]
+        done = {role for role in roles if self.ctx[role].is_finished_ok}
+        failures = [f"{role}: {failure_of(self.ctx[role])}" for role in roles if role not in done]
+        for role in done & {"unrelaxed", "relaxed"}:
+            self.out(role, self.ctx[role].outputs.output_parameters)
+        if "relaxed" in done:
             self.out("structure", self.ctx.relaxed.outputs.structure)
+        if self._is_charged:
+            sources = {"unrelaxed": "unrelaxed", "relaxed": "potential"}
+            found = {kind: self.ctx[role].outputs.retrieved for kind, role in sources.items() if role in done}
+            self.out("potentials", found)
         if failures:
             return self.exit_codes.ERROR_CALCULATIONS_FAILED.format(reasons=" ".join(failures))
         return None
@@ -241,7 +315,7 @@ class HostWorkChain(SubmitOnce):
         spec.output("defects", valid_type=orm.Dict, required=False, help="`DefectState` of each defect, by label.")
         spec.output("structure", valid_type=orm.StructureData, required=False, help="The relaxed host.")
         spec.output_namespace("structures", valid_type=orm.StructureData, dynamic=True, help="The relaxed defects.")
-        spec.outline(cls.run_host, cls.inspect_host, cls.run_defects, cls.finish)
+        spec.outline(cls.run_host, cls.inspect_host, cls.run_defects, cls.inspect_potential, cls.finish)
         spec.exit_code(433, "ERROR_HOST_FAILED", message="The host itself: {reason}")
         spec.exit_code(434, "ERROR_DEFECTS_FAILED", message="{count} of {total} vacancies failed: {reasons}")
 
@@ -250,10 +324,15 @@ class HostWorkChain(SubmitOnce):
         hosts = VacancySettings(**self.inputs.settings.get_dict()).hosts
         return next(host for host in hosts if host.label == self.inputs.label)
 
+    @property
+    def _single_point(self) -> str:
+        """The run of the host that charged vacancies are aligned with writes its potential."""
+        return "potential" if "potential" in self.inputs.parameters else "single_point"
+
     def run_host(self) -> None:
         """Submit the host."""
         relaxes = self._host.relaxes
-        kind = "relaxation" if relaxes else "single_point"
+        kind = "relaxation" if relaxes else self._single_point
         inputs = _run(self, self.inputs.structure, self.inputs.parameters[kind])
         inputs["metadata"] = {"call_link_label": "host"}
         if relaxes:
@@ -276,12 +355,17 @@ class HostWorkChain(SubmitOnce):
         return None
 
     def run_defects(self) -> None:
-        """Submit every defect."""
+        """Submit every defect, and for charged ones the potential of a host that was relaxed."""
         self.ctx.labels = []
         if self._host.level == "host":
             return
+        if self._host.relaxes and self._single_point == "potential":
+            inputs = _run(self, self.ctx.structure, self.inputs.parameters["potential"])
+            inputs["cp2k"]["parent_calc_folder"] = self.ctx.host.outputs.remote_folder
+            inputs["metadata"] = {"call_link_label": "potential"}
+            self.to_context(potential=self.submit(Cp2kWorkChain, **inputs))
         made = vacancy_structures(self.inputs.settings, self.inputs.structure, self.ctx.structure)
-        self.ctx.plan = made["plan"]
+        self.ctx.made, self.ctx.plan = made, made["plan"]
         for label, document in made["plan"].get_dict().items():
             charge = PlannedDefect(**document).charge
             inputs = _run(self, made[f"defects__{label}"])
@@ -295,6 +379,29 @@ class HostWorkChain(SubmitOnce):
             self.ctx.labels.append(label)
             self.to_context(**{f"defect_{label}": self.submit(DefectWorkChain, **inputs)})
 
+    def inspect_potential(self) -> None:
+        """Find the host's potential, where there is one."""
+        self.ctx.files = None
+        if self._single_point == "potential" and self._host.level != "host":
+            process = self.ctx.potential if self._host.relaxes else self.ctx.host
+            if process.is_finished_ok:
+                self.ctx.files = process.outputs.retrieved
+
+    def _correct(self, label: str, outputs: Any) -> dict[str, orm.Data]:
+        """Return the finite-size corrections of a charged vacancy."""
+        if "potentials" not in outputs or self.ctx.files is None:
+            return {}
+        structures = {"unrelaxed": self.ctx.made[f"defects__{label}"]}
+        if "structure" in outputs:
+            structures["relaxed"] = outputs.structure
+        host = {"host": self.ctx.structure, "host_files": self.ctx.files}
+        return {
+            f"{label}__{kind}_correction": correct_charge(
+                self.inputs.settings, self.ctx.plan, **host, files=files, **{f"{label}__{kind}": structures[kind]}
+            )
+            for kind, files in outputs.potentials.items()
+        }
+
     def finish(self) -> ExitCode | None:
         """Hand out what there is, and say what failed."""
         computed: dict[str, orm.Data] = {}
@@ -302,6 +409,7 @@ class HostWorkChain(SubmitOnce):
         for label in self.ctx.labels:
             process = self.ctx[f"defect_{label}"]
             outputs = process.outputs
+            computed |= self._correct(label, outputs)
             computed |= {
                 f"{label}__{role}": outputs[role] for role in ("unrelaxed", "relaxed", "structure") if role in outputs
             }

@@ -17,6 +17,9 @@ from qdsim.workflows.documents import Lattice
 ORDINARY_OPTIMISATION = 12
 """Geometry steps that the relaxation of a supercell usually takes."""
 
+POTENTIAL_FILES = "*-v_hartree-*.cube"
+"""How CP2K names the file of the electrostatic potential."""
+
 Level = Literal["host", "unrelaxed", "relaxed"]
 """How far a host is followed: its own energy, its vacancies with the ions held, and with the ions relaxed."""
 
@@ -178,6 +181,8 @@ def planned_tasks(settings: VacancySettings, lattice: Lattice) -> Iterator[Vacan
         yield VacancyTask(label=f"{host.label}__host", host=host.label, single_points=steps, relaxes=host.relaxes)
         if host.level == "host":
             continue
+        if host.relaxes and settings.all_charges:
+            yield VacancyTask(label=f"{host.label}__potential", host=host.label)
         atoms = host.state.to_atoms(lattice.cation, lattice.anion, lattice.supercell)
         for defect in planned_defects(atoms, settings):
             label = f"{host.label}__{defect.label}"
@@ -187,6 +192,8 @@ def planned_tasks(settings: VacancySettings, lattice: Lattice) -> Iterator[Vacan
                 yield VacancyTask(
                     label=f"{label}__relaxed", relaxes=True, single_points=ORDINARY_OPTIMISATION, **shared
                 )
+                if defect.charge:
+                    yield VacancyTask(label=f"{label}__potential", **shared)
 
 
 def run_kind(kind: str, charge: int = 0) -> str:

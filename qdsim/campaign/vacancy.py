@@ -21,6 +21,7 @@ from qdsim.structures.vacancies import advise_supercell, check_image_distance, g
 from qdsim.workflows.documents import Lattice, strain_label
 from qdsim.workflows.vacancy_documents import (
     ORDINARY_OPTIMISATION,
+    POTENTIAL_FILES,
     DielectricConstants,
     HostSettings,
     Level,
@@ -73,8 +74,10 @@ class VacancyPlan:
         """Return the inputs of the work chain; an AiiDA profile is loaded."""
         from aiida import orm
 
+        files = {"additional_retrieve_list": [POTENTIAL_FILES]}
+        retrieval = {"settings": orm.Dict(files)} if self.vacancy.all_charges else {}
         return {
-            "cp2k": {"code": code, "metadata": {"options": options}},
+            "cp2k": {"code": code, "metadata": {"options": options}, **retrieval},
             "lattice": orm.Dict(self.lattice.model_dump(mode="json")),
             "settings": orm.Dict(self.vacancy.model_dump(mode="json")),
             "parameters": {kind: orm.Dict(parameters) for kind, parameters in self.parameters.items()},
@@ -145,10 +148,14 @@ def plan_vacancies(campaign: Campaign, compound: Compound, lattice_constant: flo
         cell = host.state.to_atoms(compound.cation, compound.anion, matrix).cell
         check_image_distance(cell, forced=section.allow_near_images)
     parameters = {
-        run_kind(kind, charge): build_parameters(settings, atoms, run_type=run_type, charge=charge)
+        run_kind(kind, charge): build_parameters(
+            settings, atoms, run_type=run_type, charge=charge, potential=charge != 0 and kind == "single_point"
+        )
         for charge in (0, *vacancy.all_charges)
         for kind, run_type in RUN_TYPES.items()
     }
+    if vacancy.all_charges:
+        parameters["potential"] = build_parameters(settings, atoms, potential=True)
     elements = {}
     for element in (compound.cation, compound.anion):
         phase = load_reference_phase(element)

@@ -245,7 +245,8 @@ def _levels_at_gamma(block: str) -> dict[str, Any]:
 
     def levels(kind: str) -> list[float]:
         lists = (
-            rf"^ +(?:Lowest )?[Ee]igenvalues of the {kind} subspace spin +\d$\n -+\n(?: OT\|.*\n)*((?:(?: +{_REAL})+\n)+)"
+            rf"^ +(?:Lowest )?[Ee]igenvalues of the {kind} subspace spin +\d$\n -+\n"
+            rf"(?: OT\|.*\n)*((?:(?: +{_REAL})+\n)+)"
         )
         return [float(x) * Hartree for found in re.findall(lists, block, re.MULTILINE) for x in found.split()]
 

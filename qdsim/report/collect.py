@@ -9,6 +9,7 @@ from qdsim import __version__
 from qdsim.analysis.strain_results import StrainResults
 from qdsim.provenance import (
     calculations,
+    compound_of_campaign,
     failures,
     nodes_behind,
     nodes_of_check,
@@ -18,6 +19,7 @@ from qdsim.provenance import (
     strain_results,
     strain_structures,
 )
+from qdsim.provenance.vacancies import vacancy_analysis, vacancy_results, vacancy_structures
 from qdsim.report.collect_scattering import scattering_of
 from qdsim.report.data import Effort, PointStructures, Reference, ReportData, Structure
 
@@ -35,19 +37,19 @@ STATES = {
 def collect(campaign: WorkChainNode) -> ReportData:
     """Return everything a report shows of a campaign, finished or not."""
     stored = campaign.inputs.campaign.get_dict()
-    compound = campaign.inputs.strain.lattice["compound"]
+    compound = compound_of_campaign(campaign)
     runs = calculations(campaign)
     check = section(campaign, "scattering")
     times = [run.wall_time for run in runs if run.wall_time is not None and not run.reused]
     return ReportData(
-        title=f"{compound} under hydrostatic strain",
+        title=_title(campaign, compound),
         campaign=campaign.label,
         created=datetime.now(UTC),
         qdsim_version=__version__,
         code_version=_code_version(runs),
         status=STATES[state_of(campaign)],
         failures=(*failures(campaign), *restarts(campaign)),
-        settings={name: stored[name] for name in ("campaign", "settings")},
+        settings={name: stored[name] for name in ("campaign", "settings", "vacancy_settings") if name in stored},
         strain=strain_results(campaign),
         structures=_structures(campaign),
         nodes={"campaign": campaign.uuid, **nodes_behind(campaign)},
@@ -58,6 +60,12 @@ def collect(campaign: WorkChainNode) -> ReportData:
             wall_time=(campaign.mtime - campaign.ctime).total_seconds() if campaign.is_terminated else None,
             cpu_time=sum(times) if times else None,
         ),
+        vacancies=vacancy_results(campaign),
+        vacancy_analysis=vacancy_analysis(campaign),
+        vacancy_structures={
+            host: {label: _structure(node) for label, node in found.items()}
+            for host, found in vacancy_structures(campaign).items()
+        },
         **scattering_of(check),
     )
 
@@ -78,6 +86,12 @@ def collect_check(check: WorkChainNode) -> ReportData:
         references=_references(settings["compound"]),
         **scattering_of(check),
     )
+
+
+def _title(campaign: WorkChainNode, compound: str) -> str:
+    if "strain" not in campaign.inputs:
+        return f"Vacancies in {compound}"
+    return f"{compound} under hydrostatic strain{', and its vacancies' if 'vacancy' in campaign.inputs else ''}"
 
 
 def _code_version(runs: list[Any]) -> str | None:

@@ -7,6 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, mod
 
 from qdsim.analysis.consistency_results import Consistency
 from qdsim.analysis.ferroelectric import StrainPoint, StrainResults
+from qdsim.analysis.vacancy_analysis import VacancyAnalysis
+from qdsim.analysis.vacancy_results import VacancyResults
 from qdsim.debye.fit_result import FitResult
 from qdsim.debye.scans import Chi2Map
 
@@ -131,7 +133,8 @@ class ReportData(_Record):
         Structures by the label of their strain point.
     nodes
         UUID of the AiiDA node behind a value, by the value's path in the results: "equation_of_state",
-        "points.p0p0200.relaxed", "points.p0p0200.relaxed.structure", "points.p0p0200.double_well"...
+        "points.p0p0200.relaxed", "points.p0p0200.relaxed.structure", "points.p0p0200.double_well"...; of vacancies
+        "vacancies", "vacancies.<host>.host", "vacancies.<host>.<label>.relaxed", "vacancies.element_Pb"...
         A value without an entry of its own belongs to the nearest path that encloses it, and in the end to
         "results", the results as a whole.
     references
@@ -144,6 +147,13 @@ class ReportData(_Record):
         Computed patterns of the structures by strain point and phase, such as "linear_p0p0200_relaxed".
     sample_fits
         Fits of measured patterns by sample.
+    vacancies
+        What was computed of vacancies, with the reasons why some are missing, or None where there is nothing.
+    vacancy_analysis
+        What follows from it, with the same reasons.
+    vacancy_structures
+        Relaxed structures by the label of their host: "host" is the host itself, the others are its vacancies by
+        the label of their process, their atoms in the host's order.
     """
 
     title: str
@@ -162,6 +172,9 @@ class ReportData(_Record):
     consistency: Consistency | None = None
     patterns: Mapping[str, Curve] = Field(default_factory=dict)
     sample_fits: Mapping[str, SampleFits] = Field(default_factory=dict)
+    vacancies: VacancyResults | None = None
+    vacancy_analysis: VacancyAnalysis | None = None
+    vacancy_structures: Mapping[str, Mapping[str, Structure]] = Field(default_factory=dict)
 
 
 def node_behind(nodes: Mapping[str, str], path: str) -> str | None:

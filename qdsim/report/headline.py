@@ -1,6 +1,6 @@
 """What the campaign found, in numbers to read first and in sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from qdsim.analysis.ferroelectric import Onset, StrainPoint, StrainResults
@@ -54,6 +54,8 @@ def key_numbers(data: ReportData) -> list[KeyNumber]:
 def sentences(data: ReportData) -> Iterator[str]:
     """Yield the findings as sentences: what was found, against what it is measured, and what is missing."""
     if data.strain is None:
+        if data.vacancies is not None and not _strain_was_asked_for(data):
+            return
         yield f"There is no equation of state and no strain series to show. State of the campaign: {data.status}."
         return
     results = data.strain
@@ -100,6 +102,11 @@ def largest_offset(results: StrainResults) -> StrainPoint | None:
     """Return the point whose relaxed phase is the most off-centre; None where no point was relaxed."""
     relaxed = [(point.relaxed.pb_offset, point) for point in results.points if point.relaxed is not None]
     return max(relaxed, key=lambda pair: pair[0])[1] if relaxed else None
+
+
+def _strain_was_asked_for(data: ReportData) -> bool:
+    campaign = data.settings.get("campaign")
+    return isinstance(campaign, Mapping) and campaign.get("strain") is not None
 
 
 def _percent(strain: float) -> str:

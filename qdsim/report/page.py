@@ -31,6 +31,7 @@ def render_report(data: ReportData) -> str:
     facts = [
         data.campaign,
         f"{data.strain.compound}, {data.strain.protocol}" if data.strain else "",
+        f"vacancies in {data.vacancies.compound}, {data.vacancies.protocol}" if data.vacancies else "",
         data.created.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         f"qdsim {data.qdsim_version}",
         data.code_version or "",

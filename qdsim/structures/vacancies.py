@@ -195,6 +195,21 @@ def remove_sites(host: Atoms, sites: Collection[int]) -> Atoms:
     return defective
 
 
+def centre_of(host: Atoms, sites: Sequence[int]) -> FloatArray:
+    """Return the fractional coordinates (3,) of the middle of some sites, of the images nearest to the first.
+
+    Parameters
+    ----------
+    host
+        Crystal before the atoms were taken away.
+    sites
+        Indices of the vacant sites.
+    """
+    reduced = with_reduced_cell(host)
+    vectors = reduced.get_distances(sites[0], list(sites), mic=True, vector=True)
+    return np.asarray(host.cell.scaled_positions(host.positions[sites[0]] + vectors.mean(axis=0)))
+
+
 def _check_vacant(host: Atoms, sites: Collection[int]) -> None:
     wrong = [site for site in sites if not 0 <= site < len(host)]
     if wrong:

@@ -92,6 +92,9 @@ def test_every_section_has_its_template_and_place() -> None:
         "equation_of_state",
         "gap",
         "strain_table",
+        "vacancies",
+        "vacancy_series",
+        "vacancy_table",
         "settings",
         "provenance",
     ]

@@ -152,3 +152,37 @@ def check_provenance(campaign: orm.WorkChainNode) -> None:
         for link in process.base.links.get_incoming(orm.Data).all():
             orphan = link.node.creator is None and link.node.uuid not in handed_in
             assert not orphan, f"{process.process_label} got {link.link_label} <{link.node.pk}> from nowhere"
+
+
+def test_a_charged_vacancy_is_corrected_for_its_images(cp2k_code: orm.InstalledCode) -> None:
+    made = plan(
+        hosts={"undistorted": {"linear_strain": 0}},
+        elements=["S"],
+        charges={"S": [2]},
+        dielectric={"eps_inf": 17, "eps_0": 170},
+        reservoirs={},
+    )
+    node = run(made, cp2k_code)
+    assert node.is_finished_ok, node.exit_message
+    results, analysis = vacancy_results(node), vacancy_analysis(node)
+    assert results is not None
+    assert analysis is not None
+    (charged,) = [defect for defect in results.defects if defect.charge]
+    (host,) = results.hosts
+    assert charged.charge == 2
+    assert charged.unrelaxed_correction is not None
+    assert charged.correction is not None
+    # A point charge in a cube of side L: q^2 2.8373 e^2 / (2 eps L); ten times less with ten times the screening.
+    expected = 4 * 2.8373 * 14.3996 / (2 * 17 * 6.008)
+    assert charged.unrelaxed_correction.electrostatic == pytest.approx(expected, rel=1e-4)
+    assert charged.correction.electrostatic == pytest.approx(charged.unrelaxed_correction.electrostatic / 10)
+    assert abs(charged.unrelaxed_correction.alignment) > 0.01
+    (row,) = [row for row in analysis.formation_energies if row.charge and row.reservoir == "Pb-rich"]
+    by_hand = energy_by_hand(node, "undistorted__V_S_p2__unrelaxed") - energy_by_hand(node, "undistorted__host")
+    assert analysis.window is not None
+    assert host.vbm is not None
+    assert row.unrelaxed is not None
+    by_hand += analysis.window.compound_energy - analysis.window.references["Pb"]
+    by_hand += 2 * host.vbm + charged.unrelaxed_correction.energy
+    assert row.unrelaxed.total == pytest.approx(by_hand, abs=1e-6)
+    check_provenance(node)

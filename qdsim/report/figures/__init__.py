@@ -11,6 +11,9 @@ from qdsim.report.figures.samples import samples_and_strain
 from qdsim.report.figures.sizes import sizes
 from qdsim.report.figures.strain_patterns import strain_patterns
 from qdsim.report.figures.strain_series import alpha_rh, bond_lengths, gap, offset, pressure
+from qdsim.report.figures.vacancies import distortion_parts, fermi_level_diagram, formation_energies
+from qdsim.report.figures.vacancy_cells import vacancy_cells
+from qdsim.report.figures.vacancy_series import vacancy_energies, vacancy_free_energies, vacancy_gaps
 
 __all__ = [
     "Mark",
@@ -20,9 +23,12 @@ __all__ = [
     "chi2_map",
     "chi2_profiles",
     "correlation",
+    "distortion_parts",
     "double_wells",
     "energy_volume",
+    "fermi_level_diagram",
     "fitted_pattern",
+    "formation_energies",
     "gap",
     "hypothesis_patterns",
     "offset",
@@ -31,4 +37,8 @@ __all__ = [
     "samples_and_strain",
     "sizes",
     "strain_patterns",
+    "vacancy_cells",
+    "vacancy_energies",
+    "vacancy_free_energies",
+    "vacancy_gaps",
 ]

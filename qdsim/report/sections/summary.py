@@ -4,6 +4,7 @@ from qdsim.report.data import ReportData
 from qdsim.report.formatting import duration
 from qdsim.report.headline import failures, key_numbers, sentences
 from qdsim.report.sections import Context, section
+from qdsim.report.vacancy_headline import vacancy_numbers, vacancy_sentences
 
 
 @section("", order=0)
@@ -11,8 +12,8 @@ def summary(data: ReportData) -> Context:
     """Return the headline of the campaign."""
     effort = data.effort
     return {
-        "numbers": key_numbers(data),
-        "sentences": list(sentences(data)),
+        "numbers": [*key_numbers(data), *vacancy_numbers(data)],
+        "sentences": [*sentences(data), *vacancy_sentences(data)],
         "failures": failures(data),
         "effort": [
             ("calculations", f"{effort.computed} computed, {effort.reused} reused"),
