@@ -16,12 +16,12 @@ from qdsim.workflows.vacancy_documents import VacancySettings
 STRAIN, VACANCY, SCATTERING = "strain", "vacancy", "scattering"
 SECTIONS = {STRAIN: StrainWorkChain, VACANCY: VacancyWorkChain, SCATTERING: ScatteringWorkChain}
 """The parts a campaign can have; each leaves the others usable when it fails."""
-FROM_STRAIN = {SCATTERING: ("results", "structure", "structures")}
-"""Inputs of a section that the strain series gives."""
+FROM_OTHERS = {SCATTERING: ("results", "structure", "structures", "vacancies")}
+"""Inputs of a section that other sections give."""
 
 
 class CampaignWorkChain(SubmitOnce):
-    """Run the sections of a campaign, those that build on the strain series after it."""
+    """Run the sections of a campaign, those that build on the strain series after it, the check of both at last."""
 
     @classmethod
     def define(cls, spec: WorkChainSpec) -> None:
@@ -32,11 +32,11 @@ class CampaignWorkChain(SubmitOnce):
             spec.expose_inputs(
                 section,
                 namespace=name,
-                exclude=FROM_STRAIN.get(name, ()),
+                exclude=FROM_OTHERS.get(name, ()),
                 namespace_options={"required": False, "populate_defaults": False},
             )
             spec.expose_outputs(section, namespace=name, namespace_options={"required": False})
-        spec.outline(cls.run_strain, cls.run_others, cls.finish)
+        spec.outline(cls.run_strain, cls.run_vacancies, cls.check_by_scattering, cls.finish)
         spec.exit_code(440, "ERROR_SECTIONS_FAILED", message="{reasons}")
 
     def run_strain(self) -> None:
@@ -45,8 +45,8 @@ class CampaignWorkChain(SubmitOnce):
         if not self._strain_points():
             self._submit(VACANCY)
 
-    def run_others(self) -> None:
-        """Submit what builds on the strain series, as far as it has results."""
+    def run_vacancies(self) -> None:
+        """Submit vacancies in crystals of the strain series, as far as it has results."""
         if self._strain_points():
             outputs = self.ctx.strain.outputs
             structures = outputs.structures if "structures" in outputs else {}
@@ -56,14 +56,20 @@ class CampaignWorkChain(SubmitOnce):
                 if phase in structures.get(point, {})
             }
             self._submit(VACANCY, crystals={**self.inputs[VACANCY].get("crystals", {}), **crystals})
+
+    def check_by_scattering(self) -> None:
+        """Submit the check of the strain series, with what there is of vacancies."""
         if SCATTERING in self.inputs and "results" in self.ctx.strain.outputs:
             outputs = self.ctx.strain.outputs
+            computed = {"results": outputs.results}
+            if VACANCY in self.ctx and "analysis" in self.ctx.vacancy.outputs:
+                computed["vacancies"] = self.ctx.vacancy.outputs.analysis
             structures = {
                 f"{point}_{phase}": structure
                 for point, phases in outputs.structures.items()
                 for phase, structure in phases.items()
             }
-            self._submit(SCATTERING, results=outputs.results, structures=structures)
+            self._submit(SCATTERING, **computed, structures=structures)
 
     def _submit(self, name: str, **computed: Any) -> None:
         if name in self.inputs:

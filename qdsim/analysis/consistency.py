@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from math import floor, log10
 
+from qdsim.analysis.concentrated_vacancies import VacancySeries
 from qdsim.analysis.consistency_results import CheckSettings, Condition, Consistency, PatternCheck, SampleCheck
 from qdsim.analysis.consistency_rows import LATTICE, is_distorted, onset_row, rows_at, rows_of_nothing
 from qdsim.analysis.lattice_series import ALPHA_TOLERANCE, OFFSET_TOLERANCE, LatticeEstimate, LatticeSeries
+from qdsim.analysis.occupancy_rows import occupancy_notes, occupancy_rows
 from qdsim.analysis.sample_values import (
     Known,
     known_values,
@@ -28,6 +30,7 @@ def check_consistency(
     fits: ScatteringFits,
     settings: CheckSettings,
     patterns: Mapping[str, PatternCheck] | None = None,
+    vacancies: Sequence[VacancySeries] | None = None,
 ) -> Consistency:
     """Compare what was computed with scattering fits.
 
@@ -41,12 +44,14 @@ def check_consistency(
         How to compare.
     patterns
         What the raw data say, by sample.
+    vacancies
+        Against their concentration, to compare occupancies with; None where no formation energies are computed.
 
     Returns
     -------
     Consistency
         A row for every quantity that a sample states: with a series, at the strain of its measured volume and at its
-        Laplace tension, as far as these are known.
+        Laplace tension, as far as these are known. Each occupancy has a row for every series of its vacancies.
 
     Raises
     ------
@@ -70,12 +75,13 @@ def check_consistency(
                 name=sample.name,
                 diameter=None if sample.diameter is None else sample.diameter.value,
                 conditions=conditions,
-                rows=[*rows, *rows_of_nothing(known)],
+                rows=[*rows, *occupancy_rows(known, settings.compound, vacancies), *rows_of_nothing(known)],
                 pattern=(patterns or {}).get(sample.name),
                 sentences=[*_sentences(conditions, tension), *(_reached(known, series) if series is not None else ())],
             )
         )
     own = None if series is None else series.equation_of_state.lattice_constant
+    about_occupancies = occupancy_notes((row for sample in samples for row in sample.rows), vacancies)
     return Consistency(
         compound=settings.compound,
         reference="absolute" if series is None else settings.reference,
@@ -84,7 +90,7 @@ def check_consistency(
         bulk_lattice_constant=bulk.value,
         bulk_source=bulk.source,
         samples=samples,
-        notes=[*_notes(settings, bulk, own), *settings.reservations],
+        notes=[*_notes(settings, bulk, own), *about_occupancies, *settings.reservations],
     )
 
 

@@ -7,9 +7,12 @@ from pydantic import Field
 from qdsim.analysis.lattice_series import LatticeEstimate
 from qdsim.analysis.model import ResultModel
 from qdsim.analysis.scattering_fit import Tolerances
-from qdsim.analysis.verdict import Verdict, worst
+from qdsim.analysis.verdict import Verdict, best, worst
 
 Reference = Literal["relative", "absolute"]
+
+OCCUPANCY = "occupancy_"
+"""How the quantities begin whose rows are alternatives: of hosts and reservoirs, of which a sample has one."""
 
 
 class CheckSettings(ResultModel):
@@ -76,11 +79,12 @@ class Row(ResultModel):
     Attributes
     ----------
     quantity, condition
-        What is compared, and at which condition; an empty one where it does not matter.
+        What is compared, and at which condition; an empty one where it does not matter. Of an occupancy, the host and
+        the reservoir.
     computed, computed_error, measured, measured_error
         The values in the unit of the quantity; None where there is none.
-    limit
-        "lower" or "upper" where the measured value is only a bound.
+    limit, computed_limit
+        "lower" or "upper" where the measured, or the computed value is only a bound.
     assumed
         The measured error rests on a tolerance that was chosen.
     difference, error, standard_errors
@@ -102,6 +106,7 @@ class Row(ResultModel):
     measured: float | None = None
     measured_error: float | None = None
     limit: Literal["lower", "upper"] | None = None
+    computed_limit: Literal["lower", "upper"] | None = None
     assumed: bool = False
     difference: float | None = None
     error: float | None = None
@@ -193,9 +198,11 @@ class SampleCheck(ResultModel):
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all verdicts."""
-        found = [row.verdict for row in self.rows] + ([self.pattern.verdict] if self.pattern else [])
-        return worst(found)
+        """The worst of all verdicts, with the best one on each occupancy, whose rows are alternatives."""
+        others = [row.verdict for row in self.rows if not row.quantity.startswith(OCCUPANCY)]
+        occupancies = {row.quantity for row in self.rows if row.quantity.startswith(OCCUPANCY)}
+        alternatives = [best(row.verdict for row in self.rows if row.quantity == name) for name in occupancies]
+        return worst([*others, *alternatives, *([self.pattern.verdict] if self.pattern else [])])
 
 
 class Consistency(ResultModel):

@@ -20,10 +20,7 @@ COMPARED: dict[str, Quantity] = {**QUANTITIES, ONSET: Quantity("pressure at the 
 VOLUME_TOLERANCE = 1e-3
 """Å^3; to which the volume of a structure is kept."""
 
-_NOT_COMPUTED = {
-    "occupancy": "the campaign has no formation energies of vacancies to compare with",
-    "dipole": "the campaign has no clusters to compare with",
-}
+_NOT_COMPUTED = {"dipole": "the campaign has no clusters to compare with"}
 
 
 def rows_at(condition: Condition, known: Mapping[str, Known], bulk: Known) -> Iterator[Row]:
@@ -225,7 +222,7 @@ def is_distorted(known: Mapping[str, Known]) -> bool | None:
 def rows_of_nothing(known: Mapping[str, Known]) -> Iterator[Row]:
     """Name what a fit says and the campaign does not."""
     for name, measured in known.items():
-        reason = _NOT_COMPUTED.get(name.partition("_")[0])
+        reason = _NOT_COMPUTED.get(name)
         if reason is not None:
             yield Row(
                 quantity=name,

@@ -117,3 +117,9 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     order: tuple[Verdict, ...] = ("disagrees", "tension", "agrees", "cannot say")
     found = set(verdicts)
     return next((verdict for verdict in order if verdict in found), "cannot say")
+
+
+def best(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict on alternatives: agreement before not knowing before tension before a disagreement."""
+    order: tuple[Verdict, ...] = ("agrees", "cannot say", "tension", "disagrees")
+    return min(verdicts, key=order.index, default="cannot say")

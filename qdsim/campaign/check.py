@@ -69,11 +69,14 @@ def _computed(node: Node) -> tuple[dict[str, Any], Compound, list[str]]:
 
     from qdsim.provenance import STRAIN_PROCESS, section
 
-    series = node
+    series, vacancies = node, None
     if isinstance(node, orm.WorkChainNode) and node.process_type != STRAIN_PROCESS:
-        series = section(node, "strain") or node
+        series, vacancies = section(node, "strain") or node, section(node, "vacancy")
     if isinstance(series, orm.WorkChainNode) and series.process_type == STRAIN_PROCESS:
-        return _series(series)
+        computed, compound, reservations = _series(series)
+        if vacancies is not None and "analysis" in vacancies.outputs:
+            computed["vacancies"] = vacancies.outputs.analysis
+        return computed, compound, reservations
     if isinstance(node, orm.StructureData):
         return {"structure": node}, _compound(node), []
     raise QdsimError(

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from qdsim.cli.progress import notice
 from qdsim.report.formatting import fixed, with_error
-from qdsim.report.verdicts import MARKS, remarks, row_remarks, row_text
+from qdsim.report.verdicts import MARKS, place, remarks, row_remarks, row_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,12 +43,12 @@ def print_consistency(console: Console, consistency: Consistency) -> None:
 def _rows(sample: SampleCheck) -> Table:
     title = Text.assemble((f"{sample.name}: ", "bold"), _verdict(sample.verdict))
     table = _table(title)
-    table.add_column("quantity", no_wrap=True)
+    table.add_column("quantity")
     for heading in ("DFT", "scattering", "σ"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for condition, rows in groupby(sample.rows, lambda row: row.condition):
-        table.add_row(Text(f"at the {condition}" if condition else "elsewhere", style="italic"))
+    for where, rows in groupby(sample.rows, place):
+        table.add_row(Text(where or "elsewhere", style="italic"))
         for row in map(row_text, rows):
             values = row.computed, row.measured, row.standard_errors
             table.add_row(f"  {row.quantity}", *values, _verdict(row.verdict))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from qdsim.analysis.consistency_results import Row, SampleCheck
+from qdsim.analysis.consistency_results import OCCUPANCY, Row, SampleCheck
 from qdsim.analysis.consistency_rows import COMPARED
 from qdsim.analysis.verdict import Verdict
 from qdsim.report.formatting import EXTRA_DECIMALS, MISSING, fixed, with_error
@@ -46,7 +46,7 @@ def row_text(row: Row) -> RowText:
     measured = value(row.measured, row.measured_error, signed=signed)
     return RowText(
         quantity=f"{quantity_name(row.quantity)} ({unit})" if unit else quantity_name(row.quantity),
-        computed=value(row.computed, row.computed_error, signed=signed),
+        computed=_LIMITS.get(row.computed_limit or "", "") + value(row.computed, row.computed_error, signed=signed),
         measured=_LIMITS.get(row.limit or "", "") + measured,
         difference=value(row.difference, row.error, signed=True),
         standard_errors=_ratio(row.standard_errors),
@@ -65,12 +65,18 @@ def quantity_name(quantity: str) -> str:
     return NAMES.get(quantity, COMPARED[quantity].label)
 
 
+def place(row: Row) -> str:
+    """Return where a row compares, such as "at the Laplace tension"; nothing where it does not matter."""
+    if not row.condition:
+        return ""
+    return f"in {row.condition}" if row.quantity.startswith(OCCUPANCY) else f"at the {row.condition}"
+
+
 def row_remarks(sample: SampleCheck) -> Iterator[str]:
     """Yield what the rows of a sample say beyond their numbers."""
     for row in sample.rows:
         if says_more(row):
-            at = f" at the {row.condition}" if row.condition else ""
-            yield f"{quantity_name(row.quantity)}{at}: {row.reason}"
+            yield f"{quantity_name(row.quantity)} {place(row)}".rstrip() + f": {row.reason}"
 
 
 def remarks(sample: SampleCheck) -> Iterator[str]:

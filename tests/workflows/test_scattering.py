@@ -7,21 +7,31 @@ from typing import Any
 import numpy as np
 import pytest
 from aiida import orm
-from aiida.engine import run_get_node
+from aiida.common.links import LinkType
+from aiida.engine import ExitCode, WorkChain, run_get_node
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from ase.build import bulk
 
-from qdsim.analysis.consistency_results import CheckSettings, Consistency, SampleCheck
+from qdsim.analysis.concentrated_vacancies import FavourableLimit, VacancySeries
+from qdsim.analysis.consistency_results import CheckSettings, Consistency, Row, SampleCheck
 from qdsim.analysis.lattice_series import LatticeSeries
 from qdsim.analysis.scattering_fit import ScatteringFits
 from qdsim.analysis.strain_results import StrainResults
+from qdsim.analysis.vacancy_analysis import VacancyAnalysis
+from qdsim.campaign.check import check_node
+from qdsim.campaign.schema import ScatteringSection
 from qdsim.debye import FitSettings, ModelPattern, NanocrystalModel, intensity
 from qdsim.debye.fit_file import FitFile
 from qdsim.debye.scans import Chi2Map
-from qdsim.structures import RhombohedralState
-from qdsim.workflows.documents import MeasuredPattern, PatternSettings
+from qdsim.provenance import CAMPAIGN_PROCESS, STRAIN_PROCESS
+from qdsim.structures import RhombohedralState, supercell_matrix
+from qdsim.workflows import campaign as campaigns
+from qdsim.workflows.campaign import CampaignWorkChain
+from qdsim.workflows.documents import Lattice, MeasuredPattern, PatternSettings
 from qdsim.workflows.fit import FitCalculation, fit_pattern, read_result, takes_long
 from qdsim.workflows.hypotheses import LABELS
 from qdsim.workflows.scattering import ScatteringWorkChain, compute_pattern
+from qdsim.workflows.vacancy_documents import HostSettings, VacancySettings
 
 BULK = 5.936
 STRAIN = 0.0137  # in the middle of the series
@@ -219,3 +229,166 @@ def test_settings_of_a_fit_reach_it(series: StrainResults) -> None:
     assert len(found.background) == 7
     assert found.parameters == {}
     assert FitSettings.model_fields.keys() <= FitFile.model_fields.keys()
+
+
+CORE = {"occupancy_cation_core": {"value": 0.9, "error": 0.01}}
+FITS = {"compound": "PbS", "samples": [{"name": "dot", **CORE}]}
+NO_ENERGIES = "the campaign has no formation energies of vacancies to compare with"
+
+
+def analysis_of(host: str = "rhombohedral", largest: float = 0.15) -> orm.Dict:
+    """Return vacancies of which so many are favourable, the crystal of the host being the campaign's."""
+    limit = FavourableLimit(criterion="free energy", largest=largest, at_least=True, message="made up")
+    point = dict.fromkeys(("mean", "weighted_mean", "lowest", "highest", "entropy", "free_energy"), -0.1)
+    nothing = dict.fromkeys(("deviation", "gap", "gap_lowest", "gap_highest"))
+    series = VacancySeries(
+        host=host,
+        sublattice="Pb",
+        reservoir="S-rich",
+        temperature=300,
+        average="weighted",
+        points=({"concentration": largest, "orderings": (), **point, **nothing},),
+        energy_limit=limit,
+        free_energy_limit=limit,
+        optimum=None,
+    )
+    return orm.Dict(VacancyAnalysis(window=None, temperature=300, series=(series,)).model_dump(mode="json"))
+
+
+def occupancy_row(check: orm.Node) -> Row:
+    (sample,) = Consistency(**check.outputs.consistency.get_dict()).samples
+    (row,) = sample.rows
+    return row
+
+
+@pytest.mark.parametrize(
+    ("vacancies", "verdict", "condition"),
+    [(True, "agrees", "rhombohedral, S-rich, 300 K"), (False, "cannot say", "")],
+)
+def test_vacancies_are_for_occupancies(series: StrainResults, vacancies: bool, verdict: str, condition: str) -> None:
+    inputs = {**inputs_of(series), "fits": orm.Dict(ScatteringFits.model_validate(FITS).model_dump(mode="json"))}
+    _, node = run_get_node(ScatteringWorkChain, **inputs, **({"vacancies": analysis_of()} if vacancies else {}))
+    assert node.is_finished_ok, node.exit_message
+    row = occupancy_row(node)
+    assert (row.verdict, row.condition) == (verdict, condition)
+    assert row.computed == (pytest.approx(0.85) if vacancies else None)
+    check_that_nothing_comes_from_nowhere(node)
+
+
+class MadeStrain(WorkChain):
+    """Stands for a strain series: gives what it is given."""
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        super().define(spec)
+        spec.input("results", valid_type=orm.Dict)
+        spec.input("structure", valid_type=orm.StructureData)
+        spec.output("results", valid_type=orm.Dict)
+        spec.output_namespace("structures", dynamic=True)
+        spec.outline(cls.give)
+
+    def give(self) -> None:
+        self.out("results", self.inputs.results)
+        self.out("structures", {"p0": {"relaxed": self.inputs.structure}})
+
+
+class MadeVacancies(WorkChain):
+    """Stands for vacancies: gives what it is given, if anything, and may fail."""
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        super().define(spec)
+        spec.input("settings", valid_type=orm.Dict)
+        spec.input("analysis", valid_type=orm.Dict, required=False)
+        spec.input("fails", valid_type=orm.Bool)
+        spec.input_namespace("crystals", valid_type=orm.StructureData, dynamic=True)
+        spec.output("analysis", valid_type=orm.Dict, required=False)
+        spec.outline(cls.wait, cls.give)
+
+    def wait(self) -> None:
+        pass
+
+    def give(self) -> ExitCode | None:
+        hosts = VacancySettings(**self.inputs.settings.get_dict()).hosts
+        assert set(self.inputs.get("crystals", {})) == {host.label for host in hosts if host.point}
+        if "analysis" in self.inputs:
+            self.out("analysis", self.inputs.analysis)
+        return ExitCode(435, "a part failed") if self.inputs.fails.value else None
+
+
+MADE = {"strain": MadeStrain, "vacancy": MadeVacancies, "scattering": ScatteringWorkChain}
+
+
+class MadeCampaign(CampaignWorkChain):
+    """Has the sections that were made for a test."""
+
+
+@pytest.mark.parametrize("point", [None, "p0"], ids=["by themselves", "of the series"])
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_campaign_checks_strain_and_vacancies_when_both_are_done(
+    series: StrainResults, monkeypatch: pytest.MonkeyPatch, point: str | None, fails: bool, known: bool
+) -> None:
+    monkeypatch.setattr(campaigns, "SECTIONS", MADE)
+    host = HostSettings(label="rhombohedral", volume=54, point=point, phase=point and "relaxed")
+    settings = VacancySettings(protocol="defects", k_points=None, hosts=(host,), reference="x", phases={})
+    vacancy: dict[str, Any] = {"settings": orm.Dict(settings.model_dump(mode="json")), "fails": orm.Bool(fails)}
+    given = inputs_of(series)
+    atoms = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S")
+    patterns = PatternSettings(cation="Pb", anion="S", diameter=15.0, points=20)
+    scattering = {
+        "settings": given["settings"],
+        "fits": orm.Dict(ScatteringFits.model_validate(FITS).model_dump(mode="json")),
+        "pattern_settings": orm.Dict(patterns.model_dump(mode="json")),
+    }
+    _, node = run_get_node(
+        MadeCampaign,
+        campaign=orm.Dict({}),
+        strain={"results": given["results"], "structure": orm.StructureData(ase=atoms)},
+        vacancy={**vacancy, "analysis": analysis_of()} if known else vacancy,
+        scattering=scattering,
+    )
+    assert node.exit_status == (440 if fails else 0), node.exit_message
+    check = node.base.links.get_outgoing(link_label_filter="scattering").one().node
+    assert check.is_finished_ok, check.exit_message
+    row = occupancy_row(check)
+    assert row.condition == ("rhombohedral, S-rich, 300 K" if known else "")
+    assert known or row.reason == NO_ENERGIES
+    assert len(node.called) == 3
+
+
+def graph_of_campaign(series: StrainResults, analysis: orm.Dict | None) -> orm.WorkChainNode:
+    campaign = orm.WorkChainNode(process_type=CAMPAIGN_PROCESS).store()
+    lattice = Lattice(
+        compound="PbS", cation="Pb", anion="S", supercell=supercell_matrix("primitive").tolist()
+    ).model_dump(mode="json")
+    strain = orm.WorkChainNode(process_type=STRAIN_PROCESS)
+    strain.base.links.add_incoming(campaign, LinkType.CALL_WORK, "strain")
+    strain.base.links.add_incoming(orm.Dict(lattice).store(), LinkType.INPUT_WORK, "lattice")
+    vacancy = orm.WorkChainNode(process_type="aiida.workflows:qdsim.vacancy")
+    vacancy.base.links.add_incoming(campaign, LinkType.CALL_WORK, "vacancy")
+    results = orm.Dict(series.model_dump(mode="json")).store()
+    for process, name, output in ((strain.store(), "results", results), (vacancy.store(), "analysis", analysis)):
+        if output is not None:
+            output.store().base.links.add_incoming(process, LinkType.RETURN, name)
+    return campaign
+
+
+def test_a_campaign_is_checked_with_its_vacancies_and_anew_when_they_change(
+    series: StrainResults, tmp_path: Path
+) -> None:
+    (tmp_path / "fits.yaml").write_text(json.dumps(FITS), encoding="utf-8")
+    section = ScatteringSection(fits=tmp_path / "fits.yaml")
+    analysis = analysis_of()
+    campaign, bare = graph_of_campaign(series, analysis), graph_of_campaign(series, None)
+    checked = check_node(campaign, section)
+    assert checked.inputs.vacancies.uuid == analysis.uuid
+    assert occupancy_row(checked).verdict == "agrees"
+    assert check_node(campaign, section).uuid == checked.uuid
+    without = check_node(bare, section)
+    assert "vacancies" not in without.inputs
+    assert occupancy_row(without).reason == NO_ENERGIES
+    strain = campaign.base.links.get_outgoing(link_label_filter="strain").one().node
+    alone = check_node(strain, section)
+    assert alone.uuid != checked.uuid
+    assert occupancy_row(alone).reason == NO_ENERGIES
