@@ -19,6 +19,7 @@ from qdsim.workflows.documents import Lattice
 from qdsim.workflows.relax import FixedCellRelaxWorkChain, structure_of
 from qdsim.workflows.submission import SubmitOnce
 from qdsim.workflows.vacancy_documents import (
+    BAND_EDGE_CELL,
     POTENTIAL_FILES,
     HostSettings,
     PlannedDefect,
@@ -58,6 +59,14 @@ def host_structures(
 
 
 @calcfunction
+def band_edge_structure(lattice: orm.Dict, structure: orm.StructureData) -> orm.StructureData:
+    """Make the small supercell of a host's crystal that has the band edges on its mesh."""
+    series = Lattice(**lattice.get_dict())
+    state = RhombohedralState.from_atoms(structure.get_ase(), series.cation)
+    return structure_of(state, series.model_copy(update={"supercell": BAND_EDGE_CELL}))
+
+
+@calcfunction
 def vacancy_structures(
     settings: orm.Dict, ideal: orm.StructureData, structure: orm.StructureData
 ) -> dict[str, orm.Data]:
@@ -80,12 +89,16 @@ def vacancy_structures(
 
 @calcfunction
 def summarise_host(lattice: orm.Dict, settings: orm.Dict, **computed: Any) -> orm.Dict:
-    """Wrap :func:`qdsim.analysis.vacancy_states.describe_host`; the structure goes by the host's label."""
+    """Wrap :func:`qdsim.analysis.vacancy_states.describe_host`; the structure goes by the host's label.
+
+    Without a calculation of the band edges they are those of the supercell's own mesh.
+    """
     hosts = {host.label: host for host in VacancySettings(**settings.get_dict()).hosts}
     label = next(name for name in computed if name in hosts)
     output = computed["output"].get_dict() if "output" in computed else None
+    edges = computed["band_edges"].get_dict() if "band_edges" in computed else output
     is_step = hosts[label].level != "relaxed"
-    state = describe_host(label, computed[label].get_ase(), lattice["cation"], output, is_step)
+    state = describe_host(label, computed[label].get_ase(), lattice["cation"], output, edges, is_step)
     return orm.Dict(state.model_dump(mode="json"))
 
 
@@ -230,8 +243,9 @@ def _expose_cp2k(spec: WorkChainSpec) -> None:
 class DefectWorkChain(SubmitOnce):
     """Compute a supercell with vacant sites: with the ions where the host has them, then relaxed in the host's cell.
 
-    The relaxation starts from the wavefunction of the first calculation. That of the host would not do: CP2K takes a
-    wavefunction only for the same atoms.
+    All energies are of single points with one and the same input, also after the relaxation, which may be done on a
+    coarser mesh. The relaxation starts from the wavefunction of the first calculation. That of the host would not do:
+    CP2K takes a wavefunction only for the same atoms.
     """
 
     @classmethod
@@ -247,12 +261,15 @@ class DefectWorkChain(SubmitOnce):
         spec.output("relaxed", valid_type=orm.Dict, required=False, help="Output parameters, the ions relaxed.")
         spec.output("structure", valid_type=orm.StructureData, required=False, help="The relaxed structure.")
         spec.output_namespace(
-            "potentials", valid_type=orm.FolderData, dynamic=True, help="Files with the potential of a charged cell."
+            "files",
+            valid_type=orm.FolderData,
+            dynamic=True,
+            help="Of `unrelaxed` and `relaxed`: potentials of charges.",
         )
-        spec.outline(cls.run_single_point, cls.run_relaxation, cls.run_potential, cls.finish)
+        spec.outline(cls.run_unrelaxed, cls.run_relaxation, cls.run_relaxed, cls.finish)
         spec.exit_code(434, "ERROR_CALCULATIONS_FAILED", message="{reasons}")
 
-    def run_single_point(self) -> None:
+    def run_unrelaxed(self) -> None:
         """Submit the calculation with the ions held."""
         inputs = _run(self, self.inputs.structure, self.inputs.single_point)
         inputs["metadata"] = {"call_link_label": "unrelaxed"}
@@ -260,40 +277,30 @@ class DefectWorkChain(SubmitOnce):
 
     def run_relaxation(self) -> None:
         """Submit the relaxation, also where the first calculation failed: other positions may do better."""
-        if "relaxation" not in self.inputs:
-            return
-        inputs = _run(self, self.inputs.get("start", self.inputs.structure), self.inputs.relaxation)
-        inputs["structure"] = inputs["cp2k"].pop("structure")
-        if self.ctx.unrelaxed.is_finished_ok:
-            inputs["cp2k"]["parent_calc_folder"] = self.ctx.unrelaxed.outputs.remote_folder
-        inputs["metadata"] = {"call_link_label": "relaxed"}
-        self.to_context(relaxed=self.submit(FixedCellRelaxWorkChain, **inputs))
+        if "relaxation" in self.inputs:
+            start = self.inputs.get("start", self.inputs.structure)
+            inputs = _relaxation(self, start, self.inputs.relaxation)
+            if self.ctx.unrelaxed.is_finished_ok and _same_mesh(self.inputs.relaxation, self.inputs.single_point):
+                inputs["cp2k"]["parent_calc_folder"] = self.ctx.unrelaxed.outputs.remote_folder
+            self.to_context(relaxation=self.submit(FixedCellRelaxWorkChain, **inputs))
 
-    def run_potential(self) -> None:
-        """Compute the potential of a charged cell once more, its ions relaxed: a relaxation writes none."""
-        if self._is_charged and "relaxed" in self.ctx and self.ctx.relaxed.is_finished_ok:
-            inputs = _run(self, self.ctx.relaxed.outputs.structure, self.inputs.single_point)
-            inputs["cp2k"]["parent_calc_folder"] = self.ctx.relaxed.outputs.remote_folder
-            inputs["metadata"] = {"call_link_label": "potential"}
-            self.to_context(potential=self.submit(Cp2kWorkChain, **inputs))
-
-    @property
-    def _is_charged(self) -> bool:
-        return "CHARGE" in self.inputs.single_point["FORCE_EVAL"]["DFT"]
+    def run_relaxed(self) -> None:
+        """Submit the calculation of the relaxed geometry."""
+        if "relaxation" in self.ctx and self.ctx.relaxation.is_finished_ok:
+            inputs = _after(self, self.ctx.relaxation, self.inputs.relaxation, self.inputs.single_point)
+            inputs["metadata"] = {"call_link_label": "relaxed"}
+            self.to_context(relaxed=self.submit(Cp2kWorkChain, **inputs))
 
     def finish(self) -> ExitCode | None:
         """Hand out what there is, and say what failed."""
-        roles = [role for role in ("unrelaxed", "relaxed", "potential") if role in self.ctx]
-        done = {role for role in roles if self.ctx[role].is_finished_ok}
+        roles = [role for role in ("unrelaxed", "relaxation", "relaxed") if role in self.ctx]
+        done = {role: self.ctx[role].outputs for role in roles if self.ctx[role].is_finished_ok}
         failures = [f"{role}: {failure_of(self.ctx[role])}" for role in roles if role not in done]
-        for role in done & {"unrelaxed", "relaxed"}:
-            self.out(role, self.ctx[role].outputs.output_parameters)
+        energies = {role: outputs for role, outputs in done.items() if role != "relaxation"}
+        self.out_many({role: outputs.output_parameters for role, outputs in energies.items()})
+        self.out("files", {role: outputs.retrieved for role, outputs in energies.items()})
         if "relaxed" in done:
-            self.out("structure", self.ctx.relaxed.outputs.structure)
-        if self._is_charged:
-            sources = {"unrelaxed": "unrelaxed", "relaxed": "potential"}
-            found = {kind: self.ctx[role].outputs.retrieved for kind, role in sources.items() if role in done}
-            self.out("potentials", found)
+            self.out("structure", done["relaxation"].structure)
         if failures:
             return self.exit_codes.ERROR_CALCULATIONS_FAILED.format(reasons=" ".join(failures))
         return None
@@ -315,7 +322,9 @@ class HostWorkChain(SubmitOnce):
         spec.output("defects", valid_type=orm.Dict, required=False, help="`DefectState` of each defect, by label.")
         spec.output("structure", valid_type=orm.StructureData, required=False, help="The relaxed host.")
         spec.output_namespace("structures", valid_type=orm.StructureData, dynamic=True, help="The relaxed defects.")
-        spec.outline(cls.run_host, cls.inspect_host, cls.run_defects, cls.inspect_potential, cls.finish)
+        spec.outline(
+            cls.run_relaxation, cls.run_host, cls.inspect_host, cls.run_defects, cls.inspect_band_edges, cls.finish
+        )
         spec.exit_code(433, "ERROR_HOST_FAILED", message="The host itself: {reason}")
         spec.exit_code(434, "ERROR_DEFECTS_FAILED", message="{count} of {total} vacancies failed: {reasons}")
 
@@ -329,41 +338,50 @@ class HostWorkChain(SubmitOnce):
         """The run of the host that charged vacancies are aligned with writes its potential."""
         return "potential" if "potential" in self.inputs.parameters else "single_point"
 
-    def run_host(self) -> None:
+    def run_relaxation(self) -> None:
+        """Submit the relaxation of a host whose ions can move."""
+        if self._host.relaxes:
+            inputs = _relaxation(self, self.inputs.structure, self.inputs.parameters["relaxation"])
+            self.to_context(relaxation=self.submit(FixedCellRelaxWorkChain, **inputs))
+
+    def run_host(self) -> ExitCode | None:
         """Submit the host."""
-        relaxes = self._host.relaxes
-        kind = "relaxation" if relaxes else self._single_point
-        inputs = _run(self, self.inputs.structure, self.inputs.parameters[kind])
+        single_point = self.inputs.parameters[self._single_point]
+        if not self._host.relaxes:
+            inputs = _run(self, self.inputs.structure, single_point)
+        elif self.ctx.relaxation.is_finished_ok:
+            inputs = _after(self, self.ctx.relaxation, self.inputs.parameters["relaxation"], single_point)
+        else:
+            return self._give_up(self.ctx.relaxation)
         inputs["metadata"] = {"call_link_label": "host"}
-        if relaxes:
-            inputs["structure"] = inputs["cp2k"].pop("structure")
-        process = FixedCellRelaxWorkChain if relaxes else Cp2kWorkChain
-        self.to_context(host=self.submit(process, **inputs))
+        self.to_context(host=self.submit(Cp2kWorkChain, **inputs))
+        return None
 
     def inspect_host(self) -> ExitCode | None:
-        """Describe the host; without it there is nothing to count from."""
-        process = self.ctx.host
-        documents = {"lattice": self.inputs.lattice, "settings": self.inputs.settings}
-        if not process.is_finished_ok:
-            self.out("host", summarise_host(**documents, **{self.inputs.label: self.inputs.structure}))
-            return self.exit_codes.ERROR_HOST_FAILED.format(reason=failure_of(process))
-        self.ctx.structure = process.outputs.structure if self._host.relaxes else self.inputs.structure
-        output = process.outputs.output_parameters
-        self.ctx.state = summarise_host(**documents, output=output, **{self.inputs.label: self.ctx.structure})
-        self.out("host", self.ctx.state)
+        """Go on with a host that has an energy."""
+        if not self.ctx.host.is_finished_ok:
+            return self._give_up(self.ctx.host)
+        self.ctx.structure = self.ctx.relaxation.outputs.structure if self._host.relaxes else self.inputs.structure
         self.out("structure", self.ctx.structure)
         return None
 
+    def _give_up(self, process: orm.ProcessNode) -> ExitCode:
+        """Describe a host without an energy: there is nothing to count its vacancies from."""
+        documents = {"lattice": self.inputs.lattice, "settings": self.inputs.settings}
+        self.out("host", summarise_host(**documents, **{self.inputs.label: self.inputs.structure}))
+        code: ExitCode = self.exit_codes.ERROR_HOST_FAILED.format(reason=failure_of(process))
+        return code
+
     def run_defects(self) -> None:
-        """Submit every defect, and for charged ones the potential of a host that was relaxed."""
+        """Submit every defect, and for charged ones the host's band edges."""
         self.ctx.labels = []
         if self._host.level == "host":
             return
-        if self._host.relaxes and self._single_point == "potential":
-            inputs = _run(self, self.ctx.structure, self.inputs.parameters["potential"])
-            inputs["cp2k"]["parent_calc_folder"] = self.ctx.host.outputs.remote_folder
-            inputs["metadata"] = {"call_link_label": "potential"}
-            self.to_context(potential=self.submit(Cp2kWorkChain, **inputs))
+        if self._single_point == "potential":
+            cell = band_edge_structure(self.inputs.lattice, self.ctx.structure)
+            inputs = _run(self, cell, self.inputs.parameters["band_edges"])
+            inputs["metadata"] = {"call_link_label": "band_edges"}
+            self.to_context(band_edges=self.submit(Cp2kWorkChain, **inputs))
         made = vacancy_structures(self.inputs.settings, self.inputs.structure, self.ctx.structure)
         self.ctx.made, self.ctx.plan = made, made["plan"]
         for label, document in made["plan"].get_dict().items():
@@ -379,27 +397,29 @@ class HostWorkChain(SubmitOnce):
             self.ctx.labels.append(label)
             self.to_context(**{f"defect_{label}": self.submit(DefectWorkChain, **inputs)})
 
-    def inspect_potential(self) -> None:
-        """Find the host's potential, where there is one."""
-        self.ctx.files = None
-        if self._single_point == "potential" and self._host.level != "host":
-            process = self.ctx.potential if self._host.relaxes else self.ctx.host
-            if process.is_finished_ok:
-                self.ctx.files = process.outputs.retrieved
+    def inspect_band_edges(self) -> None:
+        """Describe the host."""
+        found = {"output": self.ctx.host.outputs.output_parameters}
+        if "band_edges" in self.ctx and self.ctx.band_edges.is_finished_ok:
+            found["band_edges"] = self.ctx.band_edges.outputs.output_parameters
+        self.ctx.state = summarise_host(
+            self.inputs.lattice, self.inputs.settings, **found, **{self.inputs.label: self.ctx.structure}
+        )
+        self.out("host", self.ctx.state)
 
     def _correct(self, label: str, outputs: Any) -> dict[str, orm.Data]:
         """Return the finite-size corrections of a charged vacancy."""
-        if "potentials" not in outputs or self.ctx.files is None:
+        if PlannedDefect(**self.ctx.plan[label]).charge == 0 or "files" not in outputs:
             return {}
         structures = {"unrelaxed": self.ctx.made[f"defects__{label}"]}
         if "structure" in outputs:
             structures["relaxed"] = outputs.structure
-        host = {"host": self.ctx.structure, "host_files": self.ctx.files}
+        host = {"host": self.ctx.structure, "host_files": self.ctx.host.outputs.retrieved}
         return {
             f"{label}__{kind}_correction": correct_charge(
                 self.inputs.settings, self.ctx.plan, **host, files=files, **{f"{label}__{kind}": structures[kind]}
             )
-            for kind, files in outputs.potentials.items()
+            for kind, files in outputs.files.items()
         }
 
     def finish(self) -> ExitCode | None:
@@ -522,3 +542,26 @@ def _run(chain: SubmitOnce, structure: orm.StructureData, parameters: orm.Dict |
     if parameters is not None:
         inputs["cp2k"]["parameters"] = parameters
     return inputs
+
+
+def _relaxation(chain: SubmitOnce, structure: orm.StructureData, parameters: orm.Dict) -> dict[str, Any]:
+    """Return the inputs of a relaxation."""
+    inputs = _run(chain, structure, parameters)
+    inputs["structure"] = inputs["cp2k"].pop("structure")
+    return inputs | {"metadata": {"call_link_label": "relaxation"}}
+
+
+def _after(
+    chain: SubmitOnce, relaxation: orm.WorkChainNode, parameters: orm.Dict, single_point: orm.Dict
+) -> dict[str, Any]:
+    """Return the inputs of the single point after a relaxation that was done with `parameters`."""
+    inputs = _run(chain, relaxation.outputs.structure, single_point)
+    if _same_mesh(parameters, single_point):
+        inputs["cp2k"]["parent_calc_folder"] = relaxation.outputs.remote_folder
+    return inputs
+
+
+def _same_mesh(first: orm.Dict, second: orm.Dict) -> bool:
+    """Tell whether one calculation's wavefunction is of use to the other."""
+    meshes = [parameters["FORCE_EVAL"]["DFT"].get("KPOINTS") for parameters in (first, second)]
+    return bool(meshes[0] == meshes[1])

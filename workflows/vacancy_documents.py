@@ -20,6 +20,12 @@ ORDINARY_OPTIMISATION = 12
 POTENTIAL_FILES = "*-v_hartree-*.cube"
 """How CP2K names the file of the electrostatic potential."""
 
+BAND_EDGE_CELL = ((2, 0, 0), (0, 2, 0), (0, 0, 2))
+BAND_EDGE_MESH = (3, 3, 3)
+"""Supercell whose Gamma point holds the L points, where the band edges of lead chalcogenides are, and a mesh with it.
+
+In CP2K every crystal's mean potential is zero, so that levels of one crystal compare between supercells."""
+
 Level = Literal["host", "unrelaxed", "relaxed"]
 """How far a host is followed: its own energy, its vacancies with the ions held, and with the ions relaxed."""
 
@@ -45,8 +51,8 @@ class HostSettings(ResultModel):
 
     @property
     def relaxes(self) -> bool:
-        """Whether ions can move: at the centre, symmetry holds them."""
-        return self.pb_offset != 0
+        """Whether its ions are relaxed: at the centre, symmetry holds them."""
+        return self.level == "relaxed" and self.pb_offset != 0
 
 
 class PairSettings(ResultModel):
@@ -122,8 +128,7 @@ class VacancyTask(ResultModel):
 
     label: str
     host: str
-    single_points: int = 1
-    relaxes: bool = False
+    kind: Literal["single_point", "relaxation", "band_edges"] = "single_point"
     charge: int = 0
     sites: tuple[int, ...] = ()
     element: str | None = None
@@ -177,23 +182,22 @@ def planned_tasks(settings: VacancySettings, lattice: Lattice) -> Iterator[Vacan
     for element in (lattice.cation, lattice.anion):
         yield VacancyTask(label=f"element_{element}", host="elements", element=element)
     for host in settings.hosts:
-        steps = ORDINARY_OPTIMISATION if host.relaxes else 1
-        yield VacancyTask(label=f"{host.label}__host", host=host.label, single_points=steps, relaxes=host.relaxes)
+        own = {"host": host.label}
+        if host.relaxes:
+            yield VacancyTask(label=f"{host.label}__relaxation", kind="relaxation", **own)
+        yield VacancyTask(label=f"{host.label}__host", **own)
         if host.level == "host":
             continue
-        if host.relaxes and settings.all_charges:
-            yield VacancyTask(label=f"{host.label}__potential", host=host.label)
+        if settings.all_charges:
+            yield VacancyTask(label=f"{host.label}__band_edges", kind="band_edges", **own)
         atoms = host.state.to_atoms(lattice.cation, lattice.anion, lattice.supercell)
         for defect in planned_defects(atoms, settings):
             label = f"{host.label}__{defect.label}"
-            shared = {"host": host.label, "charge": defect.charge, "sites": defect.sites}
+            shared = {**own, "charge": defect.charge, "sites": defect.sites}
             yield VacancyTask(label=f"{label}__unrelaxed", **shared)
             if host.level == "relaxed":
-                yield VacancyTask(
-                    label=f"{label}__relaxed", relaxes=True, single_points=ORDINARY_OPTIMISATION, **shared
-                )
-                if defect.charge:
-                    yield VacancyTask(label=f"{label}__potential", **shared)
+                yield VacancyTask(label=f"{label}__relaxation", kind="relaxation", **shared)
+                yield VacancyTask(label=f"{label}__relaxed", **shared)
 
 
 def run_kind(kind: str, charge: int = 0) -> str:

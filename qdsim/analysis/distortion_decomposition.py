@@ -109,7 +109,7 @@ def _decompose(
         relaxed[name] = row.relaxed.total if row.relaxed else None
         unrelaxed[name] = row.unrelaxed.total if row.unrelaxed else None
         if unrelaxed[name] is None or (relaxed[name] is None and name != "angle"):
-            missing.append(row.failure or f"{name_of(other)} is not relaxed in {host.label}, which is a step.")
+            missing.append(row.failure or f"The ions in {host.label} are held.")
     total = _minus(relaxed["rhombohedral"], relaxed["undistorted"])
     return Decomposition(
         defect=defect.defect,

@@ -98,7 +98,7 @@ def analyse_vacancies(
         temperature=temperature,
         formation_energies=tabulate_formation_energies(results, found),
         decompositions=decompositions,
-        series=vacancy_series(results, found, temperature),
+        series=vacancy_series(results, found, temperature, relaxed=not all(host.is_step for host in results.hosts)),
     )
 
 

@@ -19,7 +19,12 @@ Output = Mapping[str, Any]
 
 
 def describe_host(
-    label: str, atoms: Atoms, cation: str, output: Output | None = None, is_step: bool = False
+    label: str,
+    atoms: Atoms,
+    cation: str,
+    output: Output | None = None,
+    band_edges: Output | None = None,
+    is_step: bool = False,
 ) -> HostState:
     """Describe a host.
 
@@ -33,11 +38,13 @@ def describe_host(
         Symbol of the cation.
     output
         Of CP2K, see `qdsim.cp2k.output.Cp2kOutput`; None where the calculation failed.
+    band_edges
+        Output of a calculation of the same crystal with the band edges on its mesh.
     is_step
         Whether it stands between two hosts for the decomposition only.
     """
     state = RhombohedralState.from_atoms(atoms, cation)
-    found = output or {}
+    edges = band_edges or {}
     return HostState(
         label=label,
         volume=state.volume,
@@ -45,9 +52,9 @@ def describe_host(
         pb_offset=state.offset,
         formula_units=int((atoms.symbols == cation).sum()),
         image_distance=image_distance(atoms.cell),
-        energy=found.get("energy"),
-        vbm=found.get("homo"),
-        cbm=found.get("lumo"),
+        energy=None if output is None else output["energy"],
+        vbm=edges.get("homo"),
+        cbm=edges.get("lumo"),
         is_step=is_step,
     )
 

@@ -52,6 +52,11 @@ class Plan:
         return tuple(task for section in (self.strain, self.vacancy) if section is not None for task in section.tasks)
 
     @property
+    def advice(self) -> tuple[str, ...]:
+        """What could be chosen better."""
+        return () if self.vacancy is None else self.vacancy.advice
+
+    @property
     def single_points(self) -> int:
         """How many single points the campaign usually takes."""
         return sum(task.single_points for task in self.tasks)

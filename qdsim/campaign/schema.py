@@ -251,6 +251,9 @@ class VacancySection(Section):
     k_points: tuple[PositiveInt, PositiveInt, PositiveInt] | Literal["gamma"] | None = Field(
         None, description="Mesh of the supercell, or gamma."
     )
+    relaxation_k_points: tuple[PositiveInt, PositiveInt, PositiveInt] | None = Field(
+        None, description="Coarser mesh that geometries are relaxed on; energies are of k_points all the same."
+    )
     hosts: dict[str, HostSection] = Field(
         {"undistorted": HostSection(linear_strain=0.0)}, min_length=1, description="By a name of your choice."
     )
@@ -262,7 +265,7 @@ class VacancySection(Section):
     dielectric: DielectricSection | None = None
     concentrations: ConcentrationsSection | None = None
     rattle: RattleSection | None = None
-    relax: bool = Field(True, description="Whether the ions around the vacancies relax.")
+    relax: bool = Field(True, description="Whether ions relax; else hosts and vacancies are taken as they are given.")
     reservoirs: dict[str, ReservoirSection] = Field({}, description="Beside cation-rich and anion-rich, by name.")
     temperature: float = Field(300.0, gt=0, le=3000, description="K, for concentrations and mixing.")
     allow_near_images: bool = Field(False, description="Also where images are nearer than 6 Å.")
@@ -274,6 +277,12 @@ class VacancySection(Section):
             if not _LABEL.fullmatch(name):
                 raise ValueError(f"'{name}' is no name of a host; use letters, digits and single underscores")
         return hosts
+
+    @model_validator(mode="after")
+    def _relaxes_on_a_mesh(self) -> Self:
+        if self.relaxation_k_points is not None and self.k_points == "gamma":
+            raise ValueError("relaxation_k_points would be finer than k_points, which is gamma")
+        return self
 
     @model_validator(mode="after")
     def _charges_need_a_dielectric_constant(self) -> Self:

@@ -20,6 +20,8 @@ from qdsim.structures import RhombohedralState, supercell_matrix
 from qdsim.structures.vacancies import advise_supercell, check_image_distance, guess_charges, remove_sites, sites_of
 from qdsim.workflows.documents import Lattice, strain_label
 from qdsim.workflows.vacancy_documents import (
+    BAND_EDGE_CELL,
+    BAND_EDGE_MESH,
     ORDINARY_OPTIMISATION,
     POTENTIAL_FILES,
     DielectricConstants,
@@ -36,7 +38,6 @@ from qdsim.workflows.vacancy_documents import (
 if TYPE_CHECKING:
     from aiida.orm import Code
 
-RUN_TYPES: dict[str, RunType] = {"single_point": "ENERGY_FORCE", "relaxation": "GEO_OPT"}
 CUBIC_ANGLE = 60.0
 SAME_VOLUME = 1e-4
 """Relative difference of volumes below which two hosts count as equally large."""
@@ -147,22 +148,26 @@ def plan_vacancies(campaign: Campaign, compound: Compound, lattice_constant: flo
     for host in hosts:
         cell = host.state.to_atoms(compound.cation, compound.anion, matrix).cell
         check_image_distance(cell, forced=section.allow_near_images)
-    parameters = {
-        run_kind(kind, charge): build_parameters(
-            settings, atoms, run_type=run_type, charge=charge, potential=charge != 0 and kind == "single_point"
+    coarser = {} if section.relaxation_k_points is None else {"k_points": section.relaxation_k_points}
+    relaxation = settings.model_copy(update=coarser)
+    parameters = {}
+    for charge in (0, *vacancy.all_charges):
+        parameters[run_kind("single_point", charge)] = build_parameters(
+            settings, atoms, charge=charge, potential=charge != 0
         )
-        for charge in (0, *vacancy.all_charges)
-        for kind, run_type in RUN_TYPES.items()
-    }
+        parameters[run_kind("relaxation", charge)] = build_parameters(
+            relaxation, atoms, run_type="GEO_OPT", charge=charge
+        )
     if vacancy.all_charges:
         parameters["potential"] = build_parameters(settings, atoms, potential=True)
+        parameters["band_edges"] = build_parameters(_band_edge_settings(settings), atoms)
     elements = {}
     for element in (compound.cation, compound.anion):
         phase = load_reference_phase(element)
         own = phase.adapt(settings)
-        run_type = RUN_TYPES["relaxation" if phase.relaxes else "single_point"]
+        run_type: RunType = "GEO_OPT" if phase.relaxes else "ENERGY_FORCE"
         elements[element] = (phase, build_parameters(own, phase.to_atoms(), run_type=run_type))
-    tasks = tuple(_tasks(vacancy, lattice, settings, parameters, elements))
+    tasks = tuple(_tasks(vacancy, lattice, settings, relaxation, parameters, elements))
     advice = tuple(advise_supercell(matrix, settings.k_points or (1, 1, 1), undistorted.cell))
     return VacancyPlan(settings, lattice, vacancy, parameters, elements, crystals, tasks, advice)
 
@@ -178,6 +183,11 @@ def _settings(section: VacancySection, walltime: int) -> Settings:
     if settings.walltime is None and "${WALLTIME" in Template.load(settings.template).text:
         return settings.model_copy(update={"walltime": walltime})
     return settings
+
+
+def _band_edge_settings(settings: Settings) -> Settings:
+    """Return the settings of a supercell for the small one that has the band edges on its mesh."""
+    return load_reference_phase("Pb").adapt(settings).model_copy(update={"k_points": BAND_EDGE_MESH})
 
 
 def _check_elements(section: VacancySection, compound: Compound) -> None:
@@ -318,6 +328,7 @@ def _tasks(
     vacancy: VacancySettings,
     lattice: Lattice,
     settings: Settings,
+    relaxation: Settings,
     parameters: dict[str, dict[str, Any]],
     elements: dict[str, tuple[ReferencePhase, dict[str, Any]]],
 ) -> Iterator[Task]:
@@ -330,6 +341,12 @@ def _tasks(
             runs = ORDINARY_OPTIMISATION if phase.relaxes else 1
             yield Task(task.label, "vacancy", phase.to_atoms(), phase.adapt(settings), own, runs)
             continue
+        if task.kind == "band_edges":
+            state = next(host.state for host in vacancy.hosts if host.label == task.host)
+            cell = state.to_atoms(lattice.cation, lattice.anion, BAND_EDGE_CELL)
+            yield Task(task.label, "vacancy", cell, _band_edge_settings(settings), parameters["band_edges"])
+            continue
         atoms = remove_sites(hosts[task.host], task.sites)
-        kind = run_kind("relaxation" if task.relaxes else "single_point", task.charge)
-        yield Task(task.label, "vacancy", atoms, settings, parameters[kind], task.single_points)
+        relaxes = task.kind == "relaxation"
+        own_settings, runs = (relaxation, ORDINARY_OPTIMISATION) if relaxes else (settings, 1)
+        yield Task(task.label, "vacancy", atoms, own_settings, parameters[run_kind(task.kind, task.charge)], runs)

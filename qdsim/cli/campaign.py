@@ -39,3 +39,5 @@ def check(file: Path) -> None:
 
     plan = plan_campaign(load_campaign(file))
     click.echo(f"{file}: good; {plan.single_points} single points, about {plan.core_hours:.2g} core-hours.")
+    for sentence in plan.advice:
+        click.echo(f"advice: {sentence}")

@@ -59,6 +59,8 @@ def command(session: Session, file: Path, detach: bool, dry_run: bool, output: P
 
     open_profile(session.profile)
     node, new = launch(plan)
+    if new:
+        _tell_cost(console, plan)
     if detach:
         _tell_detached(console, file, plan)
         return
@@ -66,6 +68,15 @@ def command(session: Session, file: Path, detach: bool, dry_run: bool, output: P
         console.print(f"Campaign '{plan.campaign.name}' has finished already; nothing was computed again.")
     _watch(console, file, plan, node)
     _show_results(console, plan, node)
+
+
+def _tell_cost(console: Console, plan: Plan) -> None:
+    console.print(
+        f"{plan.single_points} single points, about {plan.core_hours:.2g} core-hours (within a factor of three).",
+        highlight=False,
+    )
+    for sentence in plan.advice:
+        console.print(f"[yellow]advice[/] {sentence}", highlight=False, soft_wrap=True)
 
 
 def _watch(console: Console, file: Path, plan: Plan, node: WorkChainNode) -> None:
@@ -131,8 +142,5 @@ def _dry_run(console: Console, plan: Plan, folder: Path) -> None:
         label = f"{task.part}/{task.label}"
         table.add_row(label, str(task.single_points), str(len(task.atoms)), points, f"{task.core_hours:.3f}")
     console.print(table)
-    console.print(
-        f"{plan.single_points} single points, about {plan.core_hours:.2g} core-hours "
-        f"(an estimate within a factor of three). {len(written)} inputs are in {folder}.",
-        highlight=False,
-    )
+    _tell_cost(console, plan)
+    console.print(f"{len(written)} inputs are in {folder}.", highlight=False)

@@ -37,9 +37,14 @@ def formation_energy_table(analysis: VacancyAnalysis) -> Table:
     table.add_column("host")
     table.add_column("vacancy")
     table.add_column("q", justify="right")
+    kinds = [
+        kind
+        for kind in ("unrelaxed", "relaxed")
+        if any(getattr(row, kind) is not None for row in analysis.formation_energies)
+    ]
     for reservoir in analysis.reservoirs:
-        table.add_column(f"{reservoir.name}\nunrelaxed", justify="right")
-        table.add_column("\nrelaxed", justify="right")
+        for kind in kinds:
+            table.add_column(f"{reservoir.name}\n{kind}", justify="right")
     rows: dict[tuple[str, str, int], dict[str, FormationEnergy]] = {}
     for row in analysis.formation_energies:
         rows.setdefault((row.host, row.defect, row.charge), {})[row.reservoir] = row
@@ -47,11 +52,16 @@ def formation_energy_table(analysis: VacancyAnalysis) -> Table:
         cells: list[str | Text] = []
         for reservoir in analysis.reservoirs:
             energy = found[reservoir.name]
-            for terms in (energy.unrelaxed, energy.relaxed):
+            for kind in kinds:
+                terms = getattr(energy, kind)
                 failed = Text("failed" if energy.failure else "", style="red")
                 cells.append(f"{terms.total:.3f}" if terms is not None else failed)
-        table.add_row(host, defect, f"{charge:+d}" if charge else "0", *cells)
+        table.add_row(host, defect, _charge(charge), *cells)
     return table
+
+
+def _charge(charge: int) -> str:
+    return f"{charge:+d}" if charge else "0"
 
 
 def decomposition_table(decompositions: tuple[Decomposition, ...]) -> Table:
@@ -60,12 +70,12 @@ def decomposition_table(decompositions: tuple[Decomposition, ...]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("host", "vacancy", "q"):
         table.add_column(heading)
-    for heading in ("volume", "angle", "off-centring", "relaxation", "total", "at equal\nvolume"):
+    for heading in ("volume", "angle", "off-\ncentring", "relax-\nation", "total", "at equal\nvolume"):
         table.add_column(heading, justify="right")
     for one in decompositions:
         parts = (one.volume, one.angle, one.off_centring, one.relaxation, one.total, one.equal_volume_relaxed)
         cells = ["" if part is None else f"{part:+.3f}" for part in parts]
-        table.add_row(one.rhombohedral, one.defect, f"{one.charge:+d}" if one.charge else "0", *cells)
+        table.add_row(one.rhombohedral, one.defect, _charge(one.charge), *cells)
     return table
 
 
@@ -82,14 +92,17 @@ def _window(window: StabilityWindow, analysis: VacancyAnalysis) -> str:
 
 
 def _notes(analysis: VacancyAnalysis) -> list[str]:
-    """Return every reservation and failure once."""
+    """Return every message, reservation and failure once, with the places that it is about."""
     found = [*analysis.messages, *(reservoir.message for reservoir in analysis.reservoirs if reservoir.message)]
+    places: dict[str, list[str]] = {}
     for row in analysis.formation_energies:
-        where = f"{row.defect} in {row.host}"
-        found += [f"{where}: {sentence}" for sentence in row.reservations]
-        found += [f"{where}: {row.failure}"] if row.failure else []
+        for sentence in [*row.reservations, *([row.failure] if row.failure else [])]:
+            if sentence not in found:
+                places.setdefault(sentence, []).append(f"{row.defect} in {row.host}")
     for one in analysis.decompositions:
-        found += [f"{one.defect} in {one.rhombohedral}: {sentence}" for sentence in one.missing]
+        for sentence in one.missing:
+            places.setdefault(sentence, []).append(f"{one.defect} in {one.rhombohedral}")
+    found += [f"{', '.join(dict.fromkeys(where))}: {sentence}" for sentence, where in places.items()]
     for series in analysis.series:
         found += [*series.reservations, *series.failures]
     return list(dict.fromkeys(found))

@@ -34,7 +34,7 @@ def vacancy_results(campaign: WorkChainNode) -> VacancyResults | None:
                 for one in results.elements
             ),
             "hosts": tuple(
-                host.model_copy(update={"failure": reasons.get((host.label, "host"), NEVER_RUN)})
+                host.model_copy(update={"failure": reasons.get((host.label,), NEVER_RUN)})
                 if host.energy is None
                 else host
                 for host in results.hosts

@@ -41,6 +41,8 @@ STAND_INS = ("He", "Ne", "Ar", "Kr", "Xe", "Rn")
 """Symbols of vacant sites for icet, which wants another one for each sublattice."""
 REPULSION_POWER = 6
 """Of 1/distance between vacancies that are far apart: so steep that the nearest ones count, but not these alone."""
+SHORTEST_SEARCH = 2
+"""Steps; the temperature of fewer is not defined."""
 N_STARTS = 20
 """Random starts of the search for the ordering whose vacancies are far apart."""
 IMPROVEMENT = 1e-9
@@ -221,7 +223,7 @@ def _quasi_random(
     longest = STEPS_PER_SITE * sum(map(len, sublattices))
     for search in range(N_SEARCHES):
         found = generate_sqs_from_supercells(
-            cluster_space, [host], targets, n_steps=max(longest >> search, 1), random_seed=seed + search
+            cluster_space, [host], targets, n_steps=max(longest >> search, SHORTEST_SEARCH), random_seed=seed + search
         )
         yield tuple(np.flatnonzero(found.numbers != host.numbers).tolist())
 

@@ -33,11 +33,14 @@ def plan(**section: Any) -> VacancyPlan:
 
 def test_every_calculation_is_planned() -> None:
     labels = [task.label for task in plan().tasks]
-    defects = [f"{element}__{kind}" for element in ("V_Pb", "V_S") for kind in ("unrelaxed", "relaxed")]
+    kinds = ("unrelaxed", "relaxation", "relaxed")
+    defects = [f"{element}__{kind}" for element in ("V_Pb", "V_S") for kind in kinds]
     assert labels == [
         "element_Pb",
         "element_S",
-        *(f"{host}__{what}" for host in HOSTS for what in ("host", *defects)),
+        *(f"undistorted__{what}" for what in ("host", *defects)),
+        *(f"strained__{what}" for what in ("host", *defects)),
+        *(f"rhombohedral__{what}" for what in ("relaxation", "host", *defects)),
         # What the decomposition needs beside the hosts that were asked for: the cell of the distorted one, centred.
         "rhombohedral_centred__host",
         "rhombohedral_centred__V_Pb__unrelaxed",
@@ -65,12 +68,21 @@ def test_host_and_vacancy_have_the_same_settings_and_cell() -> None:
     assert relaxation == single_point
     charged = made.parameters["single_point_p2"]
     assert charged["FORCE_EVAL"]["DFT"].pop("CHARGE") == 2
+    assert charged["FORCE_EVAL"]["DFT"]["PRINT"].pop("V_HARTREE_CUBE")
     assert charged == single_point
     tasks = {task.label: task for task in made.tasks}
     host, vacancy = tasks["strained__host"].atoms, tasks["strained__V_S_p2__relaxed"].atoms
     np.testing.assert_array_equal(host.cell, vacancy.cell)
     assert (len(host), len(vacancy)) == (64, 63)
     assert list(vacancy.symbols).count("S") == 31
+
+
+def test_geometries_may_be_relaxed_on_a_coarser_mesh() -> None:
+    made = plan(k_points=[3, 3, 3], relaxation_k_points=[2, 2, 2])
+    meshes = {
+        kind: made.parameters[kind]["FORCE_EVAL"]["DFT"]["KPOINTS"]["SCHEME"] for kind in ("single_point", "relaxation")
+    }
+    assert meshes == {"single_point": "MONKHORST-PACK 3 3 3", "relaxation": "MONKHORST-PACK 2 2 2"}
 
 
 def test_inputs_are_written(tmp_path: Path) -> None:
@@ -131,7 +143,7 @@ def test_concentrations_and_pairs_are_planned() -> None:
     labels = {task.label.split("__")[1] for task in made.tasks if task.label.startswith("undistorted__")}
     pairs = {label for label in labels if label.startswith("V_Pb_V_S")}
     assert pairs == {"V_Pb_V_S_at_3p00_A", "V_Pb_V_S_at_5p20_A"}
-    orderings = labels - pairs - {"host"}
+    orderings = labels - pairs - {"host", "relaxation"}
     assert len(orderings) >= 3
     assert all(
         len(task.atoms) == 62

@@ -143,7 +143,7 @@ def test_a_host_that_fails_leaves_the_rest_and_is_named(cp2k_code: orm.Installed
     # Without sulphur there are no chemical potentials, and it is said why.
     assert analysis.window is None
     assert "The energy of S in its reference phase is missing" in analysis.messages[0]
-    assert any(sentence.startswith("polar__host: ") for sentence in failures(node))
+    assert any(sentence.startswith("polar__relaxation: ") for sentence in failures(node))
 
 
 def check_provenance(campaign: orm.WorkChainNode) -> None:
