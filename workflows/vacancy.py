@@ -321,7 +321,7 @@ class HostWorkChain(SubmitOnce):
         spec.output("host", valid_type=orm.Dict, help="See `qdsim.analysis.vacancy_results.HostState`.")
         spec.output("defects", valid_type=orm.Dict, required=False, help="`DefectState` of each defect, by label.")
         spec.output("structure", valid_type=orm.StructureData, required=False, help="The relaxed host.")
-        spec.output_namespace("structures", valid_type=orm.StructureData, dynamic=True, help="The relaxed defects.")
+        spec.output_namespace("structures", valid_type=orm.StructureData, dynamic=True, help="The defects, relaxed if wanted.")
         spec.outline(
             cls.run_relaxation, cls.run_host, cls.inspect_host, cls.run_defects, cls.inspect_band_edges, cls.finish
         )
@@ -435,6 +435,8 @@ class HostWorkChain(SubmitOnce):
             }
             if "structure" in outputs:
                 structures[label] = outputs.structure
+            elif self._host.level == "unrelaxed" and not self._host.is_step:
+                structures[label] = self.ctx.made[f"defects__{label}"]
             if not process.is_finished_ok:
                 failures.append(f"{label}: {failure_of(process)}")
         if self.ctx.labels:

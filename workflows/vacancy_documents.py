@@ -45,6 +45,11 @@ class HostSettings(ResultModel):
     centred_of: str | None = Field(None, description="The host whose cell this crystal has, its cations centred.")
 
     @property
+    def is_step(self) -> bool:
+        """Whether it is there for the decomposition only."""
+        return self.cubic_of is not None or self.centred_of is not None
+
+    @property
     def state(self) -> RhombohedralState:
         """The state that plans reckon with."""
         return RhombohedralState(self.volume, self.alpha_rh, self.pb_offset)

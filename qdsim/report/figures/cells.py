@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-_CATION_COLOUR = "#4b5a6b"
-_ANION_COLOUR = "#f0c43c"
-_CATION_RADIUS = 0.17  # of the half lattice constant
-_ANION_RADIUS = 0.13
+CATION_COLOUR = "#4b5a6b"
+ANION_COLOUR = "#f0c43c"
+CATION_RADIUS = 0.17  # of the half lattice constant
+ANION_RADIUS = 0.13
 _BOND_RADIUS = 0.028
 _FEW_ATOMS = 64
 _ATOMS_PER_CONVENTIONAL_CELL = 8
-_EDGE_MARGIN = 1.0  # Å beyond a face within which an atom still belongs to it
-_BOND_REACH = 1.35  # longest bond drawn, in units of the half lattice constant
+EDGE_MARGIN = 1.0  # Å beyond a face within which an atom still belongs to it
+BOND_REACH = 1.35  # longest bond drawn, in units of the half lattice constant
 _EQUAL_BONDS = 0.002  # Å, below which short and long bonds are called equal
 _VISIBLE_OFFSET = 0.002  # Å, below which no arrow is drawn
-_MAGNIFICATIONS = (50, 20, 10, 5, 2, 1)
+MAGNIFICATIONS = (50, 20, 10, 5, 2, 1)
 _ARROW_REACH = 0.8  # longest arrow, in units of the lattice constant
 _MATT = {"ambient": 0.5, "diffuse": 0.75, "specular": 0.25, "roughness": 0.5, "fresnel": 0.05}
 _LIGHT = {"x": -70000, "y": 80000, "z": -60000}  # plotly's light moves with the camera: from the upper left
-_ZOOM = 1.45
+ZOOM = 1.45
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ def cells(
 def _scene_layout(drawings: list[_Drawing]) -> dict[str, Any]:
     """Return the layout; all strains share one scale, so that the cell is seen to grow."""
     corners = np.vstack([np.vstack([drawing.cations, drawing.anions]) for drawing in drawings] or [np.zeros((1, 3))])
-    low, high = corners.min(axis=0) - _EDGE_MARGIN, corners.max(axis=0) + _EDGE_MARGIN
-    shape = _ZOOM * (high - low) / (high - low).max()
+    low, high = corners.min(axis=0) - EDGE_MARGIN, corners.max(axis=0) + EDGE_MARGIN
+    shape = ZOOM * (high - low) / (high - low).max()
     axes = {
         f"{name}axis": {"visible": False, "showspikes": False, "range": [float(low[n]), float(high[n])]}
         for n, name in enumerate("xyz")
@@ -174,7 +174,7 @@ def _title(distortion: Distortion, cation: str, magnification: int) -> str:
 
 def _magnification(longest_offset: float, lattice_constant: float) -> int:
     allowed = _ARROW_REACH * lattice_constant
-    return next((factor for factor in _MAGNIFICATIONS if factor * longest_offset <= allowed), 1)
+    return next((factor for factor in MAGNIFICATIONS if factor * longest_offset <= allowed), 1)
 
 
 def _drawing(structure: Structure, cation: str) -> _Drawing:
@@ -193,7 +193,7 @@ def _drawing(structure: Structure, cation: str) -> _Drawing:
     wrapped = (positions @ np.linalg.inv(cell)) % 1.0 @ cell
     images = (wrapped[:, None, :] + shifts[None, :, :]).reshape(-1, 3)
     image_symbols = np.repeat(symbols, len(shifts))
-    margin = _EDGE_MARGIN / np.linalg.norm(window, axis=1)
+    margin = EDGE_MARGIN / np.linalg.norm(window, axis=1)
     fractional = images @ np.linalg.inv(window)
     inside = np.all((fractional > -margin) & (fractional < 1 + margin), axis=1)
     cations = image_symbols == cation
@@ -208,7 +208,7 @@ def _drawing(structure: Structure, cation: str) -> _Drawing:
 
 def _bonds(drawing: _Drawing) -> tuple[list[tuple[FloatArray, FloatArray]], FloatArray]:
     """Return the ends of each bond, and the lengths (Å)."""
-    reach = _BOND_REACH * drawing.distortion.lattice_constant / 2
+    reach = BOND_REACH * drawing.distortion.lattice_constant / 2
     lengths = np.linalg.norm(drawing.cations[:, None, :] - drawing.anions[None, :, :], axis=2)
     pairs = np.argwhere(lengths < reach)
     ends = [(drawing.cations[first], drawing.anions[second]) for first, second in pairs]
@@ -225,17 +225,17 @@ def _traces(
     resolution = 150 if len(drawing.cations) + len(drawing.anions) <= _FEW_ATOMS else 60
     offset_rows = [("offset", fixed(distortion.offset, 4, "Å")), ("α", fixed(distortion.alpha_rh, 3, "°"))]
     traces = [
-        _edges(drawing.cell),
-        _mesh(
-            spheres(drawing.cations, _CATION_RADIUS * half, resolution),
+        edges(drawing.cell),
+        mesh(
+            spheres(drawing.cations, CATION_RADIUS * half, resolution),
             cation,
-            _CATION_COLOUR,
+            CATION_COLOUR,
             style.hover(f"{cation}, {strain}", offset_rows, nodes, path),
         ),
-        _mesh(
-            spheres(drawing.anions, _ANION_RADIUS * half, resolution),
+        mesh(
+            spheres(drawing.anions, ANION_RADIUS * half, resolution),
             drawing.anion,
-            _ANION_COLOUR,
+            ANION_COLOUR,
             style.hover(f"{drawing.anion}, {strain}", [("a", fixed(distortion.lattice_constant, 4, "Å"))], nodes, path),
         ),
     ]
@@ -254,13 +254,13 @@ def _traces(
         solid = rods([ends[index] for index in np.flatnonzero(chosen)], thickness * _BOND_RADIUS * half)
         rows = [("d", _range(lengths[chosen]))]
         label = f"{name} {fixed(float(lengths[chosen].mean()), 3, 'Å')}"
-        traces.append(_mesh(solid, label, colour, style.hover(f"{name}, {strain}", rows, nodes, path)))
+        traces.append(mesh(solid, label, colour, style.hover(f"{name}, {strain}", rows, nodes, path)))
     if distortion.offset > _VISIBLE_OFFSET:
         middle = drawing.cell.sum(axis=0) / 2
         tip = middle + magnification * distortion.offset_vector
         rows = [("length", fixed(distortion.offset, 4, "Å")), ("drawn", f"×{magnification}")]
         traces.append(
-            _mesh(
+            mesh(
                 arrow(middle, tip, 0.06 * half),
                 f"offset ×{magnification}",
                 style.GREEN,
@@ -277,7 +277,8 @@ def _range(lengths: FloatArray) -> str:
     return f"{fixed(low, 4)} to {fixed(high, 4, 'Å')}"
 
 
-def _mesh(solid: Solid, name: str, colour: str, hover: str) -> dict[str, Any]:
+def mesh(solid: Solid, name: str, colour: str, hover: str) -> dict[str, Any]:
+    """Return a trace that draws a solid."""
     x, y, z = solid.vertices.astype(np.float32).T
     i, j, k = solid.triangles.astype(np.int32).T
     return {
@@ -299,7 +300,8 @@ def _mesh(solid: Solid, name: str, colour: str, hover: str) -> dict[str, Any]:
     }
 
 
-def _edges(cell: FloatArray) -> dict[str, Any]:
+def edges(cell: FloatArray) -> dict[str, Any]:
+    """Return a trace that draws the edges of a cell, its vectors as rows, Å."""
     corners = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)])
     lines: list[list[float | None]] = []
     for first, corner in enumerate(corners):

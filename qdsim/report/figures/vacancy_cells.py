@@ -13,16 +13,16 @@ from qdsim.analysis.vacancy_results import DefectState
 from qdsim.report.data import Structure
 from qdsim.report.figures import style
 from qdsim.report.figures.cells import (
-    _ANION_COLOUR,
-    _ANION_RADIUS,
-    _BOND_REACH,
-    _CATION_COLOUR,
-    _CATION_RADIUS,
-    _EDGE_MARGIN,
-    _MAGNIFICATIONS,
-    _ZOOM,
-    _edges,
-    _mesh,
+    ANION_COLOUR,
+    ANION_RADIUS,
+    BOND_REACH,
+    CATION_COLOUR,
+    CATION_RADIUS,
+    EDGE_MARGIN,
+    MAGNIFICATIONS,
+    ZOOM,
+    edges,
+    mesh,
 )
 from qdsim.report.figures.solids import arrow, merge, spheres
 from qdsim.report.formatting import fixed
@@ -201,7 +201,7 @@ def _neighbours(
     displacements: FloatArray,
 ) -> tuple[int, str, float] | None:
     """Return number and element of the unlike nearest neighbours, and how far they move outwards on average (Å)."""
-    chosen = (symbols != vacant) & (distances < _BOND_REACH * half)
+    chosen = (symbols != vacant) & (distances < BOND_REACH * half)
     if not chosen.any():
         return None
     outwards = (displacements[chosen] * away[chosen]).sum(axis=1) / distances[chosen]
@@ -214,14 +214,14 @@ def _images(positions: FloatArray, cell: FloatArray) -> tuple[FloatArray, IntArr
     wrapped = (positions @ inverse) % 1.0
     shifts = np.array([(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)])
     fractional = (wrapped[:, None, :] + shifts[None, :, :]).reshape(-1, 3)
-    margin = _EDGE_MARGIN / np.linalg.norm(cell, axis=1)
+    margin = EDGE_MARGIN / np.linalg.norm(cell, axis=1)
     inside = np.all((fractional > -margin) & (fractional < 1 + margin), axis=1)
     return fractional[inside] @ cell, np.repeat(np.arange(len(positions)), len(shifts))[inside]
 
 
 def _magnification(one: _Vacancy) -> int:
     longest = _longest(one)
-    return next((factor for factor in _MAGNIFICATIONS if factor * longest <= _ARROW_REACH * one.half), 1)
+    return next((factor for factor in MAGNIFICATIONS if factor * longest <= _ARROW_REACH * one.half), 1)
 
 
 def _longest(one: _Vacancy) -> float:
@@ -236,6 +236,8 @@ def _name(state: DefectState) -> str:
 
 def _title(one: _Vacancy) -> str:
     parts = [f"<b>{style.text(_name(one.state))}</b>"]
+    if one.state.energy is None:
+        return "<br>".join([*parts, "ions held where the host has them"])
     longest = one.state.largest_displacement if one.displacements is None else _longest(one)
     moved = f"largest displacement {fixed(longest, 3, 'Å')}"
     if _longest(one) > _VISIBLE:
@@ -251,8 +253,8 @@ def _layout(drawn: list[_Vacancy]) -> dict[str, Any]:
     """Return the layout; all vacancies share one scale."""
     centred = [one.positions - one.cell.sum(axis=0) / 2 for one in drawn]
     corners = np.vstack([*centred, np.zeros((1, 3))])
-    reach = np.abs(corners).max(axis=0) + _EDGE_MARGIN
-    shape = _ZOOM * reach / reach.max()
+    reach = np.abs(corners).max(axis=0) + EDGE_MARGIN
+    shape = ZOOM * reach / reach.max()
     axes = {
         f"{name}axis": {"visible": False, "showspikes": False, "range": [-float(reach[n]), float(reach[n])]}
         for n, name in enumerate("xyz")
@@ -290,21 +292,21 @@ def _traces(view: VacancyView, one: _Vacancy, nodes: Mapping[str, str]) -> list[
     title = _name(state)
     traces = [_bonds(one, positions)]
     if one.whole:
-        traces.append(_shifted(_edges(one.cell), -middle))
+        traces.append(_shifted(edges(one.cell), -middle))
     for name, chosen, radius, colour in (
-        (view.results.cation, one.is_cation, _CATION_RADIUS, _CATION_COLOUR),
-        (view.results.anion, ~one.is_cation, _ANION_RADIUS, _ANION_COLOUR),
+        (view.results.cation, one.is_cation, CATION_RADIUS, CATION_COLOUR),
+        (view.results.anion, ~one.is_cation, ANION_RADIUS, ANION_COLOUR),
     ):
         rows = [("host", f"α = {fixed(host.alpha_rh, 2, '°')}, offset {fixed(host.pb_offset, 3, 'Å')}")]
         hover = style.hover(f"{name}, {title}", rows, nodes, path)
         solid = spheres(positions[chosen], _SMALLER * radius * one.half, _RESOLUTION)
-        traces.append(_mesh(solid, style.text(name), colour, hover))
+        traces.append(mesh(solid, style.text(name), colour, hover))
     for element in dict.fromkeys(one.vacant_symbols):
         sites = one.vacant[[symbol == element for symbol in one.vacant_symbols]] - middle
         solid = spheres(sites, _VACANT_RADIUS * one.half, _RESOLUTION)
         hover = style.hover(f"vacant {element} site".replace("  ", " "), [("vacancy", title)], nodes, path)
         label = style.text(f"vacant {element} site".replace("  ", " "))
-        traces.append(_mesh(solid, label, style.VERMILLION, hover) | {"opacity": 0.4})
+        traces.append(mesh(solid, label, style.VERMILLION, hover) | {"opacity": 0.4})
     longest = _longest(one)
     if one.displacements is not None and longest > _VISIBLE:
         factor = _magnification(one)
@@ -317,7 +319,7 @@ def _traces(view: VacancyView, one: _Vacancy, nodes: Mapping[str, str]) -> list[
         )
         rows = [("largest", fixed(longest, 4, "Å")), ("drawn", f"×{factor}")]
         hover = style.hover(f"displacements, {title}", rows, nodes, path)
-        traces.append(_mesh(solid, f"displacements ×{factor}", style.GREEN, hover))
+        traces.append(mesh(solid, f"displacements ×{factor}", style.GREEN, hover))
     return traces
 
 
@@ -328,7 +330,7 @@ def _bonds(one: _Vacancy, positions: FloatArray) -> dict[str, Any]:
     x: list[float | None] = []
     y: list[float | None] = []
     z: list[float | None] = []
-    for first, second in np.argwhere(lengths < _BOND_REACH * one.half):
+    for first, second in np.argwhere(lengths < BOND_REACH * one.half):
         for line, start, end in zip((x, y, z), cations[first], anions[second], strict=True):
             line += [round(float(start), 3), round(float(end), 3), None]
     return {

@@ -163,7 +163,7 @@ def _cells(data: ReportData, view: VacancyView) -> Iterator[FigureBlock]:
     if not drawable(view, data.vacancy_structures):
         return
     caption = (
-        "Relaxed vacancies. Drag to turn, scroll to zoom, choose another in the menu. Atoms stand where they were "
+        "Vacancies. Drag to turn, scroll to zoom, choose another in the menu. Atoms stand where they were "
         "computed; translucent spheres are the vacant sites; arrows show how far the atoms have moved from the host's "
         "sites, magnified, where that is a quarter of the largest displacement or more."
     )
