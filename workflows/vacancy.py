@@ -321,7 +321,9 @@ class HostWorkChain(SubmitOnce):
         spec.output("host", valid_type=orm.Dict, help="See `qdsim.analysis.vacancy_results.HostState`.")
         spec.output("defects", valid_type=orm.Dict, required=False, help="`DefectState` of each defect, by label.")
         spec.output("structure", valid_type=orm.StructureData, required=False, help="The relaxed host.")
-        spec.output_namespace("structures", valid_type=orm.StructureData, dynamic=True, help="The defects, relaxed if wanted.")
+        spec.output_namespace(
+            "structures", valid_type=orm.StructureData, dynamic=True, help="The defects, relaxed if wanted."
+        )
         spec.outline(
             cls.run_relaxation, cls.run_host, cls.inspect_host, cls.run_defects, cls.inspect_band_edges, cls.finish
         )
