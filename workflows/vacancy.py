@@ -68,15 +68,17 @@ def band_edge_structure(lattice: orm.Dict, structure: orm.StructureData) -> orm.
 
 @calcfunction
 def vacancy_structures(
-    settings: orm.Dict, ideal: orm.StructureData, structure: orm.StructureData
+    settings: orm.Dict, ideal: orm.StructureData, **relaxed: orm.StructureData
 ) -> dict[str, orm.Data]:
-    """Make every defect of a host, and a start off its symmetry where one is wanted.
+    """Make every defect of a host, which goes by its label, and a start off its symmetry where one is wanted.
 
     The vacant sites are told apart in the host as it was before its relaxation, whose symmetry is exact.
     """
     wanted = VacancySettings(**settings.get_dict())
+    ((label, structure),) = relaxed.items()
     host = structure.get_ase()
-    defects = planned_defects(ideal.get_ase(), wanted)
+    is_step = next(host.is_step for host in wanted.hosts if host.label == label)
+    defects = planned_defects(ideal.get_ase(), wanted, is_step)
     found: dict[str, orm.Data] = {"plan": orm.Dict({one.label: one.model_dump(mode="json") for one in defects})}
     for defect in defects:
         found[f"defects__{defect.label}"] = orm.StructureData(ase=remove_sites(host, defect.sites))
@@ -384,7 +386,9 @@ class HostWorkChain(SubmitOnce):
             inputs = _run(self, cell, self.inputs.parameters["band_edges"])
             inputs["metadata"] = {"call_link_label": "band_edges"}
             self.to_context(band_edges=self.submit(Cp2kWorkChain, **inputs))
-        made = vacancy_structures(self.inputs.settings, self.inputs.structure, self.ctx.structure)
+        made = vacancy_structures(
+            self.inputs.settings, self.inputs.structure, **{self.inputs.label: self.ctx.structure}
+        )
         self.ctx.made, self.ctx.plan = made, made["plan"]
         for label, document in made["plan"].get_dict().items():
             charge = PlannedDefect(**document).charge

@@ -139,7 +139,7 @@ class VacancyTask(ResultModel):
     element: str | None = None
 
 
-def planned_defects(host: Atoms, settings: VacancySettings) -> list[PlannedDefect]:
+def planned_defects(host: Atoms, settings: VacancySettings, is_step: bool = False) -> list[PlannedDefect]:
     """Return every defect of a host: single sites, pairs and orderings, in each charge state.
 
     Parameters
@@ -148,6 +148,8 @@ def planned_defects(host: Atoms, settings: VacancySettings) -> list[PlannedDefec
         The supercell before its relaxation, so that its symmetry is exact.
     settings
         What is wanted.
+    is_step
+        Whether the host is there for the decomposition only, which takes no orderings.
 
     Raises
     ------
@@ -162,7 +164,7 @@ def planned_defects(host: Atoms, settings: VacancySettings) -> list[PlannedDefec
     for pair in settings.pairs:
         for vacancy in inequivalent_pairs(host, pair.first, pair.second, pair.largest_distance):
             found += _charged(vacancy, settings, f"{pair.first}+{pair.second}")
-    if settings.series is not None:
+    if settings.series is not None and not is_step:
         for ordering in vacancy_orderings(
             host,
             settings.series.elements,
@@ -196,7 +198,7 @@ def planned_tasks(settings: VacancySettings, lattice: Lattice) -> Iterator[Vacan
         if settings.all_charges:
             yield VacancyTask(label=f"{host.label}__band_edges", kind="band_edges", **own)
         atoms = host.state.to_atoms(lattice.cation, lattice.anion, lattice.supercell)
-        for defect in planned_defects(atoms, settings):
+        for defect in planned_defects(atoms, settings, host.is_step):
             label = f"{host.label}__{defect.label}"
             shared = {**own, "charge": defect.charge, "sites": defect.sites}
             yield VacancyTask(label=f"{label}__unrelaxed", **shared)

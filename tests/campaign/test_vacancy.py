@@ -133,6 +133,13 @@ def test_points_of_the_strain_series_are_hosts() -> None:
         plan_campaign(Campaign.model_validate(document))
 
 
+def test_steps_take_no_orderings() -> None:
+    series = {"elements": ["Pb"], "values": ["6.25 %"]}
+    made = plan(hosts={"rhombohedral": HOSTS["rhombohedral"]}, elements=[], concentrations=series)
+    hosts = {task.label.partition("__")[0] for task in made.tasks if task.label.endswith("__unrelaxed")}
+    assert hosts == {"rhombohedral"}
+
+
 def test_concentrations_and_pairs_are_planned() -> None:
     made = plan(
         hosts={"undistorted": HOSTS["undistorted"]},
