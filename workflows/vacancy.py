@@ -226,7 +226,11 @@ def analyse(settings: orm.Dict, results: orm.Dict) -> orm.Dict:
     """Wrap :func:`qdsim.analysis.vacancy_analysis.analyse_vacancies`."""
     wanted = VacancySettings(**settings.get_dict())
     analysis = analyse_vacancies(
-        VacancyResults(**results.get_dict()), wanted.reservoirs, wanted.temperature, wanted.measured_heat
+        VacancyResults(**results.get_dict()),
+        wanted.reservoirs,
+        wanted.temperature,
+        wanted.measured_heat,
+        wanted.carriers,
     )
     return orm.Dict(analysis.model_dump(mode="json"))
 

@@ -8,7 +8,7 @@ from ase import Atoms
 from pydantic import Field, PositiveFloat
 
 from qdsim.analysis.model import ResultModel
-from qdsim.analysis.vacancy_analysis import MeasuredHeat, ReservoirSettings
+from qdsim.analysis.vacancy_analysis import CarrierSettings, MeasuredHeat, ReservoirSettings
 from qdsim.structures import RhombohedralState
 from qdsim.structures.orderings import vacancy_orderings
 from qdsim.structures.vacancies import VacantSites, inequivalent_pairs, inequivalent_vacancies
@@ -109,6 +109,7 @@ class VacancySettings(ResultModel):
     reservoirs: tuple[ReservoirSettings, ...] = ()
     temperature: PositiveFloat = Field(300.0, description="Of mixing, K.")
     measured_heat: MeasuredHeat | None = Field(None, description="Heat of formation to compare with.")
+    carriers: CarrierSettings | None = Field(None, description="Bands that charged vacancies are in equilibrium with.")
 
     @property
     def all_charges(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from qdsim.analysis.chemical_potentials import (
     HeatOfFormationComparison,
@@ -16,6 +16,7 @@ from qdsim.analysis.chemical_potentials import (
     stability_window,
 )
 from qdsim.analysis.concentrated_vacancies import VacancySeries, vacancy_series
+from qdsim.analysis.defect_thermodynamics import DefectEquilibrium, defect_equilibrium, parabolic_dos
 from qdsim.analysis.distortion_decomposition import Decomposition, decompose_distortion
 from qdsim.analysis.formation_energy import FormationEnergy, tabulate_formation_energies
 from qdsim.analysis.model import ResultModel
@@ -31,6 +32,14 @@ class ReservoirSettings(ResultModel):
     richness: float | None = Field(None, description="Between anion-rich (0) and cation-rich (1).")
     element: str | None = Field(None, description="Which element a source supplies.")
     source_energy: float | None = Field(None, description="Of the source against the element, eV per atom.")
+
+
+class CarrierSettings(ResultModel):
+    """Parabolic bands at the edges, for the carriers that charged vacancies are in equilibrium with."""
+
+    electron_mass: PositiveFloat = Field(description="Density-of-states mass of one valley, electron masses.")
+    hole_mass: PositiveFloat = Field(description="Density-of-states mass of one valley, electron masses.")
+    valleys: PositiveInt = Field(4, description="Equivalent band edges; 4 at the L points.")
 
 
 class MeasuredHeat(ResultModel):
@@ -51,6 +60,7 @@ class VacancyAnalysis(ResultModel):
     temperature: PositiveFloat = Field(description="Of mixing, K.")
     formation_energies: tuple[FormationEnergy, ...] = ()
     decompositions: tuple[Decomposition, ...] = ()
+    equilibria: tuple[DefectEquilibrium, ...] = Field((), description="Fermi level, carriers and charged vacancies.")
     series: tuple[VacancySeries, ...] = ()
     messages: tuple[str, ...] = Field((), description="Why parts are missing.")
 
@@ -60,6 +70,7 @@ def analyse_vacancies(
     reservoirs: Sequence[ReservoirSettings] = (),
     temperature: float = 300.0,
     measured_heat: MeasuredHeat | None = None,
+    carriers: CarrierSettings | None = None,
 ) -> VacancyAnalysis:
     """Draw every conclusion from computed vacancies.
 
@@ -73,6 +84,8 @@ def analyse_vacancies(
         Of mixing, K.
     measured_heat
         To compare the computed heat of formation with.
+    carriers
+        Of the bands; without it Fermi level and concentrations are not solved for.
 
     Returns
     -------
@@ -89,6 +102,8 @@ def analyse_vacancies(
             window=None, temperature=temperature, decompositions=decompositions, messages=(str(error),)
         )
     found = (*limiting_reservoirs(window), *(_reservoir(window, one) for one in reservoirs))
+    formation_energies = tabulate_formation_energies(results, found)
+    equilibria, problems = _equilibria(results, formation_energies, temperature, carriers)
     return VacancyAnalysis(
         window=window,
         heat_of_formation=None
@@ -96,10 +111,46 @@ def analyse_vacancies(
         else compare_heat_of_formation(window, measured_heat.value, measured_heat.source),
         reservoirs=found,
         temperature=temperature,
-        formation_energies=tabulate_formation_energies(results, found),
+        formation_energies=formation_energies,
         decompositions=decompositions,
+        equilibria=equilibria,
         series=vacancy_series(results, found, temperature, relaxed=not all(host.is_step for host in results.hosts)),
+        messages=problems,
     )
+
+
+def _equilibria(
+    results: VacancyResults,
+    energies: Sequence[FormationEnergy],
+    temperature: float,
+    carriers: CarrierSettings | None,
+) -> tuple[tuple[DefectEquilibrium, ...], tuple[str, ...]]:
+    """Solve for the Fermi level of each host with charged vacancies in each reservoir, and say where there is none."""
+    if carriers is None:
+        return (), ()
+    hosts = {host.label: host for host in results.hosts}
+    groups: dict[tuple[str, str], list[FormationEnergy]] = {}
+    for row in energies:
+        groups.setdefault((row.host, row.reservoir), []).append(row)
+    found, problems = [], []
+    for (label, reservoir), rows in groups.items():
+        host = hosts[label]
+        if host.vbm is None or host.cbm is None or not any(row.charge for row in rows):
+            continue
+        relaxed = any(row.relaxed is not None for row in rows)
+        try:
+            bands = parabolic_dos(
+                host.cbm - host.vbm,
+                carriers.electron_mass,
+                carriers.hole_mass,
+                host.volume,
+                electron_valleys=carriers.valleys,
+                hole_valleys=carriers.valleys,
+            )
+            found.append(defect_equilibrium(rows, bands, host.volume, temperature, relaxed=relaxed))
+        except QdsimError as error:
+            problems.append(f"No equilibrium of {label} with {reservoir}: {error}")
+    return tuple(found), tuple(problems)
 
 
 def _reservoir(window: StabilityWindow, settings: ReservoirSettings) -> Reservoir:

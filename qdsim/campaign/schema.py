@@ -218,6 +218,14 @@ class DielectricSection(Section):
     eps_0: float = Field(ge=1, description="With the ions, for relaxed geometries.")
 
 
+class CarriersSection(Section):
+    """Parabolic bands that charged vacancies are in equilibrium with."""
+
+    electron_mass: float = Field(gt=0, description="Density-of-states mass of one valley, in electron masses.")
+    hole_mass: float = Field(gt=0, description="Density-of-states mass of one valley, in electron masses.")
+    valleys: PositiveInt = Field(4, description="Equivalent band edges; 4 at the L points.")
+
+
 class ReservoirSection(Section):
     """What takes up and gives atoms: how its chemical potentials differ from those of the elements."""
 
@@ -263,6 +271,7 @@ class VacancySection(Section):
         {}, description="Beside 0, by element or pair, such as Pb: [-2], or guess."
     )
     dielectric: DielectricSection | None = None
+    carriers: CarriersSection | None = None
     concentrations: ConcentrationsSection | None = None
     rattle: RattleSection | None = None
     relax: bool = Field(True, description="Whether ions relax; else hosts and vacancies are taken as they are given.")
@@ -288,6 +297,8 @@ class VacancySection(Section):
     def _charges_need_a_dielectric_constant(self) -> Self:
         if self.charges and self.dielectric is None:
             raise ValueError("charges need dielectric with eps_inf and eps_0, to correct for the cell's images")
+        if self.carriers is not None and not self.charges:
+            raise ValueError("carriers are in equilibrium with charged vacancies; give charges too")
         return self
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ase import Atoms
 
 from qdsim.analysis.strain import strained_volume
-from qdsim.analysis.vacancy_analysis import MeasuredHeat, ReservoirSettings
+from qdsim.analysis.vacancy_analysis import CarrierSettings, MeasuredHeat, ReservoirSettings
 from qdsim.campaign.schema import Campaign, HostSection, ReservoirSection, StrainSection, VacancySection
 from qdsim.campaign.strain import assumed_equation_of_state
 from qdsim.campaign.tasks import Task
@@ -143,6 +143,7 @@ def plan_vacancies(campaign: Campaign, compound: Compound, lattice_constant: flo
         rattle=None if section.rattle is None else RattleSettings(**section.rattle.model_dump()),
         reservoirs=tuple(_reservoir(name, reservoir) for name, reservoir in section.reservoirs.items()),
         temperature=section.temperature,
+        carriers=None if section.carriers is None else CarrierSettings(**section.carriers.model_dump()),
         measured_heat=MeasuredHeat(value=compound.heat_of_formation, source=compound.heat_of_formation_source),
     )
     for host in hosts:

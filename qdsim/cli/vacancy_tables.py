@@ -11,6 +11,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from qdsim.analysis.chemical_potentials import StabilityWindow
+    from qdsim.analysis.defect_thermodynamics import DefectEquilibrium
     from qdsim.analysis.distortion_decomposition import Decomposition
     from qdsim.analysis.formation_energy import FormationEnergy
     from qdsim.analysis.vacancy_analysis import VacancyAnalysis
@@ -24,6 +25,8 @@ def print_vacancies(console: Console, analysis: VacancyAnalysis) -> None:
         console.print(formation_energy_table(analysis))
     if analysis.decompositions:
         console.print(decomposition_table(analysis.decompositions))
+    if analysis.equilibria:
+        console.print(equilibrium_table(analysis.equilibria))
     for series in analysis.series:
         for limit in (series.energy_limit, series.free_energy_limit):
             console.print(f"{series.host}, {series.reservoir}: {limit.message}", highlight=False)
@@ -79,6 +82,23 @@ def decomposition_table(decompositions: tuple[Decomposition, ...]) -> Table:
     return table
 
 
+def equilibrium_table(equilibria: tuple[DefectEquilibrium, ...]) -> Table:
+    """Show Fermi level, carriers and the most frequent vacancy of each host and reservoir."""
+    title = f"Equilibrium at {equilibria[0].temperature:g} K, per cm^3"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("host", "reservoir"):
+        table.add_column(heading)
+    for heading in ("Fermi\nlevel, eV", "holes", "electrons"):
+        table.add_column(heading, justify="right")
+    table.add_column("most frequent vacancy")
+    for one in equilibria:
+        most = max(one.defects, key=lambda defect: defect.concentration)
+        numbers = (f"{one.fermi_level:+.3f}", f"{one.holes:.1e}", f"{one.electrons:.1e}")
+        frequent = f"{most.defect} {_charge(most.charge)}: {most.concentration:.1e}"
+        table.add_row(one.host, one.reservoir, *numbers, frequent)
+    return table
+
+
 def _window(window: StabilityWindow, analysis: VacancyAnalysis) -> str:
     sentence = f"{window.compound}: heat of formation {window.heat_of_formation:.3f} eV a formula unit"
     if analysis.heat_of_formation is not None:
@@ -103,6 +123,8 @@ def _notes(analysis: VacancyAnalysis) -> list[str]:
         for sentence in one.missing:
             places.setdefault(sentence, []).append(f"{one.defect} in {one.rhombohedral}")
     found += [f"{', '.join(dict.fromkeys(where))}: {sentence}" for sentence, where in places.items()]
+    for equilibrium in analysis.equilibria:
+        found += [f"{equilibrium.host}, {equilibrium.reservoir}: {one}" for one in equilibrium.reservations]
     for series in analysis.series:
         found += [*series.reservations, *series.failures]
     return list(dict.fromkeys(found))

@@ -347,8 +347,9 @@ def nodes_behind(campaign: WorkChainNode) -> dict[str, str]:
     if process is not None:
         found |= {name: process.outputs[name].uuid for name in STRAIN_DOCUMENTS if name in process.outputs}
     vacancies = section(campaign, "vacancy")
-    if vacancies is not None and "results" in vacancies.outputs:
-        found["vacancies"] = vacancies.outputs.results.uuid
+    if vacancies is not None:
+        names = {"results": "vacancies", "analysis": "vacancy_analysis"}
+        found |= {path: vacancies.outputs[name].uuid for name, path in names.items() if name in vacancies.outputs}
     for task in tasks(campaign):
         point, _, role = task.label.partition("__")
         if task.section == "vacancy":

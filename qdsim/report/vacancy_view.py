@@ -12,6 +12,8 @@ from qdsim.report.formatting import NO_BREAK_SPACE, fixed
 
 WHOLE = "vacancies"
 """Path of the results document, which every value of vacancies belongs to."""
+ANALYSIS = "vacancy_analysis"
+"""Path of the document of what follows from them."""
 
 
 class VacancyView:

@@ -11,7 +11,13 @@ from ase import Atoms
 from pydantic import JsonValue
 
 from qdsim.analysis.formation_energy import FormationEnergy
-from qdsim.analysis.vacancy_analysis import MeasuredHeat, ReservoirSettings, VacancyAnalysis, analyse_vacancies
+from qdsim.analysis.vacancy_analysis import (
+    CarrierSettings,
+    MeasuredHeat,
+    ReservoirSettings,
+    VacancyAnalysis,
+    analyse_vacancies,
+)
 from qdsim.analysis.vacancy_results import ChargeCorrection, DefectState, ElementState, HostState, VacancyResults
 from qdsim.report import Effort, ReportData, Structure, render_report
 from qdsim.report.content import Table
@@ -27,6 +33,7 @@ from qdsim.report.figures import (
 from qdsim.report.formatting import NO_BREAK_SPACE, fixed
 from qdsim.report.headline import sentences
 from qdsim.report.sections import all_sections
+from qdsim.report.sections.vacancies import vacancies
 from qdsim.report.vacancy_headline import vacancy_numbers, vacancy_sentences
 from qdsim.report.vacancy_view import VacancyView
 from qdsim.structures import RhombohedralState
@@ -213,7 +220,8 @@ RESERVOIRS = (
 
 @pytest.fixture(scope="module")
 def analysis(computed: VacancyResults) -> VacancyAnalysis:
-    return analyse_vacancies(computed, RESERVOIRS, 600.0, MeasuredHeat(value=-1.041, source="Wagman et al. (1982)"))
+    measured = MeasuredHeat(value=-1.041, source="Wagman et al. (1982)")
+    return analyse_vacancies(computed, RESERVOIRS, 600.0, measured, CarrierSettings(electron_mass=0.1, hole_mass=0.1))
 
 
 def plain(atoms: Atoms) -> Structure:
@@ -789,3 +797,14 @@ def _texts(value: Any) -> list[str]:
         return [value]
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [text for one in inner for text in _texts(one)]
+
+
+def test_the_equilibria_are_those_of_the_analysis(vacancy_data: ReportData, analysis: VacancyAnalysis) -> None:
+    assert {one.host for one in analysis.equilibria} == {"undistorted", "relaxed"}
+    context = vacancies(vacancy_data)
+    assert context is not None
+    (table,) = [one for one in context["tables"] if one.caption.startswith("Neutral crystals in equilibrium at 600 K")]
+    first = analysis.equilibria[0]
+    cells = [[cell.text for cell in row] for row in table.rows if row[1].text == first.reservoir]
+    assert cells[0][:2] == [first.host, first.reservoir]
+    assert [row[5] for row in cells[: len(first.defects)]] == [f"{one.concentration:.1e}" for one in first.defects]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from qdsim.analysis.chemical_potentials import HeatOfFormationComparison, Reservoir, StabilityWindow
-from qdsim.analysis.defect_thermodynamics import FormationEnergyDiagram
+from qdsim.analysis.defect_thermodynamics import DefectConcentration, DefectEquilibrium, FormationEnergyDiagram
 from qdsim.analysis.distortion_decomposition import Decomposition
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 from qdsim.analysis.vacancy_results import VacancyResults
@@ -14,9 +14,10 @@ from qdsim.report.figures.vacancies import distortion_parts, fermi_level_diagram
 from qdsim.report.figures.vacancy_cells import drawable, vacancy_cells
 from qdsim.report.formatting import fixed
 from qdsim.report.sections import Context, section
-from qdsim.report.vacancy_view import WHOLE, VacancyView, mesh, named, signed, size_of
+from qdsim.report.vacancy_view import ANALYSIS, WHOLE, VacancyView, mesh, named, signed, size_of
 
 _EV = "eV"
+_DENSITY = "cm⁻³"
 _FEW_PANELS, _HALF_A_ROW = 4, 2
 
 
@@ -44,7 +45,13 @@ def vacancies(data: ReportData) -> Context | None:
         "figures": [*_energies(data, view), *_diagrams(data, view, diagrams), *_cells(data, view), *beside_cells],
         "beside": [] if beside_cells else [first],
         "below": [part for part in parts if part.shape == "wide"],
-        "tables": [*([first] if beside_cells else []), *others, *_levels(data, view, diagrams), *_effects(data, view)],
+        "tables": [
+            *([first] if beside_cells else []),
+            *others,
+            *_levels(data, view, diagrams),
+            *_equilibria(data, view),
+            *_effects(data, view),
+        ],
         "messages": [*analysis.messages, *problems, *_missing(view)],
         "trust": [*_trust(data)],
     }
@@ -216,6 +223,33 @@ def _levels(data: ReportData, view: VacancyView, diagrams: list[FormationEnergyD
     if rows:
         heads = (("host", ""), ("vacancy", ""), ("levels", ""), ("above VBM", _EV), ("gap", _EV), ("", ""))
         yield Table("Levels between charge states, the same in every reservoir.", heads, list(rows.values()))
+
+
+def _equilibria(data: ReportData, view: VacancyView) -> Iterator[Table]:
+    found = view.analysis.equilibria
+    if found:
+        rows = [_equilibrium(data, view, one, defect) for one in found for defect in one.defects]
+        carriers = (("holes", _DENSITY), ("electrons", _DENSITY), ("concentration", _DENSITY))
+        heads = (("host", ""), ("reservoir", ""), ("Fermi level", _EV), *carriers, ("vacancy", ""))
+        caption = (
+            f"Neutral crystals in equilibrium at {found[0].temperature:g} K, with parabolic bands and vacancies that "
+            "are independent of each other; the Fermi level is above the valence band maximum."
+        )
+        yield Table(caption, heads, rows)
+
+
+def _equilibrium(
+    data: ReportData, view: VacancyView, one: DefectEquilibrium, defect: DefectConcentration
+) -> list[Cell]:
+    node = node_behind(data.nodes, ANALYSIS)
+    densities = (one.holes, one.electrons, defect.concentration)
+    return [
+        words(data, f"{WHOLE}.{one.host}.host", one.host),
+        Cell(one.reservoir),
+        number(data, ANALYSIS, one.fermi_level, 3, _EV, signed=True),
+        *(Cell(f"{density:.1e}", f"{density!r} {_DENSITY}", node) for density in densities),
+        words(data, view.path(one.host, defect.defect, defect.charge), named(defect.defect, defect.charge)),
+    ]
 
 
 def _effects(data: ReportData, view: VacancyView) -> Iterator[Table]:
