@@ -26,6 +26,7 @@ LARGEST_PRESSURE = 30.0
 
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
+_TAKEN = frozenset({"elements", "output", "band_edges", "reference"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PERCENT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*%\s*")
 
@@ -285,6 +286,8 @@ class VacancySection(Section):
         for name in hosts:
             if not _LABEL.fullmatch(name):
                 raise ValueError(f"'{name}' is no name of a host; use letters, digits and single underscores")
+            if name in _TAKEN or name.startswith("element_"):
+                raise ValueError(f"'{name}' means something else among the calculations; give the host another name")
         return hosts
 
     @model_validator(mode="after")
@@ -333,6 +336,11 @@ class Campaign(Section):
         if (self.compound is None) == (self.structure is None):
             raise ValueError("give either compound or structure")
         return self
+
+    @property
+    def refers_to_nodes(self) -> bool:
+        """Whether a plan can be made with an AiiDA profile only."""
+        return self.vacancy is not None and any(host.node is not None for host in self.vacancy.hosts.values())
 
     @model_validator(mode="after")
     def _something_to_compute(self) -> Self:

@@ -249,7 +249,10 @@ def _hosts(
                 phase=None if host.point is None else host.phase,
             )
         )
-    return (*wanted, *_steps(wanted, lattice_constant)), crystals
+    steps = list(_steps(wanted, lattice_constant))
+    if clash := sorted({host.label for host in wanted} & {step.label for step in steps}):
+        raise QdsimError(f"vacancy.hosts.{clash[0]}: the decomposition needs a host of that name; give it another one.")
+    return (*wanted, *steps), crystals
 
 
 def _steps(wanted: list[HostSettings], lattice_constant: float) -> Iterator[HostSettings]:
@@ -290,8 +293,11 @@ def _crystal(label: str, identifier: str, compound: Compound) -> tuple[Rhombohed
     """Return the state of a crystal in the profile, and its UUID."""
     from aiida import orm
     from aiida.common import MultipleObjectsError, NotExistent
+    from aiida.manage.configuration import get_profile
 
     field = f"vacancy.hosts.{label}.node"
+    if get_profile() is None:
+        raise QdsimError(f"{field}: nodes are in an AiiDA profile, and none is loaded.")
     try:
         node = orm.load_node(identifier)
     except (NotExistent, MultipleObjectsError, ValueError) as error:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from qdsim.cli import Session
+
 EXAMPLES = """
 \b
 Examples:
@@ -33,11 +35,16 @@ def schema(fits: bool) -> None:
 
 @command.command(epilog="\b\nExample:\n  qdsim campaign check examples/quickstart.yaml")
 @click.argument("file", type=click.Path(path_type=Path))
-def check(file: Path) -> None:
+@click.pass_obj
+def check(session: Session, file: Path) -> None:
     """Check the campaign in FILE, its protocol and its template, and run nothing."""
     from qdsim.campaign import load_campaign, plan_campaign
+    from qdsim.machine.profile import open_profile
 
-    plan = plan_campaign(load_campaign(file))
+    campaign = load_campaign(file)
+    if campaign.refers_to_nodes:
+        open_profile(session.profile)
+    plan = plan_campaign(campaign)
     click.echo(f"{file}: good; {plan.single_points} single points, about {plan.core_hours:.2g} core-hours.")
     for sentence in plan.advice:
         click.echo(f"advice: {sentence}")

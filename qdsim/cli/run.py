@@ -45,9 +45,13 @@ def command(session: Session, file: Path, detach: bool, dry_run: bool, output: P
     from rich.console import Console
 
     from qdsim.campaign import load_campaign, plan_campaign
+    from qdsim.machine.profile import open_profile
 
     console = Console()
-    plan = plan_campaign(load_campaign(file))
+    campaign = load_campaign(file)
+    if campaign.refers_to_nodes:
+        open_profile(session.profile)
+    plan = plan_campaign(campaign)
     if dry_run:
         _dry_run(console, plan, output or Path(f"{plan.campaign.name}-inputs"))
         return
@@ -55,7 +59,6 @@ def command(session: Session, file: Path, detach: bool, dry_run: bool, output: P
         raise click.UsageError("--output goes with --dry-run.")
 
     from qdsim.campaign.launch import launch
-    from qdsim.machine.profile import open_profile
 
     open_profile(session.profile)
     node, new = launch(plan)
