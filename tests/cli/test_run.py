@@ -240,6 +240,7 @@ def test_schema_knows_every_key(machine: "Machine") -> None:
         "code",
         "resources",
         "strain",
+        "vacancy",
         "scattering",
     } == set(schema["properties"])
     fits = json.loads(machine.qdsim("campaign", "schema", "--fits").stdout)
