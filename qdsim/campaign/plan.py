@@ -84,7 +84,7 @@ def plan_campaign(campaign: Campaign) -> Plan:
             settings = settings.model_copy(update={"walltime": walltime})
         strain = plan_strain(campaign.strain, campaign.protocol, settings, compound, reference)
     if campaign.vacancy is not None:
-        vacancy = plan_vacancies(campaign, compound, reference, walltime)
+        vacancy = plan_vacancies(campaign.vacancy, campaign.strain, compound, reference, walltime)
     if campaign.scattering is not None and strain is not None:
         reservations = mesh_reservations(compound.name, strain.settings, strain.lattice)
         scattering = plan_scattering(campaign.scattering, compound, reservations)

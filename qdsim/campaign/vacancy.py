@@ -8,7 +8,7 @@ from ase import Atoms
 
 from qdsim.analysis.strain import strained_volume
 from qdsim.analysis.vacancy_analysis import CarrierSettings, MeasuredHeat, ReservoirSettings
-from qdsim.campaign.schema import Campaign, HostSection, ReservoirSection, StrainSection, VacancySection
+from qdsim.campaign.schema import HostSection, ReservoirSection, StrainSection, VacancySection
 from qdsim.campaign.strain import assumed_equation_of_state
 from qdsim.campaign.tasks import Task
 from qdsim.cp2k.compounds import Compound
@@ -90,13 +90,17 @@ class VacancyPlan:
         }
 
 
-def plan_vacancies(campaign: Campaign, compound: Compound, lattice_constant: float, walltime: int) -> VacancyPlan:
+def plan_vacancies(
+    section: VacancySection, strain: StrainSection | None, compound: Compound, lattice_constant: float, walltime: int
+) -> VacancyPlan:
     """Make every choice that the vacancy section leaves open.
 
     Parameters
     ----------
-    campaign
-        With its vacancy section.
+    section
+        Of the campaign.
+    strain
+        The campaign's strain series, whose points may be hosts; the schema asks for it where they are.
     compound
         What the vacancies are in.
     lattice_constant
@@ -109,15 +113,13 @@ def plan_vacancies(campaign: Campaign, compound: Compound, lattice_constant: flo
     QdsimError
         If an element is not of the compound, images are too near, or a node or protocol cannot be used.
     """
-    section = campaign.vacancy
-    assert section is not None  # noqa: S101  for the type checker
     settings = _settings(section, walltime)
     matrix = supercell_matrix(settings.cell)
     lattice = Lattice(compound=compound.name, cation=compound.cation, anion=compound.anion, supercell=matrix.tolist())
     _check_elements(section, compound)
     undistorted = RhombohedralState.from_lattice_constant(lattice_constant)
     atoms = undistorted.to_atoms(compound.cation, compound.anion, matrix)
-    hosts, crystals = _hosts(section, campaign.strain, compound, lattice_constant)
+    hosts, crystals = _hosts(section, strain, compound, lattice_constant)
     reference = next(host.label for host in hosts if _is_undistorted(host, lattice_constant))
     vacancy = VacancySettings(
         protocol=section.protocol,
@@ -232,7 +234,7 @@ def _hosts(
     for label, host in section.hosts.items():
         if host.node is not None:
             state, crystals[label] = _crystal(label, host.node, compound)
-        elif host.point is not None:
+        elif host.point is not None and strain is not None:
             state = _point(label, host, strain, compound, lattice_constant)
         else:
             edge = host.lattice_constant or lattice_constant * (1 + (host.linear_strain or 0.0))
@@ -314,10 +316,9 @@ def _crystal(label: str, identifier: str, compound: Compound) -> tuple[Rhombohed
 
 
 def _point(
-    label: str, host: HostSection, strain: StrainSection | None, compound: Compound, lattice_constant: float
+    label: str, host: HostSection, strain: StrainSection, compound: Compound, lattice_constant: float
 ) -> RhombohedralState:
     """Return the state that is reckoned with for a point of the campaign's own strain series."""
-    assert strain is not None  # noqa: S101  the schema asks for it
     value = host.point
     if value is None or value not in strain.values:
         raise QdsimError(

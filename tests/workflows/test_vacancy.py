@@ -9,7 +9,7 @@ from aiida.engine import run_get_node
 from ase.units import Hartree
 
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
-from qdsim.campaign.schema import Campaign
+from qdsim.campaign.schema import VacancySection
 from qdsim.campaign.vacancy import VacancyPlan, plan_vacancies
 from qdsim.cp2k.compounds import load_compound
 from qdsim.provenance import failures, tasks, vacancy_analysis, vacancy_results, vacancy_structures
@@ -40,8 +40,8 @@ IMPATIENT = {"max_geo_steps": 1, "max_force": 1e-6}
 
 
 def plan(**changes: Any) -> VacancyPlan:
-    document = {"name": "test", "compound": "PbS", "vacancy": {**SECTION, **changes}}
-    return plan_vacancies(Campaign.model_validate(document), load_compound("PbS"), 6.008, 600)
+    section = VacancySection.model_validate({**SECTION, **changes})
+    return plan_vacancies(section, None, load_compound("PbS"), 6.008, 600)
 
 
 def run(made: VacancyPlan, code: orm.InstalledCode, **changes: Any) -> orm.WorkChainNode:
