@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from qdsim.errors import QdsimError
 from qdsim.machine import codes, computers, daemon, profile
-from qdsim.machine.installation import HOW_TO_INSTALL, Cp2kInstallation, find_cp2k, find_mpirun
+from qdsim.machine.installation import HOW_TO_INSTALL, Cp2kInstallation, find_cp2k, find_mpirun, find_reference_blas
 from qdsim.machine.localhost import describe_localhost
 from qdsim.machine.processors import Layout
 from qdsim.machine.setup import LOCALHOST, Request, read_layout, set_up
@@ -83,8 +83,8 @@ def check_machine(profile_name: str) -> list[Check]:
     works = opened.status is Status.OK
     installation, found = check_cp2k(use_code=works)
     layout = read_layout() if works else None
-    checks = [found, check_data_files(installation), check_mpi(installation, layout)]
-    checks += [check_calculation(installation, layout), opened]
+    checks = [found, check_data_files(installation), check_linear_algebra(installation)]
+    checks += [check_mpi(installation, layout), check_calculation(installation, layout), opened]
     for name, check in _profile_checks(profile_name, installation):
         checks.append(check() if works else _skipped(name, f"needs the profile {profile_name!r}"))
     return [*checks, check_disk_space()]
@@ -144,6 +144,18 @@ def check_data_files(installation: Cp2kInstallation | None) -> Check:
     if installation is None:
         return _skipped("data files", "needs CP2K")
     return Check(name="data files", status=Status.OK, detail=str(installation.data_directory))
+
+
+def check_linear_algebra(installation: Cp2kInstallation | None) -> Check:
+    """Tell whether CP2K computes with the slow reference BLAS."""
+    if installation is None:
+        return _skipped("linear algebra", "needs CP2K")
+    reference = find_reference_blas(installation.executable)
+    if reference is None:
+        return Check(name="linear algebra", status=Status.OK, detail="not the reference BLAS")
+    detail = f"CP2K computes with the reference BLAS, {reference}, several times slower on cells of 50 atoms and more"
+    fix = "apt-get install libopenblas0-openmp"
+    return Check(name="linear algebra", status=Status.WARNING, detail=detail, fix=fix)
 
 
 def check_mpi(installation: Cp2kInstallation | None, layout: Layout | None) -> Check:

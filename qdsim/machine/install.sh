@@ -33,16 +33,25 @@ find_conda() {
 
 has_cp2k() { have cp2k.psmp || [ -x .conda/bin/cp2k.psmp ]; }
 
+# Debian's CP2K takes whatever BLAS there is, and the reference one, which comes with it, is several times slower.
+has_reference_blas() {
+  blas=$(ldd "$(command -v cp2k.psmp)" 2>/dev/null | sed -n 's/.*libblas\.so\.3 => \([^ ]*\).*/\1/p')
+  case $(readlink -f "$blas") in */blas/libblas.so.*) ;; *) return 1 ;; esac
+}
+
 install_cp2k() {
-  if has_cp2k; then return; fi
+  if has_cp2k; then
+    if has_reference_blas && can_apt; then apt_install libopenblas0-openmp; fi
+    return
+  fi
   if can_apt; then
-    apt_install cp2k openmpi-bin
+    apt_install cp2k openmpi-bin libopenblas0-openmp
   elif conda=$(find_conda); then
     say "Installing CP2K from conda-forge into .conda"
     "$conda" create -y -p "$PWD/.conda" -c conda-forge 'cp2k=*=*openmpi*' >&2
   else
     fail "CP2K is not installed, and cannot be installed here without root (or sudo) or conda." \
-      "Either ask your administrator for 'apt-get install cp2k openmpi-bin' (Debian, Ubuntu)," \
+      "Either ask your administrator for 'apt-get install cp2k openmpi-bin libopenblas0-openmp' (Debian, Ubuntu)," \
       "or install conda and run 'conda create -p .conda -c conda-forge \"cp2k=*=*openmpi*\"'; then run make again."
   fi
   has_cp2k || fail "CP2K was installed, but cp2k.psmp is not found in PATH or in .conda/bin."

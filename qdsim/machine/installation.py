@@ -16,7 +16,7 @@ DATA_FILES = ("BASIS_MOLOPT", "GTH_POTENTIALS")
 """The files of CP2K's data folder that the templates read."""
 
 HOW_TO_INSTALL = (
-    "install it with `apt-get install cp2k openmpi-bin` (Debian, Ubuntu) or "
+    "install it with `apt-get install cp2k openmpi-bin libopenblas0-openmp` (Debian, Ubuntu) or "
     "`conda install -c conda-forge 'cp2k=*=*openmpi*'` (conda-forge)"
 )
 _ANSWER_TIMEOUT = 60.0
@@ -137,6 +137,28 @@ def find_data_directory(executable: Path, version_text: str) -> Path:
         f"the data folder of CP2K ({' and '.join(DATA_FILES)}) was not found in {looked}; set CP2K_DATA_DIR to it, "
         f"or {HOW_TO_INSTALL}."
     )
+
+
+def find_reference_blas(executable: Path) -> Path | None:
+    """Return the reference BLAS that a CP2K is linked with, or None if it has a tuned one (or one within itself).
+
+    CP2K asks for any ``libblas.so.3``; Debian keeps the reference implementation, which comes with its CP2K, in a
+    folder of the name ``blas``, and gives way to OpenBLAS as soon as that is installed.
+
+    Parameters
+    ----------
+    executable : Path
+        CP2K's executable.
+    """
+    ldd = shutil.which("ldd")
+    if ldd is None:
+        return None
+    answer = subprocess.run([ldd, executable], capture_output=True, text=True, check=False)  # noqa: S603 (ldd itself)
+    linked = re.search(r"libblas\.so\.3 => (\S+)", answer.stdout)
+    if linked is None:
+        return None
+    library = Path(linked.group(1)).resolve()
+    return library if library.parent.name == "blas" else None
 
 
 def find_mpirun(executable: Path) -> Path | None:

@@ -54,6 +54,7 @@ def test_healthy_machine(machine: "Machine") -> None:
     assert list(checks) == [
         "CP2K",
         "data files",
+        "linear algebra",
         "MPI",
         "calculation",
         "profile",

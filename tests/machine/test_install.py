@@ -67,7 +67,27 @@ def test_root_installs_debian_packages_without_questions(machine: FakeMachine) -
         "apt-get", f'[ "$DEBIAN_FRONTEND" = noninteractive ] || exit 9\n{installs(machine.programs / "cp2k.psmp")}'
     )
     assert machine.make("cp2k").returncode == 0
-    assert machine.calls("apt-get")[-1] == "apt-get install -q -y --no-install-recommends cp2k openmpi-bin"
+    packages = "cp2k openmpi-bin libopenblas0-openmp"
+    assert machine.calls("apt-get")[-1] == f"apt-get install -q -y --no-install-recommends {packages}"
+
+
+@pytest.mark.parametrize(
+    ("library", "installed"), [("blas/libblas.so.3", ["libopenblas0-openmp"]), ("openblas-openmp/libblas.so.3", [])]
+)
+def test_tuned_blas_replaces_only_the_reference_one(machine: FakeMachine, library: str, installed: list[str]) -> None:
+    for name in ("sed", "readlink"):
+        program = shutil.which(name)
+        assert program is not None, f"{name} is not in PATH"
+        (machine.programs / name).symlink_to(program)
+    found = machine.checkout / library
+    found.parent.mkdir()
+    found.touch()
+    machine.add("id", "echo 0")
+    machine.add("cp2k.psmp", "")
+    machine.add("ldd", f'echo "	libblas.so.3 => {found} (0x00007f)"')
+    machine.add("apt-get", "")
+    assert machine.make("cp2k").returncode == 0
+    assert [call.split()[-1] for call in machine.calls("apt-get") if " install " in call] == installed
 
 
 def test_sudo_installs_debian_packages(machine: FakeMachine) -> None:

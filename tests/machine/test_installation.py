@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 
 from qdsim.errors import QdsimError
-from qdsim.machine.installation import DATA_FILES, find_cp2k, find_data_directory, find_mpirun
+from qdsim.machine.checks import Status, check_linear_algebra
+from qdsim.machine.installation import (
+    DATA_FILES,
+    Cp2kInstallation,
+    find_cp2k,
+    find_data_directory,
+    find_mpirun,
+)
 from qdsim.machine.trial import run_trial
 
 
@@ -91,3 +98,16 @@ def test_trial_refuses_a_cp2k_that_calculates_wrongly(
     broken = find_cp2k(write_program(tmp_path / "cp2k.psmp", version + script))
     with pytest.raises(QdsimError, match=words):
         run_trial(broken)
+
+
+@pytest.mark.parametrize(
+    ("library", "status"), [("blas/libblas.so.3", Status.WARNING), ("openblas-openmp/libblas.so.3", Status.OK)]
+)
+def test_slow_linear_algebra_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, library: str, status: Status
+) -> None:
+    write_program(tmp_path / "ldd", f"echo '\tlibblas.so.3 => {tmp_path / library} (0x00007f)'")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    check = check_linear_algebra(Cp2kInstallation(tmp_path / "cp2k.psmp", "2023.1", tmp_path))
+    assert check.status is status
+    assert (check.fix is None) == (status is Status.OK)
