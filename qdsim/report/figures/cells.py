@@ -12,8 +12,9 @@ from ase.build import make_supercell
 
 from qdsim.analysis.ferroelectric import StrainPoint, StrainResults
 from qdsim.report.data import PointStructures, Structure, points_by_strain
-from qdsim.report.figures import style
-from qdsim.report.figures.solids import Solid, arrow, rods, spheres
+from qdsim.report.figures import scene, style
+from qdsim.report.figures.scene import ANION_COLOUR, ANION_RADIUS, BOND_REACH, CATION_COLOUR, CATION_RADIUS, edges, mesh
+from qdsim.report.figures.solids import arrow, rods, spheres
 from qdsim.report.formatting import fixed
 from qdsim.structures import Distortion, measure_distortion, supercell_matrix
 
@@ -22,22 +23,11 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 
-CATION_COLOUR = "#4b5a6b"
-ANION_COLOUR = "#f0c43c"
-CATION_RADIUS = 0.17  # of the half lattice constant
-ANION_RADIUS = 0.13
-_BOND_RADIUS = 0.028
+_BOND_RADIUS = 0.028  # of the half lattice constant
 _FEW_ATOMS = 64
-_ATOMS_PER_CONVENTIONAL_CELL = 8
-EDGE_MARGIN = 1.0  # Å beyond a face within which an atom still belongs to it
-BOND_REACH = 1.35  # longest bond drawn, in units of the half lattice constant
 _EQUAL_BONDS = 0.002  # Å, below which short and long bonds are called equal
 _VISIBLE_OFFSET = 0.002  # Å, below which no arrow is drawn
-MAGNIFICATIONS = (50, 20, 10, 5, 2, 1)
 _ARROW_REACH = 0.8  # longest arrow, in units of the lattice constant
-_MATT = {"ambient": 0.5, "diffuse": 0.75, "specular": 0.25, "roughness": 0.5, "fresnel": 0.05}
-_LIGHT = {"x": -70000, "y": 80000, "z": -60000}  # plotly's light moves with the camera: from the upper left
-ZOOM = 1.45
 
 
 @dataclass(frozen=True)
@@ -88,7 +78,7 @@ def cells(
         return figure
 
     longest = max(drawing.distortion.offset for _, drawing in drawn)
-    magnification = _magnification(longest, drawn[0][1].distortion.lattice_constant)
+    magnification = scene.magnification(longest, _ARROW_REACH * drawn[0][1].distortion.lattice_constant)
     start = max(range(len(drawn)), key=lambda index: drawn[index][1].distortion.offset)
     traces_of: list[list[dict[str, Any]]] = [
         _traces(point, drawing, cation, magnification, nodes) for point, drawing in drawn
@@ -99,16 +89,7 @@ def cells(
     owners = [index for index, traces in enumerate(traces_of) for _ in traces]
     titles = [_title(drawing.distortion, cation, magnification) for _, drawing in drawn]
     figure.update_layout(
-        title={
-            "text": titles[start],
-            "x": 0.5,
-            "xanchor": "center",
-            "y": 1.0,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"t": 36},
-            "font": {"size": 13},
-        },
+        title=scene.title(titles[start]),
         sliders=[
             {
                 "active": start,
@@ -135,24 +116,7 @@ def cells(
 def _scene_layout(drawings: list[_Drawing]) -> dict[str, Any]:
     """Return the layout; all strains share one scale, so that the cell is seen to grow."""
     corners = np.vstack([np.vstack([drawing.cations, drawing.anions]) for drawing in drawings] or [np.zeros((1, 3))])
-    low, high = corners.min(axis=0) - EDGE_MARGIN, corners.max(axis=0) + EDGE_MARGIN
-    shape = ZOOM * (high - low) / (high - low).max()
-    axes = {
-        f"{name}axis": {"visible": False, "showspikes": False, "range": [float(low[n]), float(high[n])]}
-        for n, name in enumerate("xyz")
-    }
-    return style.layout(
-        height=720,
-        margin={"l": 0, "r": 0, "t": 64, "b": 0},
-        scene=axes
-        | {
-            "aspectmode": "manual",
-            "aspectratio": dict(zip("xyz", map(float, shape), strict=True)),
-            "dragmode": "orbit",
-            "camera": {"eye": {"x": 1.5, "y": -1.05, "z": 0.62}, "projection": {"type": "orthographic"}},
-        },
-        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.0, "yanchor": "top", "font": {"size": 12}},
-    )
+    return scene.layout(corners.min(axis=0), corners.max(axis=0), top=64, bottom=0)
 
 
 def _cation(compound: str) -> str:
@@ -172,11 +136,6 @@ def _title(distortion: Distortion, cation: str, magnification: int) -> str:
     return " · ".join(parts)
 
 
-def _magnification(longest_offset: float, lattice_constant: float) -> int:
-    allowed = _ARROW_REACH * lattice_constant
-    return next((factor for factor in MAGNIFICATIONS if factor * longest_offset <= allowed), 1)
-
-
 def _drawing(structure: Structure, cation: str) -> _Drawing:
     atoms = Atoms(structure.symbols, positions=structure.positions, cell=structure.cell, pbc=True)
     distortion = measure_distortion(atoms, cation)
@@ -189,18 +148,12 @@ def _drawing(structure: Structure, cation: str) -> _Drawing:
 
     symbols = np.array(atoms.symbols)
     positions = atoms.positions - atoms.positions[symbols != cation][0]
-    shifts = np.array([(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)]) @ cell
-    wrapped = (positions @ np.linalg.inv(cell)) % 1.0 @ cell
-    images = (wrapped[:, None, :] + shifts[None, :, :]).reshape(-1, 3)
-    image_symbols = np.repeat(symbols, len(shifts))
-    margin = EDGE_MARGIN / np.linalg.norm(window, axis=1)
-    fractional = images @ np.linalg.inv(window)
-    inside = np.all((fractional > -margin) & (fractional < 1 + margin), axis=1)
-    cations = image_symbols == cation
+    images, owners = scene.periodic_images(positions, cell, window)
+    cations = symbols[owners] == cation
     return _Drawing(
         cell=window,
-        cations=images[inside & cations],
-        anions=images[inside & ~cations],
+        cations=images[cations],
+        anions=images[~cations],
         anion=str(symbols[symbols != cation][0]),
         distortion=distortion,
     )
@@ -275,48 +228,3 @@ def _range(lengths: FloatArray) -> str:
     if high - low < _EQUAL_BONDS:
         return fixed(float(lengths.mean()), 4, "Å")
     return f"{fixed(low, 4)} to {fixed(high, 4, 'Å')}"
-
-
-def mesh(solid: Solid, name: str, colour: str, hover: str) -> dict[str, Any]:
-    """Return a trace that draws a solid."""
-    x, y, z = solid.vertices.astype(np.float32).T
-    i, j, k = solid.triangles.astype(np.int32).T
-    return {
-        "type": "mesh3d",
-        "x": x,
-        "y": y,
-        "z": z,
-        "i": i,
-        "j": j,
-        "k": k,
-        "color": colour,
-        "name": name,
-        "showlegend": True,
-        "flatshading": False,
-        "lighting": _MATT,
-        "lightposition": _LIGHT,
-        "hoverinfo": "text",
-        "hovertext": hover,
-    }
-
-
-def edges(cell: FloatArray) -> dict[str, Any]:
-    """Return a trace that draws the edges of a cell, its vectors as rows, Å."""
-    corners = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)])
-    lines: list[list[float | None]] = []
-    for first, corner in enumerate(corners):
-        for other in corners[first + 1 :]:
-            if np.abs(corner - other).sum() == 1:
-                lines += [list(corner @ cell), list(other @ cell), [None, None, None]]
-    x, y, z = zip(*lines, strict=True)
-    return {
-        "type": "scatter3d",
-        "mode": "lines",
-        "x": list(x),
-        "y": list(y),
-        "z": list(z),
-        "line": {"color": style.AXIS, "width": 2},
-        "hoverinfo": "skip",
-        "showlegend": False,
-        "name": "cell",
-    }

@@ -11,17 +11,15 @@ from ase.geometry import find_mic
 
 from qdsim.analysis.vacancy_results import DefectState
 from qdsim.report.data import Structure
-from qdsim.report.figures import style
-from qdsim.report.figures.cells import (
+from qdsim.report.figures import scene, style
+from qdsim.report.figures.scene import (
     ANION_COLOUR,
     ANION_RADIUS,
     BOND_REACH,
     CATION_COLOUR,
     CATION_RADIUS,
-    EDGE_MARGIN,
-    MAGNIFICATIONS,
-    ZOOM,
     edges,
+    lines,
     mesh,
 )
 from qdsim.report.figures.solids import arrow, merge, spheres
@@ -161,8 +159,8 @@ def _vacancy(cation: str, state: DefectState, structure: Structure, host: Struct
 
     centre = vacant[0] + find_mic(vacant - vacant[0], cell)[0].mean(axis=0) if len(vacant) else positions[0]
     shift = cell.sum(axis=0) / 2 - centre
-    images, owners = _images(positions + shift, cell)
-    holes, hole_owners = _images(vacant + shift, cell)
+    images, owners = scene.periodic_images(positions + shift, cell)
+    holes, hole_owners = scene.periodic_images(vacant + shift, cell)
     whole = len(images) <= _MOST_ATOMS
     if not whole:
         near = np.linalg.norm(images - cell.sum(axis=0) / 2, axis=1) < 2 * _NEAR * half
@@ -208,20 +206,8 @@ def _neighbours(
     return int(chosen.sum()), str(symbols[chosen][0]), float(outwards.mean())
 
 
-def _images(positions: FloatArray, cell: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Return all periodic images in a cell and on its faces, and which atom each is of."""
-    inverse = np.linalg.inv(cell)
-    wrapped = (positions @ inverse) % 1.0
-    shifts = np.array([(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)])
-    fractional = (wrapped[:, None, :] + shifts[None, :, :]).reshape(-1, 3)
-    margin = EDGE_MARGIN / np.linalg.norm(cell, axis=1)
-    inside = np.all((fractional > -margin) & (fractional < 1 + margin), axis=1)
-    return fractional[inside] @ cell, np.repeat(np.arange(len(positions)), len(shifts))[inside]
-
-
 def _magnification(one: _Vacancy) -> int:
-    longest = _longest(one)
-    return next((factor for factor in MAGNIFICATIONS if factor * longest <= _ARROW_REACH * one.half), 1)
+    return scene.magnification(_longest(one), _ARROW_REACH * one.half)
 
 
 def _longest(one: _Vacancy) -> float:
@@ -252,35 +238,8 @@ def _title(one: _Vacancy) -> str:
 def _layout(drawn: list[_Vacancy]) -> dict[str, Any]:
     """Return the layout; all vacancies share one scale."""
     centred = [one.positions - one.cell.sum(axis=0) / 2 for one in drawn]
-    corners = np.vstack([*centred, np.zeros((1, 3))])
-    reach = np.abs(corners).max(axis=0) + EDGE_MARGIN
-    shape = ZOOM * reach / reach.max()
-    axes = {
-        f"{name}axis": {"visible": False, "showspikes": False, "range": [-float(reach[n]), float(reach[n])]}
-        for n, name in enumerate("xyz")
-    }
-    return style.layout(
-        height=720,
-        margin={"l": 0, "r": 0, "t": 88, "b": 48},
-        title={
-            "text": "",
-            "x": 0.5,
-            "xanchor": "center",
-            "y": 1.0,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"t": 36},
-            "font": {"size": 13},
-        },
-        scene=axes
-        | {
-            "aspectmode": "manual",
-            "aspectratio": dict(zip("xyz", map(float, shape), strict=True)),
-            "dragmode": "orbit",
-            "camera": {"eye": {"x": 1.5, "y": -1.05, "z": 0.62}, "projection": {"type": "orthographic"}},
-        },
-        legend={"orientation": "h", "x": 0.5, "xanchor": "center", "y": 1.0, "yanchor": "top", "font": {"size": 12}},
-    )
+    reach = np.abs(np.vstack([*centred, np.zeros((1, 3))])).max(axis=0)
+    return scene.layout(-reach, reach, top=88, bottom=48) | {"title": scene.title("")}
 
 
 def _traces(view: VacancyView, one: _Vacancy, nodes: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -292,7 +251,7 @@ def _traces(view: VacancyView, one: _Vacancy, nodes: Mapping[str, str]) -> list[
     title = _name(state)
     traces = [_bonds(one, positions)]
     if one.whole:
-        traces.append(_shifted(edges(one.cell), -middle))
+        traces.append(edges(one.cell, -middle))
     for name, chosen, radius, colour in (
         (view.results.cation, one.is_cation, CATION_RADIUS, CATION_COLOUR),
         (view.results.anion, ~one.is_cation, ANION_RADIUS, ANION_COLOUR),
@@ -327,28 +286,5 @@ def _bonds(one: _Vacancy, positions: FloatArray) -> dict[str, Any]:
     """Return thin lines between nearest neighbours."""
     cations, anions = positions[one.is_cation], positions[~one.is_cation]
     lengths = np.linalg.norm(cations[:, None, :] - anions[None, :, :], axis=2)
-    x: list[float | None] = []
-    y: list[float | None] = []
-    z: list[float | None] = []
-    for first, second in np.argwhere(lengths < BOND_REACH * one.half):
-        for line, start, end in zip((x, y, z), cations[first], anions[second], strict=True):
-            line += [round(float(start), 3), round(float(end), 3), None]
-    return {
-        "type": "scatter3d",
-        "mode": "lines",
-        "x": x,
-        "y": y,
-        "z": z,
-        "line": {"color": style.AXIS, "width": 3},
-        "hoverinfo": "skip",
-        "showlegend": False,
-        "name": "bonds",
-    }
-
-
-def _shifted(lines: dict[str, Any], shift: FloatArray) -> dict[str, Any]:
-    moved = {
-        name: [None if value is None else value + float(step) for value in lines[name]]
-        for name, step in zip("xyz", shift, strict=True)
-    }
-    return lines | moved
+    near = np.argwhere(lengths < BOND_REACH * one.half)
+    return lines([(cations[first], anions[second]) for first, second in near], "bonds", 3)
