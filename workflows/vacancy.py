@@ -99,8 +99,16 @@ def summarise_host(lattice: orm.Dict, settings: orm.Dict, **computed: Any) -> or
     label = next(name for name in computed if name in hosts)
     output = computed["output"].get_dict() if "output" in computed else None
     edges = computed["band_edges"].get_dict() if "band_edges" in computed else output
-    is_step = hosts[label].level != "relaxed"
-    state = describe_host(label, computed[label].get_ase(), lattice["cation"], output, edges, is_step)
+    host = hosts[label]
+    state = describe_host(
+        label,
+        computed[label].get_ase(),
+        lattice["cation"],
+        output,
+        edges,
+        is_step=host.is_step,
+        ions_held=host.level != "relaxed",
+    )
     return orm.Dict(state.model_dump(mode="json"))
 
 
@@ -191,7 +199,8 @@ def summarise_vacancies(lattice: orm.Dict, settings: orm.Dict, **computed: Any) 
             host.label,
             host.state.to_atoms(series.cation, series.anion, series.supercell),
             series.cation,
-            is_step=host.level != "relaxed",
+            is_step=host.is_step,
+            ions_held=host.level != "relaxed",
         )
         for host in wanted.hosts
     ]

@@ -203,8 +203,8 @@ def hosts_by_label(results: VacancyResults) -> dict[str, HostState]:
 
 
 def never_relaxed(defect: DefectState, host: HostState) -> bool:
-    """Whether a defect has no relaxed energy because its host is a step, where none is wanted."""
-    return host.is_step and defect.energy is None and defect.failure is None
+    """Whether a defect has no relaxed energy because none was wanted."""
+    return host.ions_held and defect.energy is None and defect.failure is None
 
 
 def same_crystal(one: HostState, other: HostState) -> bool:

@@ -114,7 +114,7 @@ def analyse_vacancies(
         formation_energies=formation_energies,
         decompositions=decompositions,
         equilibria=equilibria,
-        series=vacancy_series(results, found, temperature, relaxed=not all(host.is_step for host in results.hosts)),
+        series=vacancy_series(results, found, temperature, relaxed=not all(host.ions_held for host in results.hosts)),
         messages=problems,
     )
 

@@ -20,6 +20,7 @@ class HostState(ResultModel):
     vbm: float | None = Field(None, description="Highest occupied band energy, eV.")
     cbm: float | None = Field(None, description="Lowest empty band energy, eV.")
     is_step: bool = Field(False, description="Stands between two hosts for the decomposition only.")
+    ions_held: bool = Field(False, description="Its vacancies were to keep all atoms where the host has them.")
     failure: str | None = Field(None, description="Why there is no energy.")
 
 

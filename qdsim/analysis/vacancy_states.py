@@ -24,7 +24,9 @@ def describe_host(
     cation: str,
     output: Output | None = None,
     band_edges: Output | None = None,
+    *,
     is_step: bool = False,
+    ions_held: bool = False,
 ) -> HostState:
     """Describe a host.
 
@@ -42,6 +44,8 @@ def describe_host(
         Output of a calculation of the same crystal with the band edges on its mesh.
     is_step
         Whether it stands between two hosts for the decomposition only.
+    ions_held
+        Whether its vacancies keep all atoms where the host has them.
     """
     state = RhombohedralState.from_atoms(atoms, cation)
     edges = band_edges or {}
@@ -56,6 +60,7 @@ def describe_host(
         vbm=edges.get("homo"),
         cbm=edges.get("lumo"),
         is_step=is_step,
+        ions_held=ions_held,
     )
 
 

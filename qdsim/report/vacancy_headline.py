@@ -25,7 +25,7 @@ def vacancy_sentences(data: ReportData) -> Iterator[str]:
         return
     yield (
         f"Vacancies in {results.compound}: {_count(len(results.defects), 'supercell')} with vacant sites in "
-        f"{_count(sum(not host.is_step for host in results.hosts) or len(results.hosts), 'host')}, in the set-up "
+        f"{_count(sum(not host.is_step for host in results.hosts), 'host')}, in the set-up "
         f"“{results.protocol}” {mesh(results.k_points)}. PBE without spin–orbit coupling gives trends for lead "
         "chalcogenides, not absolute levels."
     )

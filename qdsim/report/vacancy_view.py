@@ -31,7 +31,7 @@ class VacancyView:
         self.results = results
         self.analysis = analysis
         self.hosts: dict[str, HostState] = {host.label: host for host in results.hosts}
-        self.held = all(host.is_step for host in results.hosts)
+        self.held = all(host.ions_held for host in results.hosts)
         """No ions were relaxed anywhere: every energy is one of ions held still."""
 
     @property
@@ -41,7 +41,7 @@ class VacancyView:
 
     def is_step(self, host: str) -> bool:
         """Whether a host stands between two others for the decomposition only."""
-        return self.hosts[host].is_step and not self.held
+        return self.hosts[host].is_step
 
     def defect(self, host: str, defect: str, charge: int) -> DefectState | None:
         """Return the supercell behind a formation energy; None where there is none, or more than one."""

@@ -207,7 +207,7 @@ def test_only_neutral_orderings_of_a_series_count() -> None:
 
 
 def test_a_step_has_unrelaxed_series_only() -> None:
-    hosts = (host(), host("step", volume=55.0, is_step=True))
+    hosts = (host(), host("step", volume=55.0, ions_held=True))
     unrelaxed = ordering(4, 0.0, host="step", energy=None, unrelaxed_energy=N * PER_UNIT + 4 * 100.3)
     computed = results([ordering(4, 0.1), unrelaxed], hosts)
     assert [one.host for one in vacancy_series(computed, [LEAD_RICH], 0)] == ["strained"]

@@ -201,7 +201,11 @@ def test_reservations_are_passed_on() -> None:
 
 
 def test_the_table_has_what_failed() -> None:
-    hosts = [host(), host("strained", volume=V, energy=None, failure="No SCF."), host("step", volume=V, is_step=True)]
+    hosts = [
+        host(),
+        host("strained", volume=V, energy=None, failure="No SCF."),
+        host("step", volume=V, is_step=True, ions_held=True),
+    ]
     defects = [
         vacancy(),
         vacancy("S", energy=None, unrelaxed_energy=None, failure="The walltime was over."),
@@ -236,8 +240,8 @@ def test_the_table_has_what_failed() -> None:
 
 PATH = {
     "a": {"volume": V0},
-    "b": {"volume": V, "is_step": True, "energy": N * (PER_UNIT + 0.02)},
-    "c": {"volume": V, "alpha_rh": ALPHA, "is_step": True, "energy": N * (PER_UNIT + 0.03)},
+    "b": {"volume": V, "is_step": True, "ions_held": True, "energy": N * (PER_UNIT + 0.02)},
+    "c": {"volume": V, "alpha_rh": ALPHA, "is_step": True, "ions_held": True, "energy": N * (PER_UNIT + 0.03)},
     "d": {"volume": V, "alpha_rh": ALPHA, "pb_offset": -U, "energy": N * (PER_UNIT + 0.01)},
 }
 """In no name is what the host is."""

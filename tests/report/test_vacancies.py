@@ -96,7 +96,8 @@ EPS_INF = ChargeCorrection(method="FNV", dielectric=17, dielectric_kind="eps_inf
 def host(label: str, **changes: Any) -> HostState:
     state = STATES[label]
     energy = N * (PER_UNIT + {"undistorted": 0.0, "strained": 0.052, "relaxed_centred": 0.053, "relaxed": 0.048}[label])
-    fields: dict[str, Any] = {"energy": energy, "vbm": 5.1, "cbm": 5.42, "is_step": label == "relaxed_centred"}
+    step = label == "relaxed_centred"
+    fields: dict[str, Any] = {"energy": energy, "vbm": 5.1, "cbm": 5.42, "is_step": step, "ions_held": step}
     return HostState(
         label=label,
         volume=state.volume,
@@ -689,7 +690,7 @@ def test_without_an_analysis_the_page_says_so(vacancy_data: ReportData) -> None:
 
 
 def test_a_campaign_that_relaxes_nothing_shows_the_ions_held(vacancy_data: ReportData) -> None:
-    hosts = tuple(one.model_copy(update={"is_step": True}) for one in HOSTS[:2])
+    hosts = tuple(one.model_copy(update={"ions_held": True}) for one in HOSTS[:2])
     held = VacancyResults(
         compound="PbS",
         cation="Pb",

@@ -319,7 +319,7 @@ def _trust(data: ReportData) -> Iterator[str]:
         f"“{results.protocol}”; a vacancy is {fixed(nearest, 1, 'Å')} or more from its nearest image. Nothing is "
         "extrapolated to infinite cells."
     )
-    yield _start_sentence(_rattle(data), held=all(host.is_step for host in results.hosts))
+    yield _start_sentence(_rattle(data), held=all(host.ions_held for host in results.hosts))
 
 
 def _start_sentence(rattled: Mapping[str, object] | None, *, held: bool) -> str:
