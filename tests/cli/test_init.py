@@ -97,7 +97,7 @@ def test_second_call_changes_nothing_and_says_so(machine: "Machine") -> None:
     assert machine.python(SEEN) == before
     computer = before["computers"]["localhost"]
     assert computer["options"] == {"safe_interval": 0.0, "use_login_shell": False}
-    assert (computer["interval"], computer["mpirun"], computer["ranks"]) == (2.0, [], 1)
+    assert (computer["interval"], computer["mpirun"], computer["ranks"]) == (1.0, [], 1)
     assert "qdsim_try % 2" in computer["prepend"]
     code = before["codes"][-1]
     assert code["label"] == "cp2k@localhost"
