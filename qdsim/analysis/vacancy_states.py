@@ -10,7 +10,8 @@ from ase.geometry import find_mic
 from qdsim.analysis.vacancy_results import ChargeCorrection, DefectState, HostState
 from qdsim.errors import QdsimError
 from qdsim.structures import RhombohedralState, measure_distortion
-from qdsim.structures.vacancies import image_distance, remove_sites
+from qdsim.structures.supercells import image_distance
+from qdsim.structures.vacancies import remove_sites
 
 SAME_LATTICE = 0.05
 """Change of the mean offset (Å) above which the crystal around a vacancy is no longer the host's."""

@@ -17,7 +17,8 @@ from qdsim.cp2k.inputs import RunType, Settings, build_parameters, load_protocol
 from qdsim.cp2k.template import Template
 from qdsim.errors import QdsimError
 from qdsim.structures import RhombohedralState, supercell_matrix
-from qdsim.structures.vacancies import advise_supercell, check_image_distance, guess_charges, remove_sites, sites_of
+from qdsim.structures.supercells import advise_supercell, check_image_distance
+from qdsim.structures.vacancies import guess_charges, remove_sites, sites_of
 from qdsim.workflows.documents import Lattice, strain_label
 from qdsim.workflows.vacancy_documents import (
     BAND_EDGE_CELL,

@@ -7,16 +7,13 @@ from qdsim.structures.orderings import Ordering, count_vacant, vacancy_orderings
 from qdsim.structures.rocksalt import POLAR_AXIS, SUPERCELLS, RhombohedralState, supercell_matrix
 from qdsim.structures.shapes import SHAPES, Shape
 from qdsim.structures.sites import check_sites, coincident_atoms
+from qdsim.structures.starts import distort_neighbours, rattle
+from qdsim.structures.supercells import advise_supercell, check_image_distance, image_distance
 from qdsim.structures.vacancies import (
     VacantSites,
-    advise_supercell,
-    check_image_distance,
-    distort_neighbours,
     guess_charges,
-    image_distance,
     inequivalent_pairs,
     inequivalent_vacancies,
-    rattle,
     remove_sites,
 )
 

@@ -12,14 +12,10 @@ from ase import Atoms
 
 from qdsim.errors import QdsimError
 from qdsim.structures.distortion import SYMMETRY_TOLERANCE
-from qdsim.structures.vacancies import (
-    SitePermutations,
-    check_seed,
-    find_permutations,
-    inequivalent_choices,
-    sites_of,
-    with_reduced_cell,
-)
+from qdsim.structures.site_symmetry import SitePermutations, find_permutations, inequivalent_choices
+from qdsim.structures.starts import check_seed
+from qdsim.structures.supercells import with_reduced_cell
+from qdsim.structures.vacancies import sites_of
 
 FloatArray = npt.NDArray[np.float64]
 Kind = Literal["enumerated", "quasi-random", "far apart"]

@@ -1,46 +1,22 @@
-"""Vacant sites of a crystal: inequivalent ones, starts off symmetry, and supercells that suit."""
+"""Vacant sites of a crystal: single vacancies and pairs that symmetry does not make equal, and their charges."""
 
-import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from math import copysign, isfinite, pi
+from math import copysign
 
 import numpy as np
 import numpy.typing as npt
-import spglib
 from ase import Atoms
-from ase.geometry import minkowski_reduce
-from ase.neighborlist import natural_cutoffs, neighbor_list
-from scipy.spatial import cKDTree
 
 from qdsim.errors import QdsimError
-from qdsim.structures.distortion import SYMMETRY_TOLERANCE
-from qdsim.structures.rocksalt import Supercell, supercell_matrix
+from qdsim.structures.site_symmetry import find_permutations, inequivalent_choices
+from qdsim.structures.supercells import with_reduced_cell
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 DECIMALS = 4
 """Of a distance (Å) that are compared; the others may be rounding errors."""
-SHELL = 1.2
-"""The nearest neighbours of a site are up to this many nearest distances away: all six of rock salt distorted to R3m,
-whose bonds differ by up to 10 %, but not the twelve like neighbours at 1.41."""
-CLOSEST = 0.7
-"""Atoms of a starting structure are no nearer to each other than this part of the sum of their covalent radii; bonds of
-lead chalcogenides are 1.1 to 1.2 of these sums, that of a S-S pair 1.0."""
-SEEDS = 2**32
-"""Seeds of NumPy's generators are below this number."""
-SMALLEST_IMAGE_DISTANCE = 6.0
-"""Å; about one lattice constant of PbS, at which a vacancy and its image have a neighbour in common."""
-L_POINTS: IntArray = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]])
-"""Twice the four L points in units of the reciprocal vectors of the primitive rhombohedral cell, shape (4, 3)."""
-COARSEST_SPACING = 0.4
-"""Å^-1, 2 pi included; coarser k meshes do not converge energies of lead chalcogenides to meV per atom."""
-LARGEST_UNEVENNESS = 1.5
-"""Ratio of the largest to the smallest spacing of k points along the axes of the reciprocal cell."""
-LARGEST_MESH = 15
-"""Of k points along one axis that is advised."""
 
 
 @dataclass(frozen=True)
@@ -65,92 +41,6 @@ class VacantSites:
     separation: float | None = None
 
 
-@dataclass(frozen=True)
-class SitePermutations:
-    """The space group of a supercell, its inner translations included, as permutations of the atoms.
-
-    Every operation is one of `translations` after one of `rotations`; each moves atom i to where atom
-    ``permutation[i]`` is.
-
-    Attributes
-    ----------
-    rotations
-        One operation for each rotational part, shape (n_rotations, n_atoms).
-    translations
-        Lattice translations within the supercell, shape (n_translations, n_atoms).
-    """
-
-    rotations: IntArray
-    translations: IntArray
-
-    def __len__(self) -> int:
-        """Count the operations."""
-        return len(self.rotations) * len(self.translations)
-
-    def orbit(self, sites: Sequence[int]) -> set[tuple[int, ...]]:
-        """Find all choices of sites that are equivalent to one, each in ascending order."""
-        images = self.translations[:, self.rotations[:, list(sites)]].reshape(-1, len(sites))
-        return set(map(tuple, np.sort(images, axis=1).tolist()))
-
-
-def find_permutations(host: Atoms) -> SitePermutations:
-    """Find the space group of a supercell by spglib, as permutations of its atoms.
-
-    Parameters
-    ----------
-    host
-        Periodic crystal. Displacements below `SYMMETRY_TOLERANCE` do not break its symmetry.
-
-    Raises
-    ------
-    QdsimError
-        If there is no space group, or its operations do not map the atoms on each other.
-    """
-    positions = host.get_scaled_positions()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # spglib announces exceptions in place of None
-        found = spglib.get_symmetry_dataset((host.cell.array, positions, host.numbers), symprec=SYMMETRY_TOLERANCE)
-    if found is None:
-        raise QdsimError(f"No space group was found for {host.get_chemical_formula()}: check its cell and positions.")
-    _, first = np.unique(found.rotations.reshape(-1, 9), axis=0, return_index=True)
-    inner = np.flatnonzero((found.rotations == np.eye(3)).all(axis=(1, 2)))
-    rotations, translations = (
-        _permute(positions, found.rotations[chosen], found.translations[chosen]) for chosen in (first, inner)
-    )
-    return SitePermutations(rotations, translations)
-
-
-def _permute(positions: FloatArray, rotations: npt.NDArray[np.integer], translations: FloatArray) -> IntArray:
-    """Turn operations into permutations, all in units of the cell."""
-    tree = cKDTree(positions % 1.0 % 1.0, boxsize=1.0)  # once, -1e-17 becomes 1.0
-    images = np.einsum("gij,nj->gni", rotations, positions) + translations[:, None]
-    permutations = np.asarray(tree.query(images % 1.0 % 1.0)[1], dtype=np.int64)
-    if (np.sort(permutations, axis=1) != np.arange(len(positions))).any():
-        raise QdsimError(
-            f"The symmetry of the host is not clear within {SYMMETRY_TOLERANCE} Å: give the ideal crystal, "
-            "not a relaxed or rattled one."
-        )
-    return permutations
-
-
-def inequivalent_choices(
-    choices: Iterable[tuple[int, ...]], permutations: SitePermutations
-) -> Iterator[tuple[tuple[int, ...], int]]:
-    """Keep the first of all equivalent choices of sites.
-
-    Yields
-    ------
-    tuple of int, int
-        The choice, and the number of choices that are equivalent to it, itself included.
-    """
-    seen: set[tuple[int, ...]] = set()
-    for sites in choices:
-        if tuple(sorted(sites)) not in seen:
-            orbit = permutations.orbit(sites)
-            seen |= orbit
-            yield sites, len(orbit)
-
-
 def sites_of(host: Atoms, element: str) -> list[int]:
     """Find the sites of an element.
 
@@ -168,13 +58,6 @@ def sites_of(host: Atoms, element: str) -> list[int]:
     return sites
 
 
-def with_reduced_cell(atoms: Atoms) -> Atoms:
-    """Span the lattice by its shortest vectors; in other cells the nearest images that ASE finds may not be."""
-    reduced: Atoms = atoms.copy()
-    reduced.set_cell(minkowski_reduce(atoms.cell, atoms.pbc)[0])
-    return reduced
-
-
 def remove_sites(host: Atoms, sites: Collection[int]) -> Atoms:
     """Take atoms away; the others keep their order, the cell stays.
 
@@ -190,7 +73,7 @@ def remove_sites(host: Atoms, sites: Collection[int]) -> Atoms:
     QdsimError
         If there is no such atom, one is named twice, or none would be left.
     """
-    _check_vacant(host, sites)
+    check_vacant(host, sites)
     defective: Atoms = host[[atom for atom in range(len(host)) if atom not in sites]]
     return defective
 
@@ -210,7 +93,8 @@ def centre_of(host: Atoms, sites: Sequence[int]) -> FloatArray:
     return np.asarray(host.cell.scaled_positions(host.positions[sites[0]] + vectors.mean(axis=0)))
 
 
-def _check_vacant(host: Atoms, sites: Collection[int]) -> None:
+def check_vacant(host: Atoms, sites: Collection[int]) -> None:
+    """Refuse sites that are not there, named twice, or all there are."""
     wrong = [site for site in sites if not 0 <= site < len(host)]
     if wrong:
         raise QdsimError(f"There is no site {wrong[0]}: the host has the sites 0 to {len(host) - 1}.")
@@ -335,7 +219,7 @@ def guess_charges(host: Atoms, sites: Collection[int]) -> tuple[int, ...]:
     """
     from pymatgen.core.composition import Composition
 
-    _check_vacant(host, sites)
+    check_vacant(host, sites)
     formula = host.get_chemical_formula(empirical=True)
     guesses = Composition(formula).oxi_state_guesses(max_sites=-1)
     if not guesses:
@@ -348,235 +232,3 @@ def guess_charges(host: Atoms, sites: Collection[int]) -> tuple[int, ...]:
 
 def _away_from_zero(state: float) -> int:
     return int(copysign(np.ceil(abs(state)), state))
-
-
-def distort_neighbours(host: Atoms, sites: Collection[int], factor: float, neighbours: int | None = None) -> Atoms:
-    """Take atoms away and move the nearest neighbours of their sites towards or away from them.
-
-    Such starts find distortions with a lower energy that a relaxation from the ideal sites misses; the
-    number of neighbours and the factor are those of ShakeNBreak (Mosquera-Lois et al., npj Comput. Mater. 9,
-    25 (2023)), which takes as many neighbours as the defect has electrons too many or too few, and factors
-    from 0.4 to 1.6. Rattle the result.
-
-    Parameters
-    ----------
-    host
-        Is not changed.
-    sites
-        Indices of the atoms to take away.
-    factor
-        Distance from the vacant site in units of what it was.
-    neighbours
-        How many of the first shell of each site (see `SHELL`) to move, the nearest first; all if not given.
-
-    Returns
-    -------
-    ase.Atoms
-        Without the atoms taken away.
-
-    Raises
-    ------
-    QdsimError
-        If the factor or the number of neighbours is not positive, or atoms would come too close.
-    """
-    if not (isfinite(factor) and factor > 0):
-        raise QdsimError(f"The factor of the distances to the neighbours is {factor}: give a positive number.")
-    if neighbours is not None and neighbours < 1:
-        raise QdsimError(f"The number of neighbours to move is {neighbours}: give a positive number.")
-    _check_vacant(host, sites)
-    moved = host.copy()
-    for site in sites:
-        for atom, vector in _first_shell(host, site, sites)[:neighbours]:
-            moved.positions[atom] += (factor - 1) * vector
-    defective = remove_sites(moved, sites)
-    _check_contacts(defective, "give a factor nearer to 1")
-    return defective
-
-
-def _first_shell(host: Atoms, site: int, vacant: Collection[int]) -> list[tuple[int, FloatArray]]:
-    """Find the nearest atoms of a site and the vectors to them (Å), the nearest first."""
-    left = [atom for atom in range(len(host)) if atom not in vacant]
-    reduced = with_reduced_cell(host)
-    nearest = reduced.get_distances(site, left, mic=True).min()
-    first, second, vectors = neighbor_list("ijD", reduced, SHELL * nearest)
-    shell = [
-        (int(atom), vector)
-        for centre, atom, vector in zip(first, second, vectors, strict=True)
-        if centre == site and atom not in vacant
-    ]
-    return sorted(shell, key=lambda pair: (round(float(np.linalg.norm(pair[1])), DECIMALS), pair[0]))
-
-
-def rattle(atoms: Atoms, amplitude: float, seed: int) -> Atoms:
-    """Displace all atoms at random, so that a relaxation does not stay in the symmetry it starts with.
-
-    Parameters
-    ----------
-    atoms
-        Is not changed.
-    amplitude
-        Standard deviation of each Cartesian component of the displacements, which are normally distributed, Å.
-    seed
-        The same one gives the same displacements.
-
-    Raises
-    ------
-    QdsimError
-        If the amplitude is negative or so large that atoms come nearer than `CLOSEST`, or the seed is not one.
-    """
-    if not (isfinite(amplitude) and amplitude >= 0):
-        raise QdsimError(f"The amplitude of the displacements is {amplitude} Å: give a number that is not negative.")
-    check_seed(seed)
-    rattled: Atoms = atoms.copy()
-    rattled.rattle(amplitude, seed=seed)
-    _check_contacts(rattled, f"displace by less than {amplitude:g} Å, or take another seed")
-    return rattled
-
-
-def check_seed(seed: int) -> None:
-    """Refuse what is no seed of NumPy's generators."""
-    if not 0 <= seed < SEEDS:
-        raise QdsimError(f"The seed is {seed}: give an integer from 0 to {SEEDS - 1}.")
-
-
-def _check_contacts(atoms: Atoms, remedy: str) -> None:
-    """Refuse atoms nearer than `CLOSEST`."""
-    first, second, distances = neighbor_list("ijd", atoms, natural_cutoffs(atoms, mult=CLOSEST))
-    if len(distances):
-        worst = int(distances.argmin())
-        names = " and ".join(f"{atoms.symbols[atom]} (atom {atom + 1})" for atom in (first[worst], second[worst]))
-        raise QdsimError(f"The displacements bring {names} within {distances[worst]:.2f} Å: {remedy}.")
-
-
-def image_distance(cell: npt.ArrayLike) -> float:
-    """Return the length of the shortest lattice vector, which separates a vacancy from its nearest image, Å.
-
-    It is exact for any cell: the first vector of a Minkowski-reduced basis (Nguyen and Stehlé, ACM Trans.
-    Algorithms 5, 46 (2009)).
-
-    Parameters
-    ----------
-    cell
-        Rows are vectors, Å, shape (3, 3).
-
-    Raises
-    ------
-    QdsimError
-        If the cell has no volume.
-    """
-    vectors = np.asarray(cell, dtype=float)
-    if vectors.shape != (3, 3) or not np.isfinite(vectors).all() or np.linalg.matrix_rank(vectors) < len(vectors):
-        raise QdsimError("The cell is not three independent vectors: give the cell of a periodic crystal.")
-    return float(np.linalg.norm(minkowski_reduce(vectors)[0], axis=1).min())
-
-
-def check_image_distance(
-    cell: npt.ArrayLike, *, forced: bool = False, smallest: float = SMALLEST_IMAGE_DISTANCE
-) -> None:
-    """Refuse a supercell in which a vacancy is too near to its own periodic images.
-
-    Parameters
-    ----------
-    cell
-        Rows are vectors, Å, shape (3, 3).
-    forced
-        Take any supercell.
-    smallest
-        Distance that is allowed, Å.
-
-    Raises
-    ------
-    QdsimError
-        If the nearest image is nearer and that is not forced, or the cell has no volume.
-    """
-    distance = image_distance(cell)
-    if distance < smallest and not forced:
-        raise QdsimError(
-            f"A vacancy in this supercell is {distance:.2f} Å from its nearest periodic image, less than "
-            f"{smallest:g} Å: take a larger supercell, or force this one."
-        )
-
-
-def advise_supercell(supercell: Supercell, k_points: Sequence[int], primitive_cell: npt.ArrayLike) -> list[str]:
-    """Say what is poor about a supercell and its k points for vacancies in a rock-salt semiconductor.
-
-    The band edges of lead chalcogenides are at the four L points. A point k of the primitive cell is
-    ``matrix @ k`` in the supercell; so L falls on Gamma where ``matrix @ L`` is integer and on the zone
-    boundary otherwise, where it has a component 1/2. A Monkhorst-Pack mesh has the components
-    (2 r - n - 1)/(2 n), r = 1..n (Phys. Rev. B 13, 5188 (1976); as in CP2K, not shifted): 0 where n is odd,
-    1/2 never. So L is a point of the mesh only where it falls on Gamma and all three n are odd.
-
-    Parameters
-    ----------
-    supercell
-        See `supercell_matrix`.
-    k_points
-        Numbers of k points of the Monkhorst-Pack mesh along the three axes; 1, 1, 1 is the Gamma point.
-    primitive_cell
-        Rows are the vectors of the primitive rhombohedral cell, Å, shape (3, 3).
-
-    Returns
-    -------
-    list of str
-        Sentences; empty if there is nothing to say.
-
-    Raises
-    ------
-    QdsimError
-        If the k points are not three positive integers, or the supercell is not one.
-    """
-    mesh = np.asarray(k_points)
-    if mesh.shape != (3,) or mesh.dtype.kind not in "iu" or mesh.min() < 1:
-        raise QdsimError(f"The k points {list(k_points)} are not three positive integers: give such as [2, 2, 2].")
-    matrix = supercell_matrix(supercell)
-    lengths = 2 * pi * np.linalg.norm(np.linalg.inv(matrix @ np.asarray(primitive_cell, dtype=float)), axis=0)
-    n_folded = int((matrix @ L_POINTS.T % 2 == 0).all(axis=0).sum())
-    folds_all = n_folded == len(L_POINTS)
-    return [*_advise_band_edges(n_folded, mesh), *_advise_spacing(lengths, mesh, odd=folds_all)]
-
-
-def _advise_band_edges(n_folded: int, mesh: IntArray) -> list[str]:
-    """Say how many L points are missed, of which `n_folded` fall on Gamma."""
-    has_gamma = (mesh % 2 == 1).all()
-    n_sampled = n_folded if has_gamma else 0
-    if n_sampled == len(L_POINTS):
-        return []
-    remedies = []
-    if n_folded < len(L_POINTS):
-        remedies.append("take even repeats of the conventional cell such as [2, 2, 2], which fold all four on Gamma")
-    if not has_gamma:
-        remedies.append("take odd numbers of k points, which include Gamma")
-    return [
-        f"{'Gamma alone' if mesh.max() == 1 else f'The {_times(mesh)} mesh of k points'} samples {n_sampled or 'none'} "
-        f"of the four L points, where the band edges of lead chalcogenides are: {', and '.join(remedies)}."
-    ]
-
-
-def _advise_spacing(lengths: FloatArray, mesh: IntArray, *, odd: bool) -> list[str]:
-    """Say where k points are too sparse or unevenly so; `lengths` are those of the reciprocal vectors, Å^-1."""
-    spacing = lengths / mesh
-    faults = []
-    if spacing.max() > COARSEST_SPACING:
-        faults.append(f"up to {spacing.max():.2f} Å⁻¹ apart, more than {COARSEST_SPACING:g} Å⁻¹")
-    if spacing.max() > LARGEST_UNEVENNESS * spacing.min():
-        faults.append(f"unequally spaced ({', '.join(f'{step:.2f}' for step in spacing)} Å⁻¹) along the three axes")
-    if not faults:
-        return []
-    better = _better_mesh(lengths, odd=odd)
-    remedy = f"take a {_times(better)} mesh" if better else "take a more compact supercell"
-    return [f"The k points are {' and '.join(faults)}: {remedy}."]
-
-
-def _better_mesh(lengths: FloatArray, *, odd: bool) -> tuple[int, ...] | None:
-    """Find the smallest mesh that is dense enough and about equally spaced."""
-
-    def is_good(mesh: tuple[int, ...]) -> bool:
-        spacing = lengths / mesh
-        return bool(spacing.max() <= min(COARSEST_SPACING, LARGEST_UNEVENNESS * spacing.min()))
-
-    meshes = product(range(1, LARGEST_MESH + 1, 2 if odd else 1), repeat=3)
-    return min(filter(is_good, meshes), key=lambda mesh: int(np.prod(mesh)), default=None)
-
-
-def _times(mesh: Iterable[int]) -> str:
-    return "×".join(str(n) for n in mesh)

@@ -8,7 +8,7 @@ from ase import Atoms
 from qdsim.errors import QdsimError
 from qdsim.structures import RhombohedralState, count_vacant, supercell_matrix, vacancy_orderings
 from qdsim.structures.orderings import N_SAMPLES
-from qdsim.structures.vacancies import find_permutations
+from qdsim.structures.site_symmetry import find_permutations
 
 A = 5.95
 CUBIC = RhombohedralState.from_lattice_constant(A)

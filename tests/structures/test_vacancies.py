@@ -27,7 +27,7 @@ from qdsim.structures import (
     remove_sites,
     supercell_matrix,
 )
-from qdsim.structures.vacancies import find_permutations
+from qdsim.structures.site_symmetry import find_permutations
 
 A = 5.95
 CUBIC = RhombohedralState.from_lattice_constant(A)
