@@ -81,6 +81,18 @@ class LatticePoints:
         """Return the number of atoms."""
         return len(self.sites)
 
+    def keep(self, chosen: npt.NDArray[np.bool_]) -> "LatticePoints":
+        """Return the points that are chosen by a mask of shape (N,)."""
+        return LatticePoints(self.cells[chosen], self.sites[chosen], self.regions[chosen])
+
+    def join(self, others: "LatticePoints") -> "LatticePoints":
+        """Return these points and others after them."""
+        return LatticePoints(
+            np.concatenate([self.cells, others.cells]),
+            np.concatenate([self.sites, others.sites]),
+            np.concatenate([self.regions, others.regions]),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class LatticeParticle:
@@ -150,6 +162,16 @@ class LatticeParticle:
     def to_atoms(self) -> Atoms:
         """Return the particle without a cell; the tags of the atoms are their regions."""
         return Atoms(self.atom_symbols, positions=self.positions, tags=self.points.regions)
+
+    def with_points(self, points: LatticePoints) -> Self:
+        """Occupy other sites of the same lattice.
+
+        Raises
+        ------
+        QdsimError
+            As for `LatticeParticle`.
+        """
+        return replace(self, points=points)
 
     def with_lattice(self, cell: npt.ArrayLike, basis: npt.ArrayLike) -> Self:
         """Put the same points on another lattice: strain, shear, or shifted sublattices.
