@@ -1,0 +1,182 @@
+"""From computed dipoles to what they say: responses to the offset, models beside them, fields that cannot last."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from pydantic import Field, PositiveFloat
+
+from qdsim.analysis.dipole import (
+    SAME_OFFSET,
+    OffsetResponse,
+    dielectric_sphere_dipole,
+    offset_response,
+    point_charge_dipole,
+    potential_drop,
+    project,
+    scale_to,
+)
+from qdsim.analysis.dipole_results import ClusterState, DipoleResults
+from qdsim.analysis.model import ResultModel
+from qdsim.errors import QdsimError
+
+FORMAL_CHARGE = 2.0
+CLOSED_GAP = 0.1
+"""eV; below it electrons move from one side of the cluster to the other at no cost."""
+CUBIC_ANGLE = 60.0
+SAME_ANGLE = 1e-6
+
+
+class DipoleModels(ResultModel):
+    """What the models that dipoles are compared with reckon with."""
+
+    born_charge: PositiveFloat = Field(4.43, description="Z* of the cation, e.")
+    eps_inf: float = Field(11.3, ge=1, description="Dielectric constant of the electrons.")
+
+
+class Target(ResultModel):
+    """A particle that is too large to compute, and what is known of it."""
+
+    diameter: PositiveFloat = Field(description="Å.")
+    pb_offset: float = Field(description="Å.")
+    formula_units: PositiveFloat
+    reported_dipole: float | None = Field(None, description="D.")
+    source: str | None = None
+
+
+class DipoleRow(ResultModel):
+    """One cluster: its dipole, and the models of it, D."""
+
+    label: str
+    particle: str
+    diameter: float
+    n_cations: int
+    pb_offset: float
+    alpha_rh: float
+    norm: float | None = Field(None, description="|mu|.")
+    projection: float | None = Field(None, description="On [111].")
+    angle: float | None = Field(None, description="To the line of [111], degrees.")
+    one_electron: float = Field(description="Every cation carries 1 e.")
+    formal: float = Field(description="Every cation carries 2 e.")
+    born: float = Field(description="Every cation carries its Born charge.")
+    dielectric_sphere: float = Field(description="Born charges, screened as in a uniformly distorted sphere.")
+    surface: float = Field(description="Projection of the formal charges' dipole without an offset.")
+    gap: float | None = Field(None, description="eV.")
+    potential_drop: float | None = Field(None, description="Between the poles of a sphere of that dipole, V.")
+    message: str | None = Field(None, description="What makes the number doubtful.")
+
+
+class Extrapolation(ResultModel):
+    """The response of the largest computed particle, on a particle too large to compute."""
+
+    particle: str
+    target: Target
+    dipole: float = Field(description="With the effective charge of that particle, D.")
+    lowest: float = Field(description="With the smallest effective charge of any particle, D.")
+    highest: float = Field(description="With the largest one, D.")
+
+
+class DipoleAnalysis(ResultModel):
+    """Everything that follows from a series of dipoles."""
+
+    models: DipoleModels
+    rows: tuple[DipoleRow, ...]
+    responses: dict[str, OffsetResponse] = Field(description="By particle.")
+    extrapolation: Extrapolation | None = None
+    messages: tuple[str, ...] = ()
+
+
+def analyse_dipoles(results: DipoleResults, models: DipoleModels, target: Target | None = None) -> DipoleAnalysis:
+    """Draw conclusions from computed dipoles.
+
+    Parameters
+    ----------
+    results
+        What was computed.
+    models
+        Charges and screening to compare with.
+    target
+        A larger particle to extrapolate to.
+    """
+    rows = tuple(_row(cluster, models) for cluster in results.clusters)
+    responses: dict[str, OffsetResponse] = {}
+    messages: list[str] = []
+    for particle in dict.fromkeys(cluster.particle for cluster in results.clusters):
+        series = [one for one in results.clusters if one.particle == particle and one.dipole is not None]
+        distorted = [one for one in series if abs(one.pb_offset) > SAME_OFFSET] or series
+        alpha = distorted[-1].alpha_rh if distorted else CUBIC_ANGLE
+        chosen = [one for one in series if abs(one.alpha_rh - alpha) < SAME_ANGLE]
+        if len(chosen) < 2:  # noqa: PLR2004  a line needs two points
+            chosen = series
+        try:
+            responses[particle] = offset_response(
+                [one.pb_offset for one in chosen],
+                np.array([one.dipole for one in chosen]),
+                chosen[0].n_cations if chosen else 0,
+            )
+        except QdsimError as error:
+            messages.append(f"{particle}: {error}")
+    return DipoleAnalysis(
+        models=models,
+        rows=rows,
+        responses=responses,
+        extrapolation=None if target is None or not responses else _extrapolate(results, responses, target),
+        messages=tuple(messages),
+    )
+
+
+def _row(cluster: ClusterState, models: DipoleModels) -> DipoleRow:
+    offset, n_cations = cluster.pb_offset, cluster.n_cations
+    norm = projection = angle = drop = None
+    if cluster.dipole is not None:
+        norm = float(np.linalg.norm(cluster.dipole))
+        projection, angle = project(cluster.dipole)
+        drop = potential_drop(norm, cluster.extent)
+    return DipoleRow(
+        label=cluster.label,
+        particle=cluster.particle,
+        diameter=cluster.diameter,
+        n_cations=n_cations,
+        pb_offset=offset,
+        alpha_rh=cluster.alpha_rh,
+        norm=norm,
+        projection=projection,
+        angle=angle,
+        one_electron=point_charge_dipole(n_cations, offset),
+        formal=point_charge_dipole(n_cations, offset, FORMAL_CHARGE),
+        born=point_charge_dipole(n_cations, offset, models.born_charge),
+        dielectric_sphere=dielectric_sphere_dipole(n_cations, offset, models.born_charge, models.eps_inf),
+        surface=project(cluster.formal_dipole)[0] - point_charge_dipole(n_cations, offset, FORMAL_CHARGE),
+        gap=cluster.gap,
+        potential_drop=drop,
+        message=" ".join(_doubts(cluster, drop)) or None,
+    )
+
+
+def _doubts(cluster: ClusterState, drop: float | None) -> Iterator[str]:
+    if cluster.failure is not None:
+        yield cluster.failure
+    if cluster.formal_charge:
+        yield f"Formal charge {cluster.formal_charge:+d}: the dipole depends on the point it is taken about."
+    if cluster.smeared:
+        yield "Converged with smeared occupations only, as a metal: charge may have moved across the cluster."
+    gap = cluster.gap
+    if gap is not None and gap < CLOSED_GAP:
+        yield f"The gap is closed ({gap:.2f} eV): charge moves across the cluster until its field is screened."
+    elif gap is not None and drop is not None and drop > gap:
+        yield (
+            f"The potential drops by {drop:.1f} V across the cluster, more than its gap of {gap:.2f} eV: a larger one "
+            "of the same polarisation would move charge."
+        )
+
+
+def _extrapolate(results: DipoleResults, responses: dict[str, OffsetResponse], target: Target) -> Extrapolation:
+    sizes = {cluster.particle: cluster.n_cations for cluster in results.clusters}
+    largest = max(responses, key=lambda particle: sizes[particle])
+    values = [scale_to(response, target.formula_units, target.pb_offset) for response in responses.values()]
+    return Extrapolation(
+        particle=largest,
+        target=target,
+        dipole=scale_to(responses[largest], target.formula_units, target.pb_offset),
+        lowest=min(values),
+        highest=max(values),
+    )

@@ -1,0 +1,147 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from ase.units import Debye
+
+from qdsim.analysis.dipole import (
+    AXIS,
+    dielectric_sphere_dipole,
+    offset_response,
+    point_charge_dipole,
+    potential_drop,
+    project,
+    scale_to,
+)
+from qdsim.analysis.dipole_analysis import DipoleModels, Target, analyse_dipoles
+from qdsim.analysis.dipole_results import ClusterState, DipoleResults
+from qdsim.errors import QdsimError
+
+
+def test_a_dipole_is_split_along_the_axis() -> None:
+    across = np.array([1.0, -1.0, 0.0]) / np.sqrt(2)
+    along, angle = project(-3 * AXIS + 4 * across)
+    assert along == pytest.approx(-3)
+    assert angle == pytest.approx(np.degrees(np.arctan2(4, 3)))
+    assert project([0, 0, 0]) == (0.0, 0.0)
+
+
+def test_models_of_the_particle_of_the_paper() -> None:
+    """325 formula units, u = 0.12 Å: 1 e per cation and the dielectric sphere both come near the paper's 190 D."""
+    assert point_charge_dipole(325, 0.12) == pytest.approx(187.3, abs=0.1)
+    assert dielectric_sphere_dipole(325, 0.12, 4.4, 11.3) == pytest.approx(186, abs=0.5)
+    assert dielectric_sphere_dipole(10, 0.1, 2.0, 1.0) == pytest.approx(point_charge_dipole(10, 0.1, 2.0))
+
+
+def test_a_sphere_of_discrete_dipoles_has_the_potential_of_its_moment() -> None:
+    drop = potential_drop(190, 32)
+    assert drop == pytest.approx(2 * 14.3996 * 190 * Debye / 16**2, rel=1e-5)
+    assert potential_drop(-190, 32) == drop
+
+
+def test_the_response_is_the_slope_of_a_line() -> None:
+    offsets = np.array([0.0, 0.05, 0.1, 0.2])
+    dipoles = np.outer(1.5 + 80 * offsets, AXIS) + np.outer(np.ones(4), [1, -1, 0])
+    response = offset_response(offsets, dipoles, 16)
+    assert response.slope == pytest.approx(80)
+    assert response.intercept == pytest.approx(1.5)
+    assert response.slope_error == pytest.approx(0, abs=1e-9)
+    assert response.effective_charge == pytest.approx(80 * Debye / 16)
+    assert scale_to(response, 160, 0.1) == pytest.approx(80)
+    assert offset_response([0, 0.1], np.outer([0, 2], AXIS), 1).slope_error is None
+
+
+def test_the_error_of_the_slope_is_that_of_least_squares() -> None:
+    from scipy.stats import linregress
+
+    x, y = np.array([0.0, 0.1, 0.2, 0.3]), np.array([0.1, 0.9, 2.2, 2.9])
+    response = offset_response(x, np.outer(y, AXIS), 4)
+    assert response.slope_error == pytest.approx(linregress(x, y).stderr)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: offset_response([0.1, 0.1], np.zeros((2, 3)), 3), "two different offsets"),
+        (lambda: offset_response([0.0, 0.1], np.zeros((2, 3)), 0), "no cations"),
+        (lambda: dielectric_sphere_dipole(1, 0.1, 2, 0.5), "1 or more"),
+        (lambda: potential_drop(1, 0), "positive"),
+    ],
+)
+def test_what_has_no_meaning_is_refused(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(QdsimError, match=message):
+        call()
+
+
+def cluster(particle: str, n: int, offset: float, projection: float | None, **changes: object) -> ClusterState:
+    fields: dict[str, object] = {
+        "label": f"{particle}__{offset}",
+        "particle": particle,
+        "diameter": 12.0,
+        "composition": {"Pb": n, "S": n},
+        "n_atoms": 2 * n,
+        "n_cations": n,
+        "extent": 10.0,
+        "volume": 53.0,
+        "alpha_rh": 59.4 if offset else 60.0,
+        "pb_offset": offset,
+        "formal_dipole": tuple(2 * n * offset / Debye * AXIS),
+        "box": 24.0,
+        "solver": "WAVELET",
+        "dipole": None if projection is None else tuple(projection * AXIS),
+        "homo": -5.0,
+        "lumo": -4.0,
+    }
+    return ClusterState.model_validate(fields | changes)
+
+
+def results(*clusters: ClusterState) -> DipoleResults:
+    return DipoleResults(compound="PbS", cation="Pb", anion="S", protocol="cluster", clusters=clusters)
+
+
+def test_rows_hold_models_and_responses_are_of_the_distorted_lattice() -> None:
+    series = [cluster("d12", 16, offset, 5 + 100 * offset) for offset in (0.06, 0.12)]
+    found = analyse_dipoles(results(cluster("d12", 16, 0.0, 0.0), *series), DipoleModels())
+    undistorted, _, last = found.rows
+    assert undistorted.norm == 0
+    assert undistorted.message is None
+    assert last.projection == pytest.approx(17)
+    assert last.angle == pytest.approx(0, abs=1e-6)
+    assert last.one_electron == pytest.approx(16 * 0.12 / Debye)
+    assert last.formal == pytest.approx(2 * last.one_electron)
+    assert last.surface == pytest.approx(0, abs=1e-9)
+    assert found.responses["d12"].slope == pytest.approx(100)
+    assert found.responses["d12"].intercept == pytest.approx(5)
+
+
+def test_a_target_is_reached_with_the_charge_of_the_largest_particle() -> None:
+    small = [cluster("d12", 16, offset, 100 * offset) for offset in (0.06, 0.12)]
+    large = [cluster("d20", 80, offset, 700 * offset) for offset in (0.06, 0.12)]
+    target = Target(diameter=32, pb_offset=0.12, formula_units=320, reported_dipole=190)
+    found = analyse_dipoles(results(*small, *large), DipoleModels(), target).extrapolation
+    assert found is not None
+    assert found.particle == "d20"
+    assert found.dipole == pytest.approx(4 * 700 * 0.12)
+    assert found.lowest == pytest.approx(20 * 100 * 0.12)
+    assert found.highest == pytest.approx(4 * 700 * 0.12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lumo": -4.95}, "gap is closed"),
+        ({"dipole": (40.0, 40.0, 40.0)}, "more than its gap"),
+        ({"smeared": True}, "smeared occupations"),
+        ({"formal_charge": 4}, "depends on the point"),
+        ({"dipole": None, "failure": "The SCF did not converge."}, "did not converge"),
+    ],
+)
+def test_doubts_are_told(changes: dict[str, object], message: str) -> None:
+    found = analyse_dipoles(results(cluster("d12", 16, 0.06, 1.0, **changes)), DipoleModels())
+    assert message in (found.rows[0].message or "")
+
+
+def test_a_particle_of_one_state_has_no_response_and_says_so() -> None:
+    found = analyse_dipoles(results(cluster("d12", 16, 0.1, 1.0), cluster("d12", 16, 0.2, None)), DipoleModels())
+    assert found.responses == {}
+    assert "two different offsets" in found.messages[0]
