@@ -7,14 +7,20 @@ from aiida.engine import ExitCode
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from qdsim.workflows.cp2k import failure_of
+from qdsim.workflows.dipole import DipoleWorkChain
 from qdsim.workflows.scattering import ScatteringWorkChain
 from qdsim.workflows.strain import StrainWorkChain
 from qdsim.workflows.submission import SubmitOnce
 from qdsim.workflows.vacancy import VacancyWorkChain
 from qdsim.workflows.vacancy_documents import VacancySettings
 
-STRAIN, VACANCY, SCATTERING = "strain", "vacancy", "scattering"
-SECTIONS = {STRAIN: StrainWorkChain, VACANCY: VacancyWorkChain, SCATTERING: ScatteringWorkChain}
+STRAIN, VACANCY, DIPOLE, SCATTERING = "strain", "vacancy", "dipole", "scattering"
+SECTIONS = {
+    STRAIN: StrainWorkChain,
+    VACANCY: VacancyWorkChain,
+    DIPOLE: DipoleWorkChain,
+    SCATTERING: ScatteringWorkChain,
+}
 """The parts a campaign can have; each leaves the others usable when it fails."""
 FROM_OTHERS = {SCATTERING: ("results", "structure", "structures", "vacancies")}
 """Inputs of a section that other sections give."""
@@ -40,8 +46,9 @@ class CampaignWorkChain(SubmitOnce):
         spec.exit_code(440, "ERROR_SECTIONS_FAILED", message="{reasons}")
 
     def run_strain(self) -> None:
-        """Submit the strain series, and the vacancies where they need nothing of it."""
+        """Submit the strain series, the dipoles, and the vacancies where they need nothing of the strains."""
         self._submit(STRAIN)
+        self._submit(DIPOLE)
         if not self._strain_points():
             self._submit(VACANCY)
 

@@ -20,7 +20,7 @@ AXIS: FloatArray = np.ones(3) / sqrt(3)
 """[111]."""
 DEBYE = float(units.Debye)
 """e Å."""
-COULOMB = constants.e / (4 * pi * constants.epsilon_0) * 1e10
+COULOMB = float(constants.e / (4 * pi * constants.epsilon_0) * 1e10)
 """e^2/(4 pi eps_0), eV Å."""
 SAME_OFFSET = 1e-9
 """Å; offsets that differ by less are one."""

@@ -9,12 +9,13 @@ from qdsim.campaign.load import load_campaign
 from qdsim.campaign.plan import Plan, plan_campaign
 from qdsim.campaign.run import CampaignRun, run_campaign
 from qdsim.campaign.schema import Campaign
-from qdsim.campaign.tables import formation_energy_table, strain_table
+from qdsim.campaign.tables import dipole_table, formation_energy_table, strain_table
 
 __all__ = [
     "Campaign",
     "CampaignRun",
     "Plan",
+    "dipole_table",
     "formation_energy_table",
     "load_campaign",
     "plan_campaign",

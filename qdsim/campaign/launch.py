@@ -95,6 +95,8 @@ def _section_inputs(plan: Plan, code: Code) -> dict[str, Any]:
         inputs["strain"] = plan.strain.inputs(code, options)
     if plan.vacancy is not None:
         inputs["vacancy"] = plan.vacancy.inputs(code, options)
+    if plan.dipole is not None:
+        inputs["dipole"] = plan.dipole.inputs(code, options)
     if plan.scattering is not None:
         inputs["scattering"] = plan.scattering.inputs()
     return inputs

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from ase import Atoms
 
+from qdsim.campaign.dipole import DipolePlan, plan_dipoles
 from qdsim.campaign.scattering import ScatteringPlan, mesh_reservations, plan_scattering
 from qdsim.campaign.schema import Campaign
 from qdsim.campaign.strain import StrainPlan, plan_strain
@@ -32,6 +33,7 @@ class Plan:
     compound: Compound
     strain: StrainPlan | None = None
     vacancy: VacancyPlan | None = None
+    dipole: DipolePlan | None = None
     scattering: ScatteringPlan | None = None
 
     @property
@@ -42,6 +44,8 @@ class Plan:
             document |= self.strain.document()
         if self.vacancy is not None:
             document["vacancy"] = self.vacancy.document()
+        if self.dipole is not None:
+            document["dipole"] = self.dipole.document()
         if self.scattering is not None:
             document["scattering"] = self.scattering.document()
         return sha256(dumps(document, sort_keys=True).encode()).hexdigest()
@@ -49,7 +53,8 @@ class Plan:
     @property
     def tasks(self) -> tuple[Task, ...]:
         """Every calculation, in the order of submission."""
-        return tuple(task for section in (self.strain, self.vacancy) if section is not None for task in section.tasks)
+        sections = (self.strain, self.vacancy, self.dipole)
+        return tuple(task for section in sections if section is not None for task in section.tasks)
 
     @property
     def advice(self) -> tuple[str, ...]:
@@ -77,7 +82,7 @@ def plan_campaign(campaign: Campaign) -> Plan:
     """
     compound, reference = _crystal(campaign)
     walltime = int(WALLTIME_SHARE * campaign.resources.walltime)
-    strain = vacancy = scattering = None
+    strain = vacancy = dipole = scattering = None
     if campaign.strain is not None:
         settings = load_protocol(campaign.protocol, campaign.overrides)
         if settings.walltime is None and "${WALLTIME" in Template.load(settings.template).text:
@@ -85,10 +90,12 @@ def plan_campaign(campaign: Campaign) -> Plan:
         strain = plan_strain(campaign.strain, campaign.protocol, settings, compound, reference)
     if campaign.vacancy is not None:
         vacancy = plan_vacancies(campaign.vacancy, campaign.strain, compound, reference, walltime)
+    if campaign.dipole is not None:
+        dipole = plan_dipoles(campaign.dipole, compound, reference, walltime, campaign.resources.memory)
     if campaign.scattering is not None and strain is not None:
         reservations = mesh_reservations(compound.name, strain.settings, strain.lattice)
         scattering = plan_scattering(campaign.scattering, compound, reservations)
-    return Plan(campaign, compound, strain, vacancy, scattering)
+    return Plan(campaign, compound, strain, vacancy, dipole, scattering)
 
 
 def write_inputs(plan: Plan, folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qdsim.provenance import Task, TaskState, section, state_of, tasks
+from qdsim.workflows.dipole_documents import DipoleSettings, planned_states
 from qdsim.workflows.documents import ORDINARY_RELAXATION, Lattice, StrainSettings, strain_title
 from qdsim.workflows.vacancy_documents import VacancySettings, VacancyTask, planned_tasks
 
@@ -75,6 +76,12 @@ def measure_progress(campaign: WorkChainNode) -> Progress:
     if "vacancy" in campaign.inputs:
         planned_runs = _vacancy_tasks(campaign.uuid, campaign.inputs.vacancy)
         lines += [_line(run.label, run.host, 1, launched.get(("vacancy", run.label))) for run in planned_runs]
+    if "dipole" in campaign.inputs:
+        dipoles = DipoleSettings(**campaign.inputs.dipole.settings.get_dict())
+        for cluster in planned_states(dipoles):
+            for kind, runs in cluster.runs(relax=dipoles.relax).items():
+                label = f"{cluster.label}__{kind}"
+                lines.append(_line(label, cluster.particle, runs, launched.get(("dipole", label))))
     if "scattering" in campaign.inputs:
         lines.append(_scattering_line(campaign))
     return Progress(state, tuple(lines))

@@ -19,6 +19,7 @@ from qdsim.analysis.consistency_results import Reference
 from qdsim.analysis.relaxation import RelaxationSettings
 from qdsim.analysis.scattering_fit import Tolerances
 from qdsim.analysis.strain import Quantity
+from qdsim.structures.cluster import Surface
 
 LARGEST_STRAIN = 0.30
 LARGEST_PRESSURE = 30.0
@@ -305,10 +306,104 @@ class VacancySection(Section):
         return self
 
 
+class ParticleSection(Section):
+    """A particle whose dipole is computed."""
+
+    diameter: float = Field(gt=0, le=60, description="Of the sphere of the same volume, Å.")
+    shape: str | dict[str, Annotated[float, Field(gt=0)]] = Field(
+        "sphere", description="Name of a shape, or distances of facets such as {'100': 1, '111': 1.1}."
+    )
+    centre: Literal["tetrahedral", "cation", "anion", "bond"] | tuple[float, float, float] = Field(
+        "tetrahedral", description="About a tetrahedral hole every shape is stoichiometric and without a dipole."
+    )
+    fewest_neighbours: int = Field(3, ge=0, le=6, description="Atoms with fewer neighbours are taken away.")
+    surface: Surface = Field("bare", description="bare, balanced, a halide, or formate in place of oleate.")
+    shell_thickness: float = Field(0.0, ge=0, description="Å, of a shell of other elements.")
+    shell_elements: dict[str, str] = Field({}, description="Such as {Se: S}.")
+    box: float | None = Field(None, gt=0, description="Edge of the cell, Å; by default 6 Å beyond the last atom.")
+    reference_point: tuple[float, float, float] | None = Field(
+        None, description="From the particle's centre, Å: what a charged particle's dipole is about."
+    )
+
+
+class DipoleLatticeSection(Section):
+    """The lattice that particles are cut from."""
+
+    linear_strain: Strain | None = Field(None, description="Of the edge, against the compound's reference.")
+    lattice_constant: float | None = Field(None, gt=0, description="Cubic edge in Å of the same volume.")
+    alpha_rh: float | None = Field(None, gt=50, lt=70, description="Of the distorted states, degrees; 60 by default.")
+    node: str | None = Field(None, description="PK or UUID of a relaxed crystal.")
+    fits: Path | None = Field(None, description="File of scattering fits.")
+    sample: str | None = Field(None, description="Which sample of that file.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        given = [
+            name for name in ("linear_strain", "lattice_constant", "node", "fits") if getattr(self, name) is not None
+        ]
+        if len(given) != 1:
+            raise ValueError(
+                f"give one of linear_strain, lattice_constant, node, fits; found {' and '.join(given) or 'none'}"
+            )
+        if (self.fits is None) != (self.sample is None):
+            raise ValueError("fits and sample go together")
+        if self.node is not None and self.alpha_rh is not None:
+            raise ValueError("alpha_rh comes from the node; take it out")
+        return self
+
+
+class DipoleModelsSection(Section):
+    """What computed dipoles are compared with."""
+
+    born_charge: float = Field(4.43, gt=0, description="Z* of the cation, e.")
+    eps_inf: float = Field(11.3, ge=1, description="Dielectric constant of the electrons.")
+
+
+class TargetSection(Section):
+    """A particle too large to compute, to which effective charges are carried over."""
+
+    diameter: float = Field(32.0, gt=0, description="Å.")
+    pb_offset: float = Field(0.12, description="Å.")
+    reported_dipole: float | None = Field(None, description="D.")
+    source: str | None = Field(None, description="Of the reported dipole.")
+
+
+class DipoleSection(Section):
+    """Dipole moments of particles, undistorted and with their cations shifted."""
+
+    protocol: str = Field("cluster", description="Settings of all calculations of this section.")
+    overrides: dict[str, Any] = Field({}, description="Settings of the protocol that are to be different.")
+    lattice: DipoleLatticeSection
+    offsets: list[Annotated[float, Field(ge=-0.8, le=0.8)]] = Field(
+        [0.06, 0.12], min_length=1, description="Of the cations along [111], Å; beside the undistorted state."
+    )
+    particles: dict[str, ParticleSection] = Field(min_length=1, description="By a name of your choice.")
+    solver: Literal["auto", "WAVELET", "MT"] = Field("auto", description="Of the Poisson equation.")
+    relax: bool = Field(False, description="Whether ions relax; the paper's dipole is of ions held.")
+    models: DipoleModelsSection = DipoleModelsSection()
+    target: TargetSection | None = None
+
+    @field_validator("particles")
+    @classmethod
+    def _names(cls, particles: dict[str, ParticleSection]) -> dict[str, ParticleSection]:
+        for name in particles:
+            if not _LABEL.fullmatch(name):
+                raise ValueError(f"'{name}' is no name of a particle; use letters, digits and single underscores")
+        return particles
+
+    @field_validator("offsets")
+    @classmethod
+    def _each_once(cls, offsets: list[float]) -> list[float]:
+        if len({round(offset, 4) for offset in offsets}) < len(offsets):
+            raise ValueError("the same offset is given twice; offsets are told apart by 0.0001 Å")
+        return offsets
+
+
 class ResourcesSection(Section):
     """What one calculation gets from its computer."""
 
     ranks: PositiveInt | None = Field(None, description="MPI ranks; the computer's default where not given.")
+    memory: float | None = Field(None, gt=0, description="GB that a calculation may take on its computer.")
     walltime: Annotated[int, Field(gt=60)] = Field(86_400, description="Seconds until a calculation is stopped.")
     queue: str | None = Field(None, description="Partition or queue of the scheduler.")
     account: str | None = Field(None, description="Account that the scheduler charges.")
@@ -329,6 +424,7 @@ class Campaign(Section):
     resources: ResourcesSection = ResourcesSection()
     strain: StrainSection | None = Field(None, description="The strain series.")
     vacancy: VacancySection | None = Field(None, description="Vacancies and what they cost.")
+    dipole: DipoleSection | None = Field(None, description="Dipole moments of particles.")
     scattering: ScatteringSection | None = Field(None, description="Scattering that the strain series is checked by.")
 
     @model_validator(mode="after")
@@ -340,12 +436,14 @@ class Campaign(Section):
     @property
     def refers_to_nodes(self) -> bool:
         """Whether a plan can be made with an AiiDA profile only."""
-        return self.vacancy is not None and any(host.node is not None for host in self.vacancy.hosts.values())
+        hosts = self.vacancy.hosts.values() if self.vacancy is not None else ()
+        cut_from = self.dipole.lattice.node if self.dipole is not None else None
+        return cut_from is not None or any(host.node is not None for host in hosts)
 
     @model_validator(mode="after")
     def _something_to_compute(self) -> Self:
-        if self.strain is None and self.vacancy is None:
-            raise ValueError("there is nothing to compute; give strain, vacancy or both")
+        if self.strain is None and self.vacancy is None and self.dipole is None:
+            raise ValueError("there is nothing to compute; give strain, vacancy or dipole")
         if self.scattering is not None and self.strain is None:
             raise ValueError("scattering checks a strain series; give strain too")
         points = [name for name, host in self.vacancy.hosts.items() if host.point is not None] if self.vacancy else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qdsim.analysis.dipole_analysis import DipoleAnalysis
 from qdsim.analysis.ferroelectric import StrainResults
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 
@@ -81,3 +82,17 @@ def formation_energy_table(analysis: VacancyAnalysis) -> pd.DataFrame:
             }
         rows.append({**row, "failure": energy.failure})
     return pd.DataFrame(rows).set_index("host")
+
+
+def dipole_table(analysis: DipoleAnalysis) -> pd.DataFrame:
+    """Return one row a cluster, with the dipoles of the models beside the computed one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by the cluster's label. Dipoles in D, lengths in Å, angles in degrees, the gap in eV, the potential drop
+        in V; missing where a calculation failed, with the reason in `message`.
+    """
+    import pandas as pd
+
+    return pd.DataFrame([row.model_dump() for row in analysis.rows]).set_index("label")

@@ -8,6 +8,7 @@ from ase import Atoms
 
 from qdsim.analysis.strain import strained_volume
 from qdsim.analysis.vacancy_analysis import CarrierSettings, MeasuredHeat, ReservoirSettings
+from qdsim.campaign.nodes import crystal_node
 from qdsim.campaign.schema import HostSection, ReservoirSection, StrainSection, VacancySection
 from qdsim.campaign.strain import assumed_equation_of_state
 from qdsim.campaign.tasks import Task
@@ -234,7 +235,7 @@ def _hosts(
     wanted: list[HostSettings] = []
     for label, host in section.hosts.items():
         if host.node is not None:
-            state, crystals[label] = _crystal(label, host.node, compound)
+            state, crystals[label] = crystal_node(f"vacancy.hosts.{label}.node", host.node, compound)
         elif host.point is not None and strain is not None:
             state = _point(label, host, strain, compound, lattice_constant)
         else:
@@ -290,30 +291,6 @@ def _same_volume(first: HostSettings, second: HostSettings) -> bool:
 
 def _is_undistorted(host: HostSettings, lattice_constant: float) -> bool:
     return _is_cubic(host) and not host.crystal and abs(4 * host.volume / lattice_constant**3 - 1) < SAME_VOLUME
-
-
-def _crystal(label: str, identifier: str, compound: Compound) -> tuple[RhombohedralState, str]:
-    """Return the state of a crystal in the profile, and its UUID."""
-    from aiida import orm
-    from aiida.common import MultipleObjectsError, NotExistent
-    from aiida.manage.configuration import get_profile
-
-    field = f"vacancy.hosts.{label}.node"
-    if get_profile() is None:
-        raise QdsimError(f"{field}: nodes are in an AiiDA profile, and none is loaded.")
-    try:
-        node = orm.load_node(identifier)
-    except (NotExistent, MultipleObjectsError, ValueError) as error:
-        raise QdsimError(f"{field}: there is no node '{identifier}' in this profile ({error}).") from error
-    if not isinstance(node, orm.StructureData):
-        raise QdsimError(f"{field}: node {identifier} is a {type(node).__name__}; give a structure.")
-    atoms = node.get_ase()
-    if set(atoms.get_chemical_symbols()) != {compound.cation, compound.anion}:
-        raise QdsimError(f"{field}: node {identifier} is {atoms.get_chemical_formula()}, not {compound.name}.")
-    try:
-        return RhombohedralState.from_atoms(atoms, compound.cation), node.uuid
-    except QdsimError as error:
-        raise QdsimError(f"{field}: {error}") from error
 
 
 def _point(

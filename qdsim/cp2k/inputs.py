@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = [
+    "Isolation",
     "RunType",
     "Settings",
     "build_parameters",
@@ -30,6 +32,22 @@ _CELL_KEYWORDS = ("A", "B", "C", "ABC", "ALPHA_BETA_GAMMA", "CELL_FILE_NAME")
 _TOPOLOGY_KEYWORDS = ("COORD_FILE_NAME", "COORD_FILE_FORMAT", "CONN_FILE_NAME")
 
 
+@dataclass(frozen=True)
+class Isolation:
+    """How a cluster is alone in its cell.
+
+    Attributes
+    ----------
+    solver
+        Of the Poisson equation: WAVELET or MT.
+    reference_point
+        What dipoles are about, Å from the corner of the cell.
+    """
+
+    solver: str
+    reference_point: tuple[float, float, float]
+
+
 def build_parameters(
     settings: Settings,
     atoms: Atoms,
@@ -38,6 +56,7 @@ def build_parameters(
     wavefunction: str | None = None,
     charge: int = 0,
     potential: bool = False,
+    isolation: Isolation | None = None,
 ) -> dict[str, Any]:
     """Fill in the template for one structure.
 
@@ -58,6 +77,8 @@ def build_parameters(
         Of the cell, in elementary charges; a uniform background neutralises it. Odd ones are computed with spin.
     potential
         Write the electrostatic potential to a cube file.
+    isolation
+        Of a cluster, whose template has no periodicity.
 
     Returns
     -------
@@ -80,13 +101,11 @@ def build_parameters(
             for_run["SPIN"] = "UNRESTRICTED"
     if potential:
         for_run["POTENTIAL"] = "CUBE"
+    if isolation is not None:
+        for_run["POISSON_SOLVER"] = isolation.solver
+        for_run["REFERENCE_POINT"] = " ".join(map(repr, isolation.reference_point))
     if reference_cell is not None:
-        rows = np.asarray(reference_cell, dtype=float)
-        if rows.shape != (3, 3):
-            raise ValueError(f"reference_cell has shape {rows.shape}, not (3, 3)")
-        for_run["REFERENCE_CELL"] = "FROZEN"
-        for axis, row in zip("ABC", rows.tolist(), strict=True):
-            for_run[f"REFERENCE_CELL_{axis}"] = " ".join(map(repr, row))
+        for_run |= _frozen_grid(reference_cell)
     given = settings.template_variables()
     if clash := sorted(set(given) & set(for_run)):
         raise QdsimError(f"The variable {clash[0]} is set for each run; take it out of the settings' variables.")
@@ -97,6 +116,16 @@ def build_parameters(
     _check_ours_alone(parameters, template.name, run_type)
     _keep_kinds(parameters, _kind_names(atoms), template.name)
     return parameters
+
+
+def _frozen_grid(reference_cell: ArrayLike) -> dict[str, str]:
+    rows = np.asarray(reference_cell, dtype=float)
+    if rows.shape != (3, 3):
+        raise ValueError(f"reference_cell has shape {rows.shape}, not (3, 3)")
+    vectors = {
+        f"REFERENCE_CELL_{axis}": " ".join(map(repr, row)) for axis, row in zip("ABC", rows.tolist(), strict=True)
+    }
+    return {"REFERENCE_CELL": "FROZEN", **vectors}
 
 
 def render(parameters: dict[str, Any], atoms: Atoms) -> str:

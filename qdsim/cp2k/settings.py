@@ -153,7 +153,7 @@ def load_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> Sett
 def protocol_names() -> list[str]:
     """Names of the protocols of the package, cheapest first."""
     known = [Path(entry.name).stem for entry in (TEMPLATES / "protocols").iterdir() if entry.name.endswith(".yaml")]
-    order = ["fast", "moderate", "precise", "defects", "paper"]
+    order = ["fast", "moderate", "precise", "defects", "cluster", "paper"]
     return sorted(known, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 

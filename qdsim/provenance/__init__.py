@@ -24,6 +24,7 @@ from qdsim.provenance.campaigns import (
     tasks,
 )
 from qdsim.provenance.checks import consistency, nodes_of_check
+from qdsim.provenance.dipoles import dipole_analysis, dipole_results, dipole_structures
 from qdsim.provenance.vacancies import vacancy_analysis, vacancy_results, vacancy_structures
 
 __all__ = [
@@ -38,6 +39,9 @@ __all__ = [
     "campaigns",
     "compound_of_campaign",
     "consistency",
+    "dipole_analysis",
+    "dipole_results",
+    "dipole_structures",
     "failures",
     "find_campaign",
     "find_node",

@@ -140,6 +140,15 @@ def section(campaign: WorkChainNode, name: str) -> WorkChainNode | None:
     return cast("WorkChainNode", links[0].node) if links else None
 
 
+def called(process: ProcessNode) -> list[tuple[str, WorkChainNode]]:
+    """Return the work chains that a process has called, each with its call label."""
+    from aiida import orm
+    from aiida.common.links import LinkType
+
+    links = process.base.links.get_outgoing(orm.WorkChainNode, link_type=LinkType.CALL_WORK).all()
+    return [(link.link_label, cast("WorkChainNode", link.node)) for link in links]
+
+
 def tasks(campaign: WorkChainNode) -> list[Task]:
     """Return what a campaign has launched so far, in the order of launching.
 
@@ -336,6 +345,8 @@ def restarts(campaign: WorkChainNode) -> list[str]:
 
 def compound_of_campaign(campaign: WorkChainNode) -> str:
     """Return the formula of what a campaign computes."""
+    if "dipole" in campaign.inputs:
+        return str(campaign.inputs.dipole.settings["compound"])
     sections = [name for name in ("strain", "vacancy") if name in campaign.inputs]
     return str(campaign.inputs[sections[0]].lattice["compound"])
 
@@ -350,10 +361,16 @@ def nodes_behind(campaign: WorkChainNode) -> dict[str, str]:
     if vacancies is not None:
         names = {"results": "vacancies", "analysis": "vacancy_analysis"}
         found |= {path: vacancies.outputs[name].uuid for name, path in names.items() if name in vacancies.outputs}
+    dipoles = section(campaign, "dipole")
+    if dipoles is not None:
+        names = {"results": "dipoles", "analysis": "dipole_analysis"}
+        found |= {path: dipoles.outputs[name].uuid for name, path in names.items() if name in dipoles.outputs}
     for task in tasks(campaign):
         point, _, role = task.label.partition("__")
         if task.section == "vacancy":
             found[".".join(("vacancies", *task.label.split("__")))] = task.uuid
+        elif task.section == "dipole":
+            found[".".join(("dipoles", *task.label.split("__")))] = task.uuid
         elif role:
             found[f"points.{point}.{role}"] = task.uuid
         else:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 from qdsim.analysis.vacancy_results import VacancyResults
-from qdsim.provenance.campaigns import section
+from qdsim.provenance.campaigns import called, section
 
 if TYPE_CHECKING:
-    from aiida.orm import ProcessNode, StructureData, WorkChainNode
+    from aiida.orm import StructureData, WorkChainNode
 
 
 NEVER_RUN = "it was not computed, because what it is made of was not."
@@ -84,16 +84,8 @@ def vacancy_structures(campaign: WorkChainNode) -> dict[str, dict[str, Structure
 def _reasons(vacancies: WorkChainNode) -> dict[tuple[str, ...], str]:
     """Return one sentence for each process that failed, by the call labels that lead to it."""
     found: dict[tuple[str, ...], str] = {}
-    for label, process in _called(vacancies):
-        for path, one in [((label,), process), *(((label, inner), one) for inner, one in _called(process))]:
+    for label, process in called(vacancies):
+        for path, one in [((label,), process), *(((label, inner), one) for inner, one in called(process))]:
             if one.is_terminated and not one.is_finished_ok:
                 found[path] = one.exit_message or "it was killed or raised an exception."
     return found
-
-
-def _called(process: ProcessNode) -> list[tuple[str, WorkChainNode]]:
-    from aiida import orm
-    from aiida.common.links import LinkType
-
-    links = process.base.links.get_outgoing(orm.WorkChainNode, link_type=LinkType.CALL_WORK).all()
-    return [(link.link_label, cast("WorkChainNode", link.node)) for link in links]

@@ -19,6 +19,7 @@ from qdsim.provenance import (
     strain_results,
     strain_structures,
 )
+from qdsim.provenance.dipoles import dipole_analysis, dipole_results, dipole_structures
 from qdsim.provenance.vacancies import vacancy_analysis, vacancy_results, vacancy_structures
 from qdsim.report.collect_scattering import scattering_of
 from qdsim.report.data import Effort, PointStructures, Reference, ReportData, Structure
@@ -66,6 +67,9 @@ def collect(campaign: WorkChainNode) -> ReportData:
             host: {label: _structure(node) for label, node in found.items()}
             for host, found in vacancy_structures(campaign).items()
         },
+        dipoles=dipole_results(campaign),
+        dipole_analysis=dipole_analysis(campaign),
+        cluster_structures={label: _structure(node) for label, node in dipole_structures(campaign).items()},
         **scattering_of(check),
     )
 
@@ -89,9 +93,13 @@ def collect_check(check: WorkChainNode) -> ReportData:
 
 
 def _title(campaign: WorkChainNode, compound: str) -> str:
-    if "strain" not in campaign.inputs:
-        return f"Vacancies in {compound}"
-    return f"{compound} under hydrostatic strain{', and its vacancies' if 'vacancy' in campaign.inputs else ''}"
+    titles = {
+        "strain": "{} under hydrostatic strain",
+        "vacancy": "vacancies in {}",
+        "dipole": "dipole moments of {} nanocrystals",
+    }
+    first, *others = (title.format(compound) for name, title in titles.items() if name in campaign.inputs)
+    return ", ".join([first[0].upper() + first[1:], *others])
 
 
 def _code_version(runs: list[Any]) -> str | None:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from qdsim.analysis.consistency_results import Consistency
+from qdsim.analysis.dipole_analysis import DipoleAnalysis
+from qdsim.analysis.dipole_results import DipoleResults
 from qdsim.analysis.ferroelectric import StrainPoint, StrainResults
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 from qdsim.analysis.vacancy_results import VacancyResults
@@ -154,6 +156,12 @@ class ReportData(_Record):
     vacancy_structures
         Relaxed structures by the label of their host: "host" is the host itself, the others are its vacancies by
         the label of their process, their atoms in the host's order.
+    dipoles
+        What was computed of clusters, with the reasons why some are missing, or None where there is nothing.
+    dipole_analysis
+        What follows from it, with the same reasons.
+    cluster_structures
+        Clusters by their label, each in its cell.
     """
 
     title: str
@@ -175,6 +183,9 @@ class ReportData(_Record):
     vacancies: VacancyResults | None = None
     vacancy_analysis: VacancyAnalysis | None = None
     vacancy_structures: Mapping[str, Mapping[str, Structure]] = Field(default_factory=dict)
+    dipoles: DipoleResults | None = None
+    dipole_analysis: DipoleAnalysis | None = None
+    cluster_structures: Mapping[str, Structure] = Field(default_factory=dict)
 
 
 def node_behind(nodes: Mapping[str, str], path: str) -> str | None:

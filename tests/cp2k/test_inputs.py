@@ -17,7 +17,15 @@ from ase.build import bulk
 from cp2k_input_tools.parser import CP2KInputParser
 
 from qdsim.cp2k.compounds import compounds
-from qdsim.cp2k.inputs import build_parameters, known_elements, load_protocol, protocol_names, render, wavefunction_file
+from qdsim.cp2k.inputs import (
+    Isolation,
+    build_parameters,
+    known_elements,
+    load_protocol,
+    protocol_names,
+    render,
+    wavefunction_file,
+)
 from qdsim.cp2k.settings import RunType
 from qdsim.errors import QdsimError
 from qdsim.structures import RhombohedralState
@@ -40,7 +48,11 @@ def test_cp2k_itself_accepts_every_input(
     settings = load_protocol(protocol)
     reference = RhombohedralState.from_lattice_constant(known.reference_lattice_constant)
     atoms = reference.to_atoms(known.cation, known.anion, settings.cell)
-    text = render(build_parameters(settings, atoms, reference.cell, run_type), atoms)
+    if settings.template == "cluster.inp":
+        parameters = build_parameters(settings, atoms, run_type=run_type, isolation=Isolation("MT", (6.0, 6.0, 6.5)))
+    else:
+        parameters = build_parameters(settings, atoms, reference.cell, run_type)
+    text = render(parameters, atoms)
     schema.parse(StringIO(text))
     (tmp_path / "aiida.inp").write_text(text)
     checked = run(
@@ -53,6 +65,23 @@ def test_cp2k_itself_accepts_every_input(
 def test_parameters_are_plain_json(pbs: Atoms) -> None:
     parameters = build_parameters(load_protocol("fast"), pbs, REFERENCE)
     assert json.loads(json.dumps(parameters)) == parameters
+
+
+@pytest.mark.parametrize("solver", ["WAVELET", "MT"])
+def test_an_isolated_cluster_is_periodic_nowhere(pbs: Atoms, solver: str) -> None:
+    parameters = build_parameters(load_protocol("cluster"), pbs, isolation=Isolation(solver, (5.0, 5.0, 6.5)))
+    dft = parameters["FORCE_EVAL"]["DFT"]
+    assert parameters["FORCE_EVAL"]["SUBSYS"]["CELL"]["PERIODIC"] == "NONE"
+    assert (dft["POISSON"]["PERIODIC"], dft["POISSON"]["POISSON_SOLVER"]) == ("NONE", solver)
+    moments = dft["PRINT"]["MOMENTS"]
+    assert moments["PERIODIC"] is False
+    assert moments["REFERENCE"] == "USER_DEFINED"
+    assert "KPOINTS" not in dft
+
+
+def test_a_cluster_without_a_point_of_reference_has_no_dipole(pbs: Atoms) -> None:
+    parameters = build_parameters(load_protocol("cluster"), pbs)
+    assert "MOMENTS" not in parameters["FORCE_EVAL"]["DFT"]["PRINT"]
 
 
 def test_kinds_of_absent_elements_are_dropped(pbs: Atoms) -> None:

@@ -67,6 +67,23 @@ def title(text: str) -> dict[str, Any]:
     }
 
 
+def menu(buttons: list[dict[str, Any]], active: int = 0) -> dict[str, Any]:
+    """Return a menu below a scene, to choose what it shows."""
+    return {
+        "buttons": buttons,
+        "active": active,
+        "x": 0.5,
+        "xanchor": "center",
+        "y": 0,
+        "yanchor": "top",
+        "pad": {"t": 8},
+        "direction": "up",
+        "bgcolor": "#ffffff",
+        "bordercolor": style.AXIS,
+        "font": {"size": 12},
+    }
+
+
 def periodic_images(
     positions: FloatArray, cell: FloatArray, window: FloatArray | None = None
 ) -> tuple[FloatArray, IntArray]:

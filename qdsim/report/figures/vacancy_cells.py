@@ -103,29 +103,15 @@ def vacancy_cells(
     titles = [_title(one) for one in drawn]
     figure.update_layout(title_text=titles[0])
     if len(drawn) > 1:
-        figure.update_layout(
-            updatemenus=[
-                {
-                    "buttons": [
-                        {
-                            "label": style.text(_name(one.state)),
-                            "method": "update",
-                            "args": [{"visible": [owner == index for owner in owners]}, {"title.text": titles[index]}],
-                        }
-                        for index, one in enumerate(drawn)
-                    ],
-                    "x": 0.5,
-                    "xanchor": "center",
-                    "y": 0,
-                    "yanchor": "top",
-                    "pad": {"t": 8},
-                    "direction": "up",
-                    "bgcolor": "#ffffff",
-                    "bordercolor": style.AXIS,
-                    "font": {"size": 12},
-                }
-            ]
-        )
+        buttons = [
+            {
+                "label": style.text(_name(one.state)),
+                "method": "update",
+                "args": [{"visible": [owner == index for owner in owners]}, {"title.text": titles[index]}],
+            }
+            for index, one in enumerate(drawn)
+        ]
+        figure.update_layout(updatemenus=[scene.menu(buttons)])
     return figure
 
 

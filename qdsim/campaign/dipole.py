@@ -1,0 +1,284 @@
+"""From the dipole section of a campaign to what will run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qdsim.analysis.dipole_analysis import Target
+from qdsim.analysis.scattering_fit import load_fits, stated_volume
+from qdsim.analysis.strain import strained_volume
+from qdsim.campaign.nodes import crystal_node
+from qdsim.campaign.schema import DipoleLatticeSection, DipoleSection, ParticleSection
+from qdsim.campaign.strain import assumed_equation_of_state
+from qdsim.campaign.tasks import Task
+from qdsim.cp2k.compounds import Compound
+from qdsim.cp2k.inputs import Isolation, RunType, Settings, build_parameters, load_protocol
+from qdsim.cp2k.memory import estimate_memory
+from qdsim.cp2k.template import Template
+from qdsim.errors import QdsimError
+from qdsim.structures import RhombohedralState, Shape
+from qdsim.structures.cluster import Cluster, build_cluster, explain_charge
+from qdsim.structures.isolation import COMFORTABLE_MARGIN, extent, isolate, suits_mt
+from qdsim.workflows.dipole_documents import (
+    CUBIC_ANGLE,
+    DipoleSettings,
+    ParticleSettings,
+    Solver,
+    make_cluster,
+    planned_states,
+)
+
+if TYPE_CHECKING:
+    from aiida.orm import Code
+
+GIGABYTE = 1e9
+
+
+@dataclass(frozen=True)
+class DipolePlan:
+    """A series of dipole moments, with every choice made."""
+
+    dipole: DipoleSettings
+    parameters: dict[str, dict[str, dict[str, Any]]]
+    models: dict[str, Any]
+    crystal: str | None
+    tasks: tuple[Task, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return everything that decides the results."""
+        return {
+            "parameters": self.parameters,
+            "dipole": self.dipole.model_dump(mode="json"),
+            "models": self.models,
+            "crystal": self.crystal,
+        }
+
+    def inputs(self, code: "Code", options: dict[str, Any]) -> dict[str, Any]:
+        """Return the inputs of the work chain; an AiiDA profile is loaded."""
+        from aiida import orm
+
+        crystal = {} if self.crystal is None else {"crystal": orm.load_node(self.crystal)}
+        return {
+            "cp2k": {"code": code, "metadata": {"options": options}},
+            "settings": orm.Dict(self.dipole.model_dump(mode="json")),
+            "models": orm.Dict(self.models),
+            "parameters": {
+                particle: {kind: orm.Dict(document) for kind, document in kinds.items()}
+                for particle, kinds in self.parameters.items()
+            },
+            **crystal,
+        }
+
+
+def plan_dipoles(
+    section: DipoleSection, compound: Compound, lattice_constant: float, walltime: int, memory: float | None = None
+) -> DipolePlan:
+    """Make every choice that the dipole section leaves open.
+
+    Parameters
+    ----------
+    section
+        Of the campaign.
+    compound
+        What the particles are of.
+    lattice_constant
+        Of the undistorted crystal, Å.
+    walltime
+        Seconds after which CP2K stops by itself.
+    memory
+        GB that a calculation may take.
+
+    Raises
+    ------
+    QdsimError
+        If a particle cannot be built, is charged without a point of reference, does not fit its box or the memory, or a
+        node, fit or protocol cannot be used.
+    """
+    settings = _settings(section, walltime)
+    state, offsets, crystal = _lattice(section, compound, lattice_constant)
+    particles = []
+    clusters: dict[str, Cluster] = {}
+    for label, particle in section.particles.items():
+        field = f"dipole.particles.{label}"
+        try:
+            clusters[label] = _cluster(particle, compound, state.volume)
+            particles.append(_particle(label, particle, clusters[label], state, max(offsets, key=abs), section.solver))
+        except QdsimError as error:
+            raise QdsimError(f"{field}: {error}") from error
+        _check_memory(field, clusters[label], particles[-1].box, settings, memory)
+    dipole = DipoleSettings(
+        protocol=section.protocol,
+        compound=compound.name,
+        cation=compound.cation,
+        anion=compound.anion,
+        volume=state.volume,
+        alpha_rh=state.alpha,
+        crystal=crystal is not None,
+        offsets=offsets,
+        particles=tuple(particles),
+        relax=section.relax,
+    )
+    parameters = {
+        particle.label: _parameters(settings, particle, clusters[particle.label], section.relax)
+        for particle in particles
+    }
+    target = section.target
+    models: dict[str, Any] = section.models.model_dump(mode="json")
+    if target is not None:
+        formula_units = target.diameter**3 * Shape().volume(1.0) / state.volume
+        models["target"] = Target(formula_units=formula_units, **target.model_dump()).model_dump(mode="json")
+    tasks = tuple(_tasks(dipole, settings, parameters))
+    return DipolePlan(dipole, parameters, models, crystal, tasks)
+
+
+def _settings(section: DipoleSection, walltime: int) -> Settings:
+    settings = load_protocol(section.protocol, section.overrides)
+    if settings.k_points is not None:
+        raise QdsimError("dipole.overrides.k_points: a cluster alone in its cell has the Gamma point only.")
+    if settings.walltime is None and "${WALLTIME" in Template.load(settings.template).text:
+        return settings.model_copy(update={"walltime": walltime})
+    return settings
+
+
+def _lattice(
+    section: DipoleSection, compound: Compound, lattice_constant: float
+) -> tuple[RhombohedralState, tuple[float, ...], str | None]:
+    """Return volume and angle of the lattice, the offsets, and the UUID of the crystal where one is given."""
+    lattice = section.lattice
+    offsets = tuple(section.offsets)
+    if lattice.node is not None:
+        state, uuid = crystal_node("dipole.lattice.node", lattice.node, compound)
+        return RhombohedralState(state.volume, state.alpha), offsets, uuid
+    alpha = CUBIC_ANGLE if lattice.alpha_rh is None else lattice.alpha_rh
+    if lattice.fits is not None:
+        return *_fitted(section, lattice, compound), None
+    if lattice.lattice_constant is not None:
+        return RhombohedralState.from_lattice_constant(lattice.lattice_constant, alpha), offsets, None
+    assumed = assumed_equation_of_state(lattice_constant, compound.bulk_modulus)
+    volume = strained_volume("linear", lattice.linear_strain or 0.0, assumed)
+    return RhombohedralState(volume, alpha), offsets, None
+
+
+def _fitted(
+    section: DipoleSection, lattice: DipoleLatticeSection, compound: Compound
+) -> tuple[RhombohedralState, tuple[float, ...]]:
+    """Return the lattice that a scattering fit has found, and its offset where no others are asked for."""
+    if lattice.fits is None:
+        raise QdsimError("dipole.lattice.fits: give a file of fits.")
+    fits = load_fits(lattice.fits)
+    if fits.compound != compound.name:
+        raise QdsimError(f"dipole.lattice.fits: {lattice.fits} is of {fits.compound}, the campaign of {compound.name}.")
+    names = [sample.name for sample in fits.samples]
+    if lattice.sample not in names:
+        raise QdsimError(
+            f"dipole.lattice.sample: {lattice.fits} has no sample {lattice.sample!r}; there are {', '.join(names)}."
+        )
+    stated = fits.samples[names.index(lattice.sample)].stated()
+    volume, angle, offset = stated_volume(stated), stated.get("alpha_rh"), stated.get("pb_offset")
+    if volume is None or volume.limit is not None:
+        raise QdsimError(f"dipole.lattice.sample: the fit of {lattice.sample!r} states no volume or lattice constant.")
+    alpha = lattice.alpha_rh if lattice.alpha_rh is not None else CUBIC_ANGLE if angle is None else angle.value
+    if offset is None or "offsets" in section.model_fields_set:
+        offsets = tuple(section.offsets)
+    else:
+        offsets = (offset.value / 2, offset.value)
+    return RhombohedralState(volume.value, alpha), offsets
+
+
+def _cluster(particle: ParticleSection, compound: Compound, volume: float) -> Cluster:
+    shape = Shape.from_name(particle.shape) if isinstance(particle.shape, str) else Shape.from_facets(particle.shape)
+    return build_cluster(
+        compound.cation,
+        compound.anion,
+        RhombohedralState(volume),
+        shape,
+        particle.diameter,
+        centre=particle.centre,
+        fewest_neighbours=particle.fewest_neighbours,
+        surface=particle.surface,
+        shell_thickness=particle.shell_thickness,
+        shell_elements=particle.shell_elements,
+    )
+
+
+def _particle(
+    label: str,
+    particle: ParticleSection,
+    cluster: Cluster,
+    state: RhombohedralState,
+    largest_offset: float,
+    solver: str,
+) -> ParticleSettings:
+    """Choose cell and Poisson solver, which are the same for all offsets."""
+    if cluster.formal_charge and particle.reference_point is None:
+        raise QdsimError(
+            f"the particle is charged, {explain_charge(cluster.composition)}, and the dipole of a charged cluster "
+            "depends on the point it is taken about: take centre: tetrahedral, a surface that balances it (balanced, "
+            "Cl, formate), or state a reference_point."
+        )
+    distorted = cluster.with_state(RhombohedralState(state.volume, state.alpha, largest_offset)).to_atoms()
+    atoms = max((cluster.to_atoms(), distorted), key=extent)
+    box = particle.box if particle.box is not None else round(extent(atoms) + 2 * COMFORTABLE_MARGIN, 1)
+    isolate(atoms, box)
+    chosen: Solver = "MT" if solver == "MT" or (solver == "auto" and suits_mt(atoms, box)) else "WAVELET"
+    if chosen == "MT" and not suits_mt(atoms, box):
+        raise QdsimError(
+            f"the solver MT needs a box of twice the density's extent, and {box:g} Å is less: take solver: WAVELET, "
+            "or a larger box."
+        )
+    return ParticleSettings(
+        label=label,
+        diameter=particle.diameter,
+        shape=particle.shape,
+        centre=particle.centre,
+        fewest_neighbours=particle.fewest_neighbours,
+        surface=particle.surface,
+        shell_thickness=particle.shell_thickness,
+        shell_elements=particle.shell_elements,
+        box=box,
+        solver=chosen,
+        reference_point=particle.reference_point,
+    )
+
+
+def _check_memory(field: str, cluster: Cluster, box: float, settings: Settings, memory: float | None) -> None:
+    """Refuse what cannot fit."""
+    if memory is None:
+        return
+    needed = estimate_memory(cluster.to_atoms(), box, settings) / GIGABYTE
+    if needed > memory:
+        smallest = extent(cluster.to_atoms()) + 2 * COMFORTABLE_MARGIN
+        cheaper = f"box: {smallest:.0f}, or " if box > smallest + 1 else ""
+        raise QdsimError(
+            f"{field}: a calculation takes about {needed:.0f} GB, and resources.memory is {memory:g} GB: take "
+            f"{cheaper}a cutoff below {settings.cutoff:g} Ry, a smaller particle, or a node with more memory."
+        )
+
+
+def _parameters(
+    settings: Settings, particle: ParticleSettings, cluster: Cluster, relax: bool
+) -> dict[str, dict[str, Any]]:
+    middle = particle.box / 2
+    x, y, z = particle.reference_point or (0.0, 0.0, 0.0)
+    isolation = Isolation(particle.solver, (middle + x, middle + y, middle + z))
+    runs: dict[str, RunType] = {"single_point": "ENERGY_FORCE"}
+    if relax:
+        runs["relaxation"] = "GEO_OPT"
+    atoms, charge = cluster.to_atoms(), cluster.formal_charge
+    return {
+        kind: build_parameters(settings, atoms, run_type=run, charge=charge, isolation=isolation)
+        for kind, run in runs.items()
+    }
+
+
+def _tasks(
+    dipole: DipoleSettings, settings: Settings, parameters: dict[str, dict[str, dict[str, Any]]]
+) -> Iterator[Task]:
+    particles = {one.label: one for one in dipole.particles}
+    for task in planned_states(dipole):
+        particle = particles[task.particle]
+        state = RhombohedralState(dipole.volume, task.alpha_rh, task.pb_offset)
+        atoms = isolate(make_cluster(dipole, particle, dipole.volume).with_state(state).to_atoms(), particle.box)
+        for kind, runs in task.runs(relax=dipole.relax).items():
+            document = parameters[task.particle][kind]
+            yield Task(f"{task.label}__{kind}", "dipole", atoms, settings, document, runs)

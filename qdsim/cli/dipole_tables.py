@@ -1,0 +1,65 @@
+"""Tables of dipole moments for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from qdsim.analysis.dipole_analysis import DipoleAnalysis
+
+MEANINGFUL = 0.5
+"""D; the direction of a smaller dipole means nothing."""
+HEADINGS = ("cations", "α, °", "offset, Å", "|μ|", "on [111]", "angle, °", "1 e", "2 e", "sphere", "gap, eV", "drop, V")
+
+
+def print_dipoles(console: Console, analysis: DipoleAnalysis) -> None:
+    """Print dipoles, effective charges, what they would be on a larger particle, and what makes them doubtful."""
+    console.print(dipole_rows(analysis))
+    for particle, response in analysis.responses.items():
+        error = "" if response.slope_error is None else f" ± {response.slope_error:.0f}"
+        console.print(
+            f"{particle}: {response.slope:.0f}{error} D per Å of offset, {response.effective_charge:.2f} e per cation",
+            highlight=False,
+        )
+    extrapolated = analysis.extrapolation
+    if extrapolated is not None:
+        target = extrapolated.target
+        reported = "" if target.reported_dipole is None else f" (reported: {target.reported_dipole:g} D)"
+        console.print(
+            f"A particle of {target.diameter:g} Å with an offset of {target.pb_offset:g} Å would have "
+            f"{extrapolated.dipole:.0f} D with the effective charge of {extrapolated.particle}, "
+            f"{extrapolated.lowest:.0f} to {extrapolated.highest:.0f} D with those of all{reported}",
+            highlight=False,
+        )
+    for sentence in [*analysis.messages, *(f"{row.label}: {row.message}" for row in analysis.rows if row.message)]:
+        console.print(f"[yellow]note[/] {sentence}", highlight=False)
+
+
+def dipole_rows(analysis: DipoleAnalysis) -> Table:
+    """Show one row a cluster."""
+    table = Table(title="Dipole moments, D", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("particle")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right")
+    for row in analysis.rows:
+        computed: list[str | Text] = (
+            [Text("failed", style="red"), "", ""]
+            if row.norm is None or row.projection is None or row.angle is None
+            else [f"{row.norm:.2f}", f"{row.projection:+.2f}", f"{row.angle:.1f}" if row.norm >= MEANINGFUL else ""]
+        )
+        table.add_row(
+            row.particle,
+            str(row.n_cations),
+            f"{row.alpha_rh:.1f}",
+            f"{row.pb_offset:.3f}",
+            *computed,
+            *(f"{model:.1f}" for model in (row.one_electron, row.formal, row.dielectric_sphere)),
+            "" if row.gap is None else f"{row.gap:.2f}",
+            "" if row.potential_drop is None else f"{row.potential_drop:.2f}",
+        )
+    return table

@@ -1,0 +1,58 @@
+"""Dipole moments: their results, with the reasons why some are missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qdsim.analysis.dipole_analysis import DipoleAnalysis
+from qdsim.analysis.dipole_results import DipoleResults
+from qdsim.provenance.campaigns import called, section
+
+if TYPE_CHECKING:
+    from aiida.orm import StructureData, WorkChainNode
+
+NEVER_RUN = "it was not computed."
+
+
+def dipole_results(campaign: WorkChainNode) -> DipoleResults | None:
+    """Return the results of a campaign's dipoles, or None where there are none yet.
+
+    Why one is missing is added: the graph knows, the results document does not.
+    """
+    process = section(campaign, "dipole")
+    if process is None or "results" not in process.outputs:
+        return None
+    results = DipoleResults(**process.outputs.results.get_dict())
+    reasons = {
+        label: one.exit_message or "it was killed or raised an exception."
+        for label, one in called(process)
+        if one.is_terminated and not one.is_finished_ok
+    }
+    clusters = tuple(
+        cluster
+        if cluster.dipole is not None
+        else cluster.model_copy(update={"failure": reasons.get(cluster.label, NEVER_RUN)})
+        for cluster in results.clusters
+    )
+    return results.model_copy(update={"clusters": clusters})
+
+
+def dipole_analysis(campaign: WorkChainNode) -> DipoleAnalysis | None:
+    """Return what follows from a campaign's dipoles, or None where there is nothing yet."""
+    process = section(campaign, "dipole")
+    results = dipole_results(campaign)
+    if process is None or results is None or "analysis" not in process.outputs:
+        return None
+    analysis = DipoleAnalysis(**process.outputs.analysis.get_dict())
+    failures = {cluster.label: cluster.failure for cluster in results.clusters}
+    rows = tuple(
+        row if failures.get(row.label) is None else row.model_copy(update={"message": failures[row.label]})
+        for row in analysis.rows
+    )
+    return analysis.model_copy(update={"rows": rows})
+
+
+def dipole_structures(campaign: WorkChainNode) -> dict[str, StructureData]:
+    """Return the clusters as nodes by their label."""
+    process = section(campaign, "dipole")
+    return {} if process is None or "structures" not in process.outputs else dict(process.outputs.structures)

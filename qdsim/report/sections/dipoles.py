@@ -1,0 +1,136 @@
+"""Dipole moments of nanocrystals: against offset and size, with models beside them, and the clusters themselves."""
+
+from collections.abc import Iterator
+
+from qdsim.analysis.dipole_results import ClusterState
+from qdsim.report.content import Cell, FigureBlock, Table, number, words
+from qdsim.report.data import ReportData
+from qdsim.report.figures.dipoles import WHOLE, dipole_clusters, dipole_diameters, dipole_offsets, path_of
+from qdsim.report.formatting import MISSING, fixed
+from qdsim.report.sections import Context, section
+
+_MEANINGFUL = 0.5
+"""D; the direction of a smaller dipole means nothing."""
+
+
+@section("Dipole moments", order=65)
+def dipoles(data: ReportData) -> Context | None:
+    """Return figures and tables; None where there are no dipoles."""
+    if data.dipoles is None or data.dipole_analysis is None:
+        return None
+    analysis = data.dipole_analysis
+    return {
+        "figures": list(_figures(data)),
+        "tables": [_rows(data), _particles(data)],
+        "notes": [f"{row.label}: {row.message}" for row in analysis.rows if row.message],
+        "born_charge": fixed(analysis.models.born_charge, 2, "e"),
+        "eps_inf": fixed(analysis.models.eps_inf, 1),
+    }
+
+
+def _figures(data: ReportData) -> Iterator[FigureBlock]:
+    if data.dipoles is None or data.dipole_analysis is None:
+        return
+    analysis = data.dipole_analysis
+    yield FigureBlock(
+        "dipole_offsets",
+        dipole_offsets(analysis, data.nodes),
+        "Dipole along [111] against the offset of the cations: points are computed, lines are fits to the distorted "
+        "states, dashed is the dielectric sphere.",
+    )
+    yield FigureBlock(
+        "dipole_diameters",
+        dipole_diameters(analysis, data.nodes),
+        "Dipole against the diameter at the largest offset. Lines are models of spheres: 1 e on every cation, a "
+        "uniformly distorted dielectric sphere, and formal charges.",
+    )
+    if data.cluster_structures:
+        yield FigureBlock(
+            "dipole_clusters",
+            dipole_clusters(data.dipoles, data.cluster_structures, data.nodes),
+            "The clusters; the arrow is the dipole moment, from negative to positive charge, all on one scale.",
+            "wide",
+        )
+
+
+def _rows(data: ReportData) -> Table:
+    heads = (
+        ("particle", ""),
+        ("α", "°"),
+        ("offset", "Å"),
+        ("|μ|", "D"),
+        ("on [111]", "D"),
+        ("angle", "°"),
+        ("1 e", "D"),
+        ("2 e", "D"),
+        ("sphere", "D"),
+        ("surface", "D"),
+        ("gap", "eV"),
+        ("potential drop", "V"),
+    )
+    rows = []
+    for row in data.dipole_analysis.rows if data.dipole_analysis is not None else ():
+        path = path_of(row.label)
+        angle = row.angle if row.norm is not None and row.norm >= _MEANINGFUL else None
+        rows.append(
+            [
+                words(data, path, row.particle),
+                number(data, path, row.alpha_rh, 2, "°"),
+                number(data, path, row.pb_offset, 3, "Å"),
+                number(data, path, row.norm, 2, "D"),
+                number(data, path, row.projection, 2, "D", signed=True),
+                number(data, path, angle, 1, "°"),
+                number(data, WHOLE, row.one_electron, 1, "D"),
+                number(data, WHOLE, row.formal, 1, "D"),
+                number(data, WHOLE, row.dielectric_sphere, 1, "D"),
+                number(data, WHOLE, row.surface, 1, "D", signed=True),
+                number(data, path, row.gap, 2, "eV"),
+                number(data, path, row.potential_drop, 2, "V"),
+            ]
+        )
+    caption = (
+        "Computed dipoles, and those of models: 1 e and 2 e on every cation, and the dielectric sphere. Surface: what "
+        "formal charges make without an offset, an asymmetry of the facets. The angle is to the line of [111]; below "
+        f"{fixed(_MEANINGFUL, 1, 'D')} it means nothing."
+    )
+    return Table(caption, heads, rows)
+
+
+def _particles(data: ReportData) -> Table:
+    """Return what each particle is, and its response to the offset."""
+    heads = (
+        ("particle", ""),
+        ("composition", ""),
+        ("diameter", "Å"),
+        ("formal charge", "e"),
+        ("cell", "Å"),
+        ("Poisson solver", ""),
+        ("slope", "D / Å"),
+        ("effective charge", "e / cation"),
+    )
+    rows = []
+    seen: dict[str, ClusterState] = {}
+    for cluster in data.dipoles.clusters if data.dipoles is not None else ():
+        seen.setdefault(cluster.particle, cluster)
+    for particle, cluster in seen.items():
+        response = data.dipole_analysis.responses.get(particle) if data.dipole_analysis is not None else None
+        slope = Cell(MISSING)
+        if response is not None:
+            slope = number(data, "dipole_analysis", response.slope, 0, "D / Å")
+            if response.slope_error is not None:
+                slope = Cell(f"{slope.text} ± {fixed(response.slope_error, 0)}", slope.exact, slope.uuid)
+        rows.append(
+            [
+                words(data, WHOLE, particle),
+                words(data, WHOLE, "".join(f"{symbol}{count}" for symbol, count in cluster.composition.items())),
+                number(data, WHOLE, cluster.diameter, 1, "Å"),
+                number(data, WHOLE, cluster.formal_charge, 0, "e", signed=cluster.formal_charge != 0),
+                number(data, WHOLE, cluster.box, 1, "Å"),
+                words(data, WHOLE, cluster.solver),
+                slope,
+                number(
+                    data, "dipole_analysis", None if response is None else response.effective_charge, 3, "e / cation"
+                ),
+            ]
+        )
+    return Table("The particles, their cells, and how their dipoles follow the offset.", heads, rows)

@@ -1,0 +1,112 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from qdsim.campaign.load import load_campaign
+from qdsim.campaign.plan import Plan, plan_campaign
+from qdsim.errors import QdsimError
+
+LATTICE = {"lattice_constant": 5.98, "alpha_rh": 59.1}
+
+
+def plan(tmp_path: Path, memory: float | None = None, **dipole: Any) -> Plan:
+    section = {"lattice": LATTICE, "particles": {"d12": {"diameter": 12}}, **dipole}
+    document: dict[str, Any] = {"name": "a", "compound": "PbS", "dipole": section}
+    if memory is not None:
+        document["resources"] = {"memory": memory}
+    path = tmp_path / "campaign.yaml"
+    YAML().dump(document, path)
+    return plan_campaign(load_campaign(path))
+
+
+def test_every_particle_is_computed_undistorted_and_at_each_offset(tmp_path: Path) -> None:
+    made = plan(tmp_path, offsets=[0.06, 0.12], particles={"d12": {"diameter": 12}, "d14": {"diameter": 14}})
+    states = ("undistorted", "offset_p0p0600", "offset_p0p1200")
+    assert [task.label for task in made.tasks] == [
+        f"{particle}__{state}__single_point" for particle in ("d12", "d14") for state in states
+    ]
+    assert all(not task.atoms.pbc.any() for task in made.tasks)
+    assert len({task.atoms.cell.lengths()[0] for task in made.tasks[:3]}) == 1
+    assert made.dipole is not None
+    point = made.dipole.parameters["d12"]["single_point"]["FORCE_EVAL"]["DFT"]["PRINT"]["MOMENTS"]["REFERENCE_POINT"]
+    middle = made.tasks[0].atoms.cell.lengths()[0] / 2
+    assert [float(x) * 0.529177 for x in point.split()] == pytest.approx([middle] * 3, rel=1e-5)
+
+
+def test_a_relaxed_series_relaxes_first(tmp_path: Path) -> None:
+    made = plan(tmp_path, offsets=[0.12], relax=True)
+    assert [task.label.rpartition("__")[2] for task in made.tasks] == ["relaxation", "single_point"] * 2
+    assert made.tasks[0].parameters["GLOBAL"]["RUN_TYPE"] == "GEO_OPT"
+
+
+def test_the_solver_suits_the_box(tmp_path: Path) -> None:
+    def solver(**dipole: Any) -> str:
+        made = plan(tmp_path, **dipole)
+        assert made.dipole is not None
+        return made.dipole.dipole.particles[0].solver
+
+    assert solver() == "WAVELET"
+    assert solver(particles={"d12": {"diameter": 12, "box": 40}}) == "MT"
+    assert solver(particles={"d12": {"diameter": 12, "box": 40}}, solver="WAVELET") == "WAVELET"
+
+
+def test_the_lattice_of_a_fit_brings_its_offset(tmp_path: Path) -> None:
+    fits = tmp_path / "fits.yaml"
+    fits.write_text(
+        "compound: PbS\nsamples:\n"
+        "- {name: small, lattice_constant: 5.96, alpha_rh: 59.1, pb_offset: 0.12}\n"
+        "- {name: b, diameter: 50}\n"
+    )
+    made = plan(tmp_path, lattice={"fits": str(fits), "sample": "small"})
+    assert made.dipole is not None
+    assert made.dipole.dipole.offsets == (0.06, 0.12)
+    assert made.dipole.dipole.alpha_rh == 59.1
+    assert made.dipole.dipole.volume == pytest.approx(5.96**3 / 4)
+    with pytest.raises(QdsimError, match=r"no sample 'large'; there are small, b"):
+        plan(tmp_path, lattice={"fits": str(fits), "sample": "large"})
+    with pytest.raises(QdsimError, match="states no volume or lattice constant"):
+        plan(tmp_path, lattice={"fits": str(fits), "sample": "b"})
+
+
+def test_a_charged_particle_needs_a_point_of_reference(tmp_path: Path) -> None:
+    charged = {"diameter": 16, "centre": "cation"}
+    with pytest.raises(
+        QdsimError, match=r"dipole.particles.c: the particle is charged, 2·43 \(Pb\) − 2·38 \(S\) = \+10"
+    ):
+        plan(tmp_path, particles={"c": charged})
+    made = plan(tmp_path, particles={"c": {**charged, "reference_point": [0, 0, 0]}})
+    assert made.tasks[0].parameters["FORCE_EVAL"]["DFT"]["CHARGE"] == 10
+    neutral = plan(tmp_path, particles={"c": {**charged, "surface": "Cl"}})
+    assert "CHARGE" not in neutral.tasks[0].parameters["FORCE_EVAL"]["DFT"]
+
+
+@pytest.mark.parametrize(
+    ("dipole", "message"),
+    [
+        ({"particles": {"d": {"diameter": 12, "box": 11}}}, r"dipole.particles.d: The box of 11 Å is too small"),
+        ({"particles": {"d": {"diameter": 4}}}, "dipole.particles.d: .*below one cell"),
+        ({"particles": {"d": {"diameter": 12, "shape": {"abc": 1}}}}, "no family of facets"),
+        ({"particles": {"d": {"diameter": 12, "shape": "dodecahedron"}}}, "Unknown shape"),
+        ({"particles": {"d": {"diameter": 12, "surface": "Cl"}}}, "nothing that Cl could balance"),
+        ({"particles": {}}, "particles"),
+        ({"particles": {"d 1": {"diameter": 12}}}, "no name of a particle"),
+        ({"solver": "MT"}, "the solver MT needs a box of twice"),
+        ({"offsets": [0.1, 0.1]}, "the same offset is given twice"),
+        ({"lattice": {}}, "give one of linear_strain, lattice_constant, node, fits"),
+        ({"lattice": {"fits": "x.yaml"}}, "fits and sample go together"),
+        ({"overrides": {"k_points": [2, 2, 2]}}, "OT works at the Gamma point only"),
+        ({"protocol": "clustr"}, "did you mean 'cluster'"),
+    ],
+)
+def test_bad_input_is_told_with_its_place(tmp_path: Path, dipole: dict[str, Any], message: str) -> None:
+    with pytest.raises(QdsimError, match=message):
+        plan(tmp_path, **dipole)
+
+
+def test_what_cannot_fit_is_refused_with_what_would(tmp_path: Path) -> None:
+    large = {"d32": {"diameter": 32, "box": 60}}
+    with pytest.raises(QdsimError, match=r"about \d+ GB, and resources.memory is 8 GB: take box: \d+, or a cutoff"):
+        plan(tmp_path, memory=8, particles=large)
+    assert plan(tmp_path, memory=500, particles=large).tasks

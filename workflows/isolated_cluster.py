@@ -1,0 +1,74 @@
+"""One cluster alone in its cell."""
+
+from aiida import orm
+from aiida.engine import ExitCode
+from aiida.engine.processes.workchains.workchain import WorkChainSpec
+
+from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
+from qdsim.workflows.relax import FixedCellRelaxWorkChain
+from qdsim.workflows.submission import SubmitOnce
+from qdsim.workflows.vacancy_inputs import relaxation_inputs, run_inputs
+
+
+class IsolatedClusterWorkChain(SubmitOnce):
+    """Compute a cluster, as it is given or relaxed; large ones from the orbitals of a coarse calculation.
+
+    What is handed out is always of the single point with the full settings.
+    """
+
+    @classmethod
+    def define(cls, spec: WorkChainSpec) -> None:
+        """Declare inputs, outputs, outline and exit codes."""
+        super().define(spec)
+        spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure", "cp2k.parameters", "cp2k.parent_calc_folder"))
+        spec.input("structure", valid_type=orm.StructureData, help="The cluster in its cell.")
+        spec.input("single_point", valid_type=orm.Dict, help="CP2K's input.")
+        spec.input("coarse", valid_type=orm.Dict, required=False, help="CP2K's input to get first orbitals with.")
+        spec.input("relaxation", valid_type=orm.Dict, required=False, help="CP2K's input that relaxes the ions.")
+        spec.expose_outputs(Cp2kWorkChain, include=("output_parameters", "output_arrays"))
+        spec.output("parameters", valid_type=orm.Dict, required=False, help="CP2K's input that led to the result.")
+        spec.output("structure", valid_type=orm.StructureData, required=False, help="The relaxed cluster.")
+        spec.outline(cls.run_coarse, cls.run_relaxation, cls.run_single_point, cls.finish)
+        spec.exit_code(451, "ERROR_CLUSTER_FAILED", message="{role}: {reason}")
+
+    def run_coarse(self) -> None:
+        """Submit the coarse calculation."""
+        if "coarse" in self.inputs:
+            inputs = run_inputs(self, self.inputs.structure, self.inputs.coarse)
+            inputs["metadata"] = {"call_link_label": "coarse"}
+            self.to_context(coarse=self.submit(Cp2kWorkChain, **inputs))
+
+    def run_relaxation(self) -> None:
+        """Submit the relaxation; a failed coarse calculation only costs its orbitals."""
+        if "relaxation" in self.inputs:
+            inputs = relaxation_inputs(self, self.inputs.structure, self.inputs.relaxation)
+            if "coarse" in self.ctx and self.ctx.coarse.is_finished_ok:
+                inputs["cp2k"]["parent_calc_folder"] = self.ctx.coarse.outputs.remote_folder
+            self.to_context(relaxation=self.submit(FixedCellRelaxWorkChain, **inputs))
+
+    def run_single_point(self) -> ExitCode | None:
+        """Submit the calculation that the dipole is taken from."""
+        structure, before = self.inputs.structure, self.ctx.get("coarse")
+        if "relaxation" in self.ctx:
+            before = self.ctx.relaxation
+            if not before.is_finished_ok:
+                return self.exit_codes.ERROR_CLUSTER_FAILED.format(role="relaxation", reason=failure_of(before))
+            structure = before.outputs.structure
+        inputs = run_inputs(self, structure, self.inputs.single_point)
+        if before is not None and before.is_finished_ok:
+            inputs["cp2k"]["parent_calc_folder"] = before.outputs.remote_folder
+        inputs["metadata"] = {"call_link_label": "single_point"}
+        self.to_context(single_point=self.submit(Cp2kWorkChain, **inputs))
+        return None
+
+    def finish(self) -> ExitCode | None:
+        """Hand out the result."""
+        process = self.ctx.single_point
+        if not process.is_finished_ok:
+            return self.exit_codes.ERROR_CLUSTER_FAILED.format(role="single point", reason=failure_of(process))
+        self.out_many({name: process.outputs[name] for name in ("output_parameters", "output_arrays")})
+        last = [child for child in process.called if isinstance(child, orm.CalcJobNode)][-1]
+        self.out("parameters", last.inputs.parameters)
+        if "relaxation" in self.ctx:
+            self.out("structure", self.ctx.relaxation.outputs.structure)
+        return None
