@@ -55,4 +55,10 @@ def dipole_analysis(campaign: WorkChainNode) -> DipoleAnalysis | None:
 def dipole_structures(campaign: WorkChainNode) -> dict[str, StructureData]:
     """Return the clusters as nodes by their label."""
     process = section(campaign, "dipole")
-    return {} if process is None or "structures" not in process.outputs else dict(process.outputs.structures)
+    if process is None or "structures" not in process.outputs:
+        return {}
+    return {
+        f"{particle}__{state}": node
+        for particle, states in process.outputs.structures.items()
+        for state, node in states.items()
+    }
