@@ -11,6 +11,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from qdsim.analysis.chemical_potentials import StabilityWindow
+    from qdsim.analysis.concentrated_vacancies import Ordering, VacancySeries
     from qdsim.analysis.defect_thermodynamics import DefectEquilibrium
     from qdsim.analysis.distortion_decomposition import Decomposition
     from qdsim.analysis.formation_energy import FormationEnergy
@@ -21,21 +22,24 @@ def print_vacancies(console: Console, analysis: VacancyAnalysis) -> None:
     """Print potentials, formation energies, what the distortion does to them, and how many vacancies are favourable."""
     if analysis.window is not None:
         console.print(_window(analysis.window, analysis), highlight=False)
-    if analysis.formation_energies:
+    if any(row.concentration is None for row in analysis.formation_energies):
         console.print(formation_energy_table(analysis))
     if analysis.decompositions:
         console.print(decomposition_table(analysis.decompositions))
     if analysis.equilibria:
         console.print(equilibrium_table(analysis.equilibria))
+    if any(series.points for series in analysis.series):
+        console.print(series_table(analysis.series))
     for series in analysis.series:
-        for limit in (series.energy_limit, series.free_energy_limit):
-            console.print(f"{series.host}, {series.reservoir}: {limit.message}", highlight=False)
+        limits = {"by formation energy": series.energy_limit, "with mixing": series.free_energy_limit}
+        for how, limit in limits.items():
+            console.print(f"{series.host}, {series.reservoir}, favourable {how}: {limit.message}", highlight=False)
     for sentence in _notes(analysis):
         console.print(f"[yellow]note[/] {sentence}", highlight=False)
 
 
 def formation_energy_table(analysis: VacancyAnalysis) -> Table:
-    """Show one row a vacancy, charge and host; the reservoirs stand side by side."""
+    """Show one row a single vacancy or pair, charge and host; the reservoirs stand side by side."""
     table = Table(title="Formation energies, eV", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("host")
     table.add_column("vacancy")
@@ -50,6 +54,8 @@ def formation_energy_table(analysis: VacancyAnalysis) -> Table:
             table.add_column(f"{reservoir.name}\n{kind}", justify="right")
     rows: dict[tuple[str, str, int], dict[str, FormationEnergy]] = {}
     for row in analysis.formation_energies:
+        if row.concentration is not None:
+            continue
         rows.setdefault((row.host, row.defect, row.charge), {})[row.reservoir] = row
     for (host, defect, charge), found in rows.items():
         cells: list[str | Text] = []
@@ -60,6 +66,30 @@ def formation_energy_table(analysis: VacancyAnalysis) -> Table:
                 failed = Text("failed" if energy.failure else "", style="red")
                 cells.append(f"{terms.total:.3f}" if terms is not None else failed)
         table.add_row(host, defect, _charge(charge), *cells)
+    return table
+
+
+def series_table(series: tuple[VacancySeries, ...]) -> Table:
+    """Show one row an ordering, its energy per vacancy; the reservoirs stand side by side."""
+    reservoirs = list(dict.fromkeys(one.reservoir for one in series))
+    table = Table(title="Formation energy per vacancy, eV", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("host", "ordering"):
+        table.add_column(heading)
+    for heading in ("vacant, %", "choices", *reservoirs, "gap, eV"):
+        table.add_column(heading, justify="right")
+    rows: dict[tuple[str, str], dict[str, Ordering]] = {}
+    shares: dict[tuple[str, str], float] = {}
+    for one in series:
+        for point in one.points:
+            for ordering in point.orderings:
+                key = (one.host, ordering.label)
+                rows.setdefault(key, {})[one.reservoir] = ordering
+                shares[key] = point.concentration
+    for (host, label), found in rows.items():
+        first = next(iter(found.values()))
+        energies = [f"{found[name].energy:.3f}" if name in found else "" for name in reservoirs]
+        gap = "" if first.gap is None else f"{first.gap:.2f}"
+        table.add_row(host, label, f"{100 * shares[host, label]:.2f}", str(first.multiplicity), *energies, gap)
     return table
 
 
@@ -126,5 +156,6 @@ def _notes(analysis: VacancyAnalysis) -> list[str]:
     for equilibrium in analysis.equilibria:
         found += [f"{equilibrium.host}, {equilibrium.reservoir}: {one}" for one in equilibrium.reservations]
     for series in analysis.series:
-        found += [*series.reservations, *series.failures]
+        found += [sentence for sentence in series.reservations if sentence not in places]
+        found += series.failures
     return list(dict.fromkeys(found))
