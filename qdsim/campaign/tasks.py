@@ -6,10 +6,15 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from qdsim.cp2k.memory import grid_points
 from qdsim.cp2k.settings import Settings
 
 SMALL_CELL = 2
 """Atoms of the cell that the cost of the grids was measured on; pairs of an atom with its own images cost more."""
+
+
+POINT = 6e-7
+"""Seconds an SCF step and grid point of a cluster alone in its cell: functional, transforms, Poisson equation."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +37,17 @@ class Task:
 def core_seconds(atoms: Atoms, settings: Settings) -> float:
     """Estimate what one single point costs.
 
-    Measured on PbS with DZVP-MOLOPT-SR-GTH at 300 Ry on one core of a current server, in seconds an SCF step: the grids
-    take 0.25 for each atom of the primitive cell and 0.07 for each further atom of a supercell, whatever the k-mesh;
-    diagonalisation takes, a k-point, 3 ms for the 26 basis functions of a formula unit, and for n of them 3 n + 0.045
-    n^3 ms; OT needs a tenth of that. Within a factor of three elsewhere.
+    Measured on PbS with DZVP-MOLOPT-SR-GTH at 300 Ry on one core of a current server with OpenBLAS, in seconds an SCF
+    step: the grids take 0.25 for each atom of the primitive cell and 0.05 for each further atom of a supercell,
+    whatever the k-mesh; diagonalisation takes, a k-point, 3 ms for the 26 basis functions of a formula unit, and for n
+    of them 3 n + 0.02 n^3 ms; OT needs a tenth of that. Within a factor of three elsewhere.
     """
     scf_steps = 14
-    grids = 0.25 * min(len(atoms), SMALL_CELL) + 0.07 * max(len(atoms) - SMALL_CELL, 0)
+    grids = 0.25 * min(len(atoms), SMALL_CELL) + 0.05 * max(len(atoms) - SMALL_CELL, 0)
     grids *= ((settings.cutoff or 300) / 300) ** 1.5
+    if not atoms.pbc.any():
+        grids += POINT * grid_points(float(atoms.cell.lengths()[0]), settings.cutoff or 300)
     k_points = int(np.prod(settings.k_points)) / 2 if settings.k_points else 1
     formula_units = len(atoms) / 2
-    diagonalisation = k_points * (3e-3 * formula_units + 4.5e-5 * formula_units**3)
+    diagonalisation = k_points * (3e-3 * formula_units + 2e-5 * formula_units**3)
     return float(scf_steps * (grids + diagonalisation * (0.1 if settings.solver == "OT" else 1.0)))
