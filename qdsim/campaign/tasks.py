@@ -13,7 +13,9 @@ SMALL_CELL = 2
 """Atoms of the cell that the cost of the grids was measured on; pairs of an atom with its own images cost more."""
 
 
-POINT = 6e-7
+CLUSTER_STEPS = 45
+"""SCF steps that a cluster takes with OT from free atoms."""
+POINT = 1e-6
 """Seconds an SCF step and grid point of a cluster alone in its cell: functional, transforms, Poisson equation."""
 
 
@@ -42,7 +44,7 @@ def core_seconds(atoms: Atoms, settings: Settings) -> float:
     whatever the k-mesh; diagonalisation takes, a k-point, 3 ms for the 26 basis functions of a formula unit, and for n
     of them 3 n + 0.02 n^3 ms; OT needs a tenth of that. Within a factor of three elsewhere.
     """
-    scf_steps = 14
+    scf_steps = 14 if atoms.pbc.any() else CLUSTER_STEPS
     grids = 0.25 * min(len(atoms), SMALL_CELL) + 0.05 * max(len(atoms) - SMALL_CELL, 0)
     grids *= ((settings.cutoff or 300) / 300) ** 1.5
     if not atoms.pbc.any():
