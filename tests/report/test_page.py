@@ -95,6 +95,7 @@ def test_every_section_has_its_template_and_place() -> None:
         "vacancies",
         "vacancy_series",
         "vacancy_table",
+        "dipoles",
         "settings",
         "provenance",
     ]
