@@ -241,6 +241,7 @@ def test_schema_knows_every_key(machine: "Machine") -> None:
         "resources",
         "strain",
         "vacancy",
+        "dipole",
         "scattering",
     } == set(schema["properties"])
     fits = json.loads(machine.qdsim("campaign", "schema", "--fits").stdout)
