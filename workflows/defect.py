@@ -6,8 +6,8 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
 from qdsim.workflows.relax import FixedCellRelaxWorkChain
+from qdsim.workflows.run_inputs import inputs_after, relaxation_inputs, run_inputs, same_mesh
 from qdsim.workflows.submission import SubmitOnce
-from qdsim.workflows.vacancy_inputs import inputs_after, relaxation_inputs, run_inputs, same_mesh
 
 
 class DefectWorkChain(SubmitOnce):

@@ -22,7 +22,7 @@ def cluster_structures(settings: orm.Dict, **crystal: orm.StructureData) -> dict
     """Cut every particle from the crystal, in each state of its lattice, and put it into its cell."""
     wanted = DipoleSettings(**settings.get_dict())
     volume, alpha = _lattice(wanted, **crystal)
-    clusters = {one.label: make_cluster(wanted, one, volume) for one in wanted.particles}
+    clusters = {one.label: make_cluster(wanted.cation, wanted.anion, one, volume) for one in wanted.particles}
     boxes = {one.label: one.box for one in wanted.particles}
     found = {}
     for task in planned_states(wanted.model_copy(update={"alpha_rh": alpha})):
@@ -46,7 +46,7 @@ def summarise_dipoles(settings: orm.Dict, **nodes: Any) -> orm.Dict:
                 task.label,
                 task.particle,
                 particle.diameter,
-                make_cluster(wanted, particle, volume),
+                make_cluster(wanted.cation, wanted.anion, particle, volume),
                 RhombohedralState(volume, task.alpha_rh, task.pb_offset),
                 *_computed(task.label, nodes),
                 box=particle.box,
@@ -101,7 +101,7 @@ class DipoleWorkChain(SubmitOnce):
         super().define(spec)
         spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure", "cp2k.parameters", "cp2k.parent_calc_folder"))
         spec.input_namespace(
-            "parameters", dynamic=True, help="By particle: `single_point`, and `coarse` and `relaxation` where wanted."
+            "parameters", dynamic=True, help="By particle: `single_point`, and `relaxation` where wanted."
         )
         spec.input("settings", valid_type=orm.Dict, help="See `DipoleSettings`.")
         spec.input("models", valid_type=orm.Dict, help="See `qdsim.analysis.dipole_analysis.DipoleModels`.")

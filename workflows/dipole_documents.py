@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, PositiveFloat
 
 from qdsim.analysis.model import ResultModel
-from qdsim.structures import RhombohedralState, Shape
+from qdsim.structures import CUBIC_ANGLE, RhombohedralState, Shape
 from qdsim.structures.cluster import Cluster, Surface, build_cluster
 
 Solver = Literal["WAVELET", "MT"]
@@ -14,13 +14,11 @@ ORDINARY_OPTIMISATION = 40
 """Geometry steps that the relaxation of a cluster usually takes."""
 UNDISTORTED = "undistorted"
 """Label of the cubic state without an offset, whose dipole is that of the surface alone."""
-CUBIC_ANGLE = 60.0
 
 
-class ParticleSettings(ResultModel):
-    """A particle, and the isolated cell that it is computed in."""
+class Particle(ResultModel):
+    """A particle: how it is cut, and what its surface is."""
 
-    label: str
     diameter: PositiveFloat = Field(description="Of the sphere of the same volume, Å.")
     shape: str | dict[str, float] = Field("sphere", description="Name of a shape, or distances of facets.")
     centre: str | tuple[float, float, float] = "tetrahedral"
@@ -28,6 +26,12 @@ class ParticleSettings(ResultModel):
     surface: Surface = "bare"
     shell_thickness: float = 0.0
     shell_elements: dict[str, str] = Field({}, description="Of the shell, by those of the core.")
+
+
+class ParticleSettings(Particle):
+    """A particle, and the isolated cell that it is computed in."""
+
+    label: str
     box: PositiveFloat = Field(description="Edge of the cell, Å.")
     solver: Solver
     reference_point: tuple[float, float, float] | None = Field(
@@ -44,7 +48,6 @@ class DipoleSettings(ResultModel):
     anion: str
     volume: PositiveFloat = Field(description="Of the crystal, Å^3 per formula unit; of a given one, as planned.")
     alpha_rh: float = Field(description="Of the distorted states, degrees.")
-    crystal: bool = Field(False, description="Whether a structure is given, that has volume and angle.")
     offsets: tuple[float, ...] = Field(description="Of the cations along [111], Å.")
     particles: tuple[ParticleSettings, ...]
     relax: bool = False
@@ -89,12 +92,14 @@ def offset_label(offset: float) -> str:
     return f"offset_{'m' if offset < 0 else 'p'}{abs(offset):.4f}".replace(".", "p")
 
 
-def make_cluster(settings: DipoleSettings, particle: ParticleSettings, volume: float) -> Cluster:
+def make_cluster(cation: str, anion: str, particle: Particle, volume: float) -> Cluster:
     """Build a particle, undistorted.
 
     Parameters
     ----------
-    settings, particle
+    cation, anion
+        Chemical symbols.
+    particle
         What is wanted.
     volume
         Of the crystal, Å^3 per formula unit.
@@ -106,8 +111,8 @@ def make_cluster(settings: DipoleSettings, particle: ParticleSettings, volume: f
     """
     shape = Shape.from_name(particle.shape) if isinstance(particle.shape, str) else Shape.from_facets(particle.shape)
     return build_cluster(
-        settings.cation,
-        settings.anion,
+        cation,
+        anion,
         RhombohedralState(volume),
         shape,
         particle.diameter,

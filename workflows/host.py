@@ -9,6 +9,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
 from qdsim.workflows.defect import DefectWorkChain
 from qdsim.workflows.relax import FixedCellRelaxWorkChain
+from qdsim.workflows.run_inputs import expose_cp2k, inputs_after, relaxation_inputs, run_inputs
 from qdsim.workflows.submission import SubmitOnce
 from qdsim.workflows.vacancy_documents import HostSettings, PlannedDefect, VacancySettings, run_kind
 from qdsim.workflows.vacancy_functions import (
@@ -18,7 +19,6 @@ from qdsim.workflows.vacancy_functions import (
     summarise_host,
     vacancy_structures,
 )
-from qdsim.workflows.vacancy_inputs import expose_cp2k, inputs_after, relaxation_inputs, run_inputs
 
 
 class HostWorkChain(SubmitOnce):

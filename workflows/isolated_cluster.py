@@ -6,12 +6,12 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
 from qdsim.workflows.relax import FixedCellRelaxWorkChain
+from qdsim.workflows.run_inputs import inputs_after, relaxation_inputs, run_inputs
 from qdsim.workflows.submission import SubmitOnce
-from qdsim.workflows.vacancy_inputs import relaxation_inputs, run_inputs
 
 
 class IsolatedClusterWorkChain(SubmitOnce):
-    """Compute a cluster, as it is given or relaxed; large ones from the orbitals of a coarse calculation.
+    """Compute a cluster, as it is given or relaxed.
 
     What is handed out is always of the single point with the full settings.
     """
@@ -23,40 +23,28 @@ class IsolatedClusterWorkChain(SubmitOnce):
         spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure", "cp2k.parameters", "cp2k.parent_calc_folder"))
         spec.input("structure", valid_type=orm.StructureData, help="The cluster in its cell.")
         spec.input("single_point", valid_type=orm.Dict, help="CP2K's input.")
-        spec.input("coarse", valid_type=orm.Dict, required=False, help="CP2K's input to get first orbitals with.")
         spec.input("relaxation", valid_type=orm.Dict, required=False, help="CP2K's input that relaxes the ions.")
         spec.expose_outputs(Cp2kWorkChain, include=("output_parameters", "output_arrays"))
         spec.output("parameters", valid_type=orm.Dict, required=False, help="CP2K's input that led to the result.")
         spec.output("structure", valid_type=orm.StructureData, required=False, help="The relaxed cluster.")
-        spec.outline(cls.run_coarse, cls.run_relaxation, cls.run_single_point, cls.finish)
+        spec.outline(cls.run_relaxation, cls.run_single_point, cls.finish)
         spec.exit_code(451, "ERROR_CLUSTER_FAILED", message="{role}: {reason}")
 
-    def run_coarse(self) -> None:
-        """Submit the coarse calculation."""
-        if "coarse" in self.inputs:
-            inputs = run_inputs(self, self.inputs.structure, self.inputs.coarse)
-            inputs["metadata"] = {"call_link_label": "coarse"}
-            self.to_context(coarse=self.submit(Cp2kWorkChain, **inputs))
-
     def run_relaxation(self) -> None:
-        """Submit the relaxation; a failed coarse calculation only costs its orbitals."""
+        """Submit the relaxation."""
         if "relaxation" in self.inputs:
             inputs = relaxation_inputs(self, self.inputs.structure, self.inputs.relaxation)
-            if "coarse" in self.ctx and self.ctx.coarse.is_finished_ok:
-                inputs["cp2k"]["parent_calc_folder"] = self.ctx.coarse.outputs.remote_folder
             self.to_context(relaxation=self.submit(FixedCellRelaxWorkChain, **inputs))
 
     def run_single_point(self) -> ExitCode | None:
         """Submit the calculation that the dipole is taken from."""
-        structure, before = self.inputs.structure, self.ctx.get("coarse")
         if "relaxation" in self.ctx:
-            before = self.ctx.relaxation
-            if not before.is_finished_ok:
-                return self.exit_codes.ERROR_CLUSTER_FAILED.format(role="relaxation", reason=failure_of(before))
-            structure = before.outputs.structure
-        inputs = run_inputs(self, structure, self.inputs.single_point)
-        if before is not None and before.is_finished_ok:
-            inputs["cp2k"]["parent_calc_folder"] = before.outputs.remote_folder
+            relaxation = self.ctx.relaxation
+            if not relaxation.is_finished_ok:
+                return self.exit_codes.ERROR_CLUSTER_FAILED.format(role="relaxation", reason=failure_of(relaxation))
+            inputs = inputs_after(self, relaxation, self.inputs.relaxation, self.inputs.single_point)
+        else:
+            inputs = run_inputs(self, self.inputs.structure, self.inputs.single_point)
         inputs["metadata"] = {"call_link_label": "single_point"}
         self.to_context(single_point=self.submit(Cp2kWorkChain, **inputs))
         return None

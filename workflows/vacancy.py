@@ -7,10 +7,10 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
 from qdsim.workflows.host import HostWorkChain
 from qdsim.workflows.relax import FixedCellRelaxWorkChain
+from qdsim.workflows.run_inputs import expose_cp2k, run_inputs
 from qdsim.workflows.submission import SubmitOnce
 from qdsim.workflows.vacancy_documents import VacancySettings
 from qdsim.workflows.vacancy_functions import analyse, host_structures, summarise_vacancies
-from qdsim.workflows.vacancy_inputs import expose_cp2k, run_inputs
 
 
 class VacancyWorkChain(SubmitOnce):

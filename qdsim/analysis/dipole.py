@@ -22,6 +22,8 @@ DEBYE = float(units.Debye)
 """e Å."""
 COULOMB = float(constants.e / (4 * pi * constants.epsilon_0) * 1e10)
 """e^2/(4 pi eps_0), eV Å."""
+SMALLEST_DIRECTION = 0.5
+"""D; the direction of a smaller dipole means nothing."""
 SAME_OFFSET = 1e-9
 """Å; offsets that differ by less are one."""
 
@@ -75,9 +77,10 @@ def offset_response(offsets: npt.ArrayLike, dipoles: npt.ArrayLike, n_cations: i
         raise QdsimError("A slope needs dipoles at two different offsets at least: compute another offset.")
     (slope, intercept), residuals, *_ = np.polyfit(x, y, 1, full=True)
     error = None
-    if len(x) > 2:  # noqa: PLR2004  a line through two points has no error
+    degrees_of_freedom = len(x) - 2
+    if degrees_of_freedom > 0:
         spread = float(residuals[0]) if len(residuals) else 0.0
-        error = sqrt(spread / (len(x) - 2) / float(((x - x.mean()) ** 2).sum()))
+        error = sqrt(spread / degrees_of_freedom / float(((x - x.mean()) ** 2).sum()))
     return OffsetResponse(
         slope=float(slope),
         slope_error=error,
@@ -148,8 +151,3 @@ def potential_drop(dipole: float, diameter: float) -> float:
     if not diameter > 0:
         raise QdsimError(f"The diameter is {diameter} Å: give a positive number.")
     return 2 * COULOMB * abs(dipole) * DEBYE / (diameter / 2) ** 2
-
-
-def scale_to(response: OffsetResponse, n_cations: float, offset: float) -> float:
-    """Extrapolate a response to another number of cations and an offset: the same effective charge each, D."""
-    return point_charge_dipole(n_cations, offset, response.effective_charge)

@@ -7,22 +7,22 @@ from pydantic import Field, PositiveFloat
 
 from qdsim.analysis.dipole import (
     SAME_OFFSET,
+    SMALLEST_DIRECTION,
     OffsetResponse,
     dielectric_sphere_dipole,
     offset_response,
     point_charge_dipole,
     potential_drop,
     project,
-    scale_to,
 )
 from qdsim.analysis.dipole_results import ClusterState, DipoleResults
 from qdsim.analysis.model import ResultModel
 from qdsim.errors import QdsimError
+from qdsim.structures import CUBIC_ANGLE
 
 FORMAL_CHARGE = 2.0
 CLOSED_GAP = 0.1
 """eV; below it electrons move from one side of the cluster to the other at no cost."""
-CUBIC_ANGLE = 60.0
 SAME_ANGLE = 1e-6
 
 
@@ -54,7 +54,9 @@ class DipoleRow(ResultModel):
     alpha_rh: float
     norm: float | None = Field(None, description="|mu|.")
     projection: float | None = Field(None, description="On [111].")
-    angle: float | None = Field(None, description="To the line of [111], degrees.")
+    angle: float | None = Field(
+        None, description="To the line of [111], degrees; none where the dipole is too small for a direction."
+    )
     one_electron: float = Field(description="Every cation carries 1 e.")
     formal: float = Field(description="Every cation carries 2 e.")
     born: float = Field(description="Every cation carries its Born charge.")
@@ -105,8 +107,12 @@ def analyse_dipoles(results: DipoleResults, models: DipoleModels, target: Target
         distorted = [one for one in series if abs(one.pb_offset) > SAME_OFFSET] or series
         alpha = distorted[-1].alpha_rh if distorted else CUBIC_ANGLE
         chosen = [one for one in series if abs(one.alpha_rh - alpha) < SAME_ANGLE]
-        if len(chosen) < 2:  # noqa: PLR2004  a line needs two points
+        if len(chosen) == 1 < len(series):
             chosen = series
+            messages.append(
+                f"{particle}: one distorted state alone; its slope is against the undistorted state, so that it holds "
+                "what the angle does as well."
+            )
         try:
             responses[particle] = offset_response(
                 [one.pb_offset for one in chosen],
@@ -129,7 +135,8 @@ def _row(cluster: ClusterState, models: DipoleModels) -> DipoleRow:
     norm = projection = angle = drop = None
     if cluster.dipole is not None:
         norm = float(np.linalg.norm(cluster.dipole))
-        projection, angle = project(cluster.dipole)
+        projection, direction = project(cluster.dipole)
+        angle = direction if norm >= SMALLEST_DIRECTION else None
         drop = potential_drop(norm, cluster.extent)
     return DipoleRow(
         label=cluster.label,
@@ -172,11 +179,14 @@ def _doubts(cluster: ClusterState, drop: float | None) -> Iterator[str]:
 def _extrapolate(results: DipoleResults, responses: dict[str, OffsetResponse], target: Target) -> Extrapolation:
     sizes = {cluster.particle: cluster.n_cations for cluster in results.clusters}
     largest = max(responses, key=lambda particle: sizes[particle])
-    values = [scale_to(response, target.formula_units, target.pb_offset) for response in responses.values()]
+    dipoles = {
+        particle: point_charge_dipole(target.formula_units, target.pb_offset, response.effective_charge)
+        for particle, response in responses.items()
+    }
     return Extrapolation(
         particle=largest,
         target=target,
-        dipole=scale_to(responses[largest], target.formula_units, target.pb_offset),
-        lowest=min(values),
-        highest=max(values),
+        dipole=dipoles[largest],
+        lowest=min(dipoles.values()),
+        highest=max(dipoles.values()),
     )

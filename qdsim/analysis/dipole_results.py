@@ -16,7 +16,7 @@ class ClusterState(ResultModel):
     composition: dict[str, PositiveInt] = Field(description="Ions by element; ligands of several atoms by formula.")
     n_atoms: PositiveInt
     n_cations: NonNegativeInt
-    extent: PositiveFloat = Field(description="Largest distance of two atoms, Å.")
+    extent: PositiveFloat = Field(description="Twice the largest coordinate of an atom from the centre, Å.")
     volume: PositiveFloat = Field(description="Of the crystal it was cut from, Å^3 per formula unit.")
     alpha_rh: float = Field(60.0, description="Degrees.")
     pb_offset: float = Field(0.0, description="Offset of the cation sublattice along [111], Å.")

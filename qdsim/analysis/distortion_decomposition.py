@@ -9,11 +9,10 @@ from qdsim.analysis.chemical_potentials import Reservoir
 from qdsim.analysis.formation_energy import SAME_OFFSET, formation_energy, hosts_by_label, is_at, name_of
 from qdsim.analysis.model import ResultModel
 from qdsim.analysis.vacancy_results import DefectState, HostState, VacancyResults
+from qdsim.structures import CUBIC_ANGLE
 
 SAME_ENERGY = 1e-6
 """Energies (eV per formula unit) this near are of one crystal."""
-CUBIC_ANGLE = 60.0
-"""Of the primitive cell of rock salt, degrees."""
 
 
 class Decomposition(ResultModel):

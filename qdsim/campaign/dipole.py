@@ -14,14 +14,14 @@ from qdsim.campaign.tasks import Task
 from qdsim.cp2k.compounds import Compound
 from qdsim.cp2k.inputs import Isolation, RunType, Settings, build_parameters, load_protocol
 from qdsim.cp2k.memory import estimate_memory
-from qdsim.cp2k.template import Template
+from qdsim.cp2k.settings import with_walltime
 from qdsim.errors import QdsimError
-from qdsim.structures import RhombohedralState, Shape
-from qdsim.structures.cluster import Cluster, build_cluster, explain_charge
+from qdsim.structures import CUBIC_ANGLE, RhombohedralState, Shape
+from qdsim.structures.cluster import Cluster, explain_charge
 from qdsim.structures.isolation import COMFORTABLE_MARGIN, extent, isolate, suits_mt
 from qdsim.workflows.dipole_documents import (
-    CUBIC_ANGLE,
     DipoleSettings,
+    Particle,
     ParticleSettings,
     Solver,
     make_cluster,
@@ -101,7 +101,8 @@ def plan_dipoles(
     for label, particle in section.particles.items():
         field = f"dipole.particles.{label}"
         try:
-            clusters[label] = _cluster(particle, compound, state.volume)
+            wanted = Particle(**particle.model_dump(exclude={"box", "reference_point"}))
+            clusters[label] = make_cluster(compound.cation, compound.anion, wanted, state.volume)
             particles.append(_particle(label, particle, clusters[label], state, max(offsets, key=abs), section.solver))
         except QdsimError as error:
             raise QdsimError(f"{field}: {error}") from error
@@ -113,7 +114,6 @@ def plan_dipoles(
         anion=compound.anion,
         volume=state.volume,
         alpha_rh=state.alpha,
-        crystal=crystal is not None,
         offsets=offsets,
         particles=tuple(particles),
         relax=section.relax,
@@ -125,7 +125,7 @@ def plan_dipoles(
     target = section.target
     models: dict[str, Any] = section.models.model_dump(mode="json")
     if target is not None:
-        formula_units = target.diameter**3 * Shape().volume(1.0) / state.volume
+        formula_units = Shape().volume(target.diameter) / state.volume
         models["target"] = Target(formula_units=formula_units, **target.model_dump()).model_dump(mode="json")
     tasks = tuple(_tasks(dipole, settings, parameters))
     return DipolePlan(dipole, parameters, models, crystal, tasks)
@@ -135,9 +135,7 @@ def _settings(section: DipoleSection, walltime: int) -> Settings:
     settings = load_protocol(section.protocol, section.overrides)
     if settings.k_points is not None:
         raise QdsimError("dipole.overrides.k_points: a cluster alone in its cell has the Gamma point only.")
-    if settings.walltime is None and "${WALLTIME" in Template.load(settings.template).text:
-        return settings.model_copy(update={"walltime": walltime})
-    return settings
+    return with_walltime(settings, walltime)
 
 
 def _lattice(
@@ -185,22 +183,6 @@ def _fitted(
     return RhombohedralState(volume.value, alpha), offsets
 
 
-def _cluster(particle: ParticleSection, compound: Compound, volume: float) -> Cluster:
-    shape = Shape.from_name(particle.shape) if isinstance(particle.shape, str) else Shape.from_facets(particle.shape)
-    return build_cluster(
-        compound.cation,
-        compound.anion,
-        RhombohedralState(volume),
-        shape,
-        particle.diameter,
-        centre=particle.centre,
-        fewest_neighbours=particle.fewest_neighbours,
-        surface=particle.surface,
-        shell_thickness=particle.shell_thickness,
-        shell_elements=particle.shell_elements,
-    )
-
-
 def _particle(
     label: str,
     particle: ParticleSection,
@@ -227,17 +209,10 @@ def _particle(
             "or a larger box."
         )
     return ParticleSettings(
+        **particle.model_dump(exclude={"box"}),
         label=label,
-        diameter=particle.diameter,
-        shape=particle.shape,
-        centre=particle.centre,
-        fewest_neighbours=particle.fewest_neighbours,
-        surface=particle.surface,
-        shell_thickness=particle.shell_thickness,
-        shell_elements=particle.shell_elements,
         box=box,
         solver=chosen,
-        reference_point=particle.reference_point,
     )
 
 
@@ -278,7 +253,10 @@ def _tasks(
     for task in planned_states(dipole):
         particle = particles[task.particle]
         state = RhombohedralState(dipole.volume, task.alpha_rh, task.pb_offset)
-        atoms = isolate(make_cluster(dipole, particle, dipole.volume).with_state(state).to_atoms(), particle.box)
+        atoms = isolate(
+            make_cluster(dipole.cation, dipole.anion, particle, dipole.volume).with_state(state).to_atoms(),
+            particle.box,
+        )
         for kind, runs in task.runs(relax=dipole.relax).items():
             document = parameters[task.particle][kind]
             yield Task(f"{task.label}__{kind}", "dipole", atoms, settings, document, runs)

@@ -17,7 +17,7 @@ from qdsim.campaign.tasks import Task
 from qdsim.campaign.vacancy import VacancyPlan, plan_vacancies
 from qdsim.cp2k.compounds import Compound, compound_of, load_compound
 from qdsim.cp2k.inputs import load_protocol, render
-from qdsim.cp2k.template import Template
+from qdsim.cp2k.settings import with_walltime
 from qdsim.errors import QdsimError
 from qdsim.structures import measure_distortion
 
@@ -84,9 +84,7 @@ def plan_campaign(campaign: Campaign) -> Plan:
     walltime = int(WALLTIME_SHARE * campaign.resources.walltime)
     strain = vacancy = dipole = scattering = None
     if campaign.strain is not None:
-        settings = load_protocol(campaign.protocol, campaign.overrides)
-        if settings.walltime is None and "${WALLTIME" in Template.load(settings.template).text:
-            settings = settings.model_copy(update={"walltime": walltime})
+        settings = with_walltime(load_protocol(campaign.protocol, campaign.overrides), walltime)
         strain = plan_strain(campaign.strain, campaign.protocol, settings, compound, reference)
     if campaign.vacancy is not None:
         vacancy = plan_vacancies(campaign.vacancy, campaign.strain, compound, reference, walltime)

@@ -403,7 +403,9 @@ class ResourcesSection(Section):
     """What one calculation gets from its computer."""
 
     ranks: PositiveInt | None = Field(None, description="MPI ranks; the computer's default where not given.")
-    memory: float | None = Field(None, gt=0, description="GB that a calculation may take on its computer.")
+    memory: float | None = Field(
+        None, gt=0, description="GB that a calculation may take; clusters that need more are refused."
+    )
     walltime: Annotated[int, Field(gt=60)] = Field(86_400, description="Seconds until a calculation is stopped.")
     queue: str | None = Field(None, description="Partition or queue of the scheduler.")
     account: str | None = Field(None, description="Account that the scheduler charges.")

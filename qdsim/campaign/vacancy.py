@@ -15,9 +15,9 @@ from qdsim.campaign.tasks import Task
 from qdsim.cp2k.compounds import Compound
 from qdsim.cp2k.elements import ReferencePhase, load_reference_phase
 from qdsim.cp2k.inputs import RunType, Settings, build_parameters, load_protocol
-from qdsim.cp2k.template import Template
+from qdsim.cp2k.settings import with_walltime
 from qdsim.errors import QdsimError
-from qdsim.structures import RhombohedralState, supercell_matrix
+from qdsim.structures import CUBIC_ANGLE, RhombohedralState, supercell_matrix
 from qdsim.structures.supercells import advise_supercell, check_image_distance
 from qdsim.structures.vacancies import guess_charges, remove_sites, sites_of
 from qdsim.workflows.documents import Lattice, strain_label
@@ -40,7 +40,6 @@ from qdsim.workflows.vacancy_documents import (
 if TYPE_CHECKING:
     from aiida.orm import Code
 
-CUBIC_ANGLE = 60.0
 SAME_VOLUME = 1e-4
 """Relative difference of volumes below which two hosts count as equally large."""
 PLANNED_ANGLE, PLANNED_OFFSET = 59.7, 0.1
@@ -184,10 +183,7 @@ def _settings(section: VacancySection, walltime: int) -> Settings:
         changes["cell"] = section.supercell
     if section.k_points is not None:
         changes["k_points"] = None if section.k_points == "gamma" else section.k_points
-    settings = load_protocol(section.protocol, changes)
-    if settings.walltime is None and "${WALLTIME" in Template.load(settings.template).text:
-        return settings.model_copy(update={"walltime": walltime})
-    return settings
+    return with_walltime(load_protocol(section.protocol, changes), walltime)
 
 
 def _band_edge_settings(settings: Settings) -> Settings:

@@ -12,8 +12,6 @@ from rich.text import Text
 if TYPE_CHECKING:
     from qdsim.analysis.dipole_analysis import DipoleAnalysis
 
-MEANINGFUL = 0.5
-"""D; the direction of a smaller dipole means nothing."""
 HEADINGS = ("cations", "α, °", "offset, Å", "|μ|", "on [111]", "angle, °", "1 e", "2 e", "sphere", "gap, eV", "drop, V")
 
 
@@ -49,8 +47,8 @@ def dipole_rows(analysis: DipoleAnalysis) -> Table:
     for row in analysis.rows:
         computed: list[str | Text] = (
             [Text("failed", style="red"), "", ""]
-            if row.norm is None or row.projection is None or row.angle is None
-            else [f"{row.norm:.2f}", f"{row.projection:+.2f}", f"{row.angle:.1f}" if row.norm >= MEANINGFUL else ""]
+            if row.norm is None or row.projection is None
+            else [f"{row.norm:.2f}", f"{row.projection:+.2f}", "" if row.angle is None else f"{row.angle:.1f}"]
         )
         table.add_row(
             row.particle,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 
 from qdsim.errors import QdsimError
 
-__all__ = ["RunType", "Settings", "load_protocol", "load_yaml", "protocol_names", "suggestion"]
+__all__ = ["RunType", "Settings", "load_protocol", "load_yaml", "protocol_names", "suggestion", "with_walltime"]
 
 RunType = Literal["ENERGY_FORCE", "GEO_OPT"]
 Row = tuple[int, int, int]
@@ -148,6 +148,15 @@ def load_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> Sett
     if not fields:
         return settings
     return settings.model_copy(update=dict.fromkeys(fields))
+
+
+def with_walltime(settings: Settings, seconds: int) -> Settings:
+    """Have CP2K stop by itself after some seconds, unless the settings say when, or their template cannot be told."""
+    from qdsim.cp2k.template import Template
+
+    if settings.walltime is None and "${WALLTIME" in Template.load(settings.template).text:
+        return settings.model_copy(update={"walltime": seconds})
+    return settings
 
 
 def protocol_names() -> list[str]:

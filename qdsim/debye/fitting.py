@@ -21,7 +21,7 @@ from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.particles import ParticleLibrary
 from qdsim.debye.patterns import ModelPattern, Scattering
 from qdsim.errors import QdsimError
-from qdsim.structures import ligand_coverage
+from qdsim.structures import CUBIC_ANGLE, ligand_coverage
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -42,7 +42,6 @@ _TINY = float(np.finfo(float).tiny)
 _THICKNESS_STEPS = (-1.0, -0.5, 0.5, 1.0)  # Å; layers are about half an Å apart
 _LOWER = 0.1  # part of what a standard error costs, by which chi^2 must be lower to be another minimum
 _ROUNDS = 3
-_CUBIC = 60.0  # degrees
 _OTHER_SIDE = 0.5  # degrees; a search on the other side of 60 begins at least so far from it
 _ONE_ANGLE = 0.05  # degrees; minima nearer than this are one
 _AMBIGUOUS = 4.0  # times what a standard error costs: minima that differ by less are told
@@ -161,9 +160,9 @@ class Fit:
         if "alpha_rh" not in self.names:
             return best, None
         start, i = best.values.copy(), self.names.index("alpha_rh")
-        away = best.values[i] - _CUBIC
-        start[i] = np.clip(_CUBIC - copysign(max(abs(away), _OTHER_SIDE), away), self.low[i], self.high[i])
-        if (start[i] - _CUBIC) * copysign(1.0, away) >= 0:
+        away = best.values[i] - CUBIC_ANGLE
+        start[i] = np.clip(CUBIC_ANGLE - copysign(max(abs(away), _OTHER_SIDE), away), self.low[i], self.high[i])
+        if (start[i] - CUBIC_ANGLE) * copysign(1.0, away) >= 0:
             return best, None
         if "pb_offset" in self.names:
             j = self.names.index("pb_offset")

@@ -20,6 +20,7 @@ from qdsim.debye.fit_result import FitResult
 from qdsim.debye.fitting import FitSettings, bounds_of
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.errors import QdsimError
+from qdsim.structures import CUBIC_ANGLE
 
 Hypothesis = tuple[NanocrystalModel, FitSettings]
 
@@ -38,7 +39,6 @@ PROBES = {
 HYPOTHESES = (FREE, DFT, UNDISTORTED, *PROBES)
 
 _DISTORTION = ("alpha_rh", "pb_offset")
-_CUBIC = 60.0  # degrees
 _LOWER = 0.1  # standard errors squared by which a fit is lower than the free one beyond the accuracy of a search
 _SIGNIFICANT = 3.0  # standard deviations of the reduced chi^2 from 1
 _SMALLEST_P = 1e-250  # below which the tail of the distribution is summed by its logarithm
@@ -164,7 +164,7 @@ def imposed_hypotheses(
     varied = settings.model_copy(
         update={"vary": {name: bounds for name, bounds in settings.vary.items() if name not in _DISTORTION}}
     )
-    imposed = {DFT: computed, UNDISTORTED: {"alpha_rh": _CUBIC, "pb_offset": 0.0}}
+    imposed = {DFT: computed, UNDISTORTED: {"alpha_rh": CUBIC_ANGLE, "pb_offset": 0.0}}
     for probe, (name, shift) in PROBES.items():
         if _is_possible(name, computed[name] + shift):
             imposed[probe] = computed | {name: computed[name] + shift}

@@ -153,7 +153,7 @@ def find_reference_blas(executable: Path) -> Path | None:
     ldd = shutil.which("ldd")
     if ldd is None:
         return None
-    answer = subprocess.run([ldd, executable], capture_output=True, text=True, check=False)  # noqa: S603 (ldd itself)
+    answer = subprocess.run([ldd, executable], capture_output=True, text=True, check=False)  # noqa: S603 (on the user's own CP2K, without a shell)
     linked = re.search(r"libblas\.so\.3 => (\S+)", answer.stdout)
     if linked is None:
         return None

@@ -4,7 +4,7 @@ from qdsim.structures.distortion import Distortion, measure_distortion
 from qdsim.structures.ligands import ligand_coverage
 from qdsim.structures.nanocrystal import CENTRES, LatticeParticle, LatticePoints, cut_crystal, cut_rocksalt
 from qdsim.structures.orderings import Ordering, count_vacant, vacancy_orderings
-from qdsim.structures.rocksalt import POLAR_AXIS, SUPERCELLS, RhombohedralState, supercell_matrix
+from qdsim.structures.rocksalt import CUBIC_ANGLE, POLAR_AXIS, SUPERCELLS, RhombohedralState, supercell_matrix
 from qdsim.structures.shapes import SHAPES, Shape
 from qdsim.structures.sites import check_sites, coincident_atoms
 from qdsim.structures.starts import distort_neighbours, rattle
@@ -19,6 +19,7 @@ from qdsim.structures.vacancies import (
 
 __all__ = [
     "CENTRES",
+    "CUBIC_ANGLE",
     "POLAR_AXIS",
     "SHAPES",
     "SUPERCELLS",

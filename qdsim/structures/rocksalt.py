@@ -20,6 +20,9 @@ Supercell = str | Sequence[int] | Sequence[Sequence[int]] | npt.NDArray[np.integ
 POLAR_AXIS: FloatArray = np.ones(3) / sqrt(3.0)
 """Unit vector of the [111] axis in the Cartesian frame of `RhombohedralState.cell`."""
 
+CUBIC_ANGLE = 60.0
+"""Of the primitive cell of undistorted rock salt, degrees."""
+
 FLAT_ANGLE = 120.0
 """Three vectors with this mutual angle (degrees) lie in a plane."""
 

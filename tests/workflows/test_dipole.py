@@ -23,7 +23,7 @@ from qdsim.workflows.isolated_cluster import IsolatedClusterWorkChain
 
 OPTIONS = {"resources": {"num_machines": 1, "num_mpiprocs_per_machine": 1}, "withmpi": False}
 # The smallest particle there is, Pb4S4, in the smallest basis on coarse grids.
-SECTION = {
+SECTION: dict[str, Any] = {
     "lattice": {"lattice_constant": 6.0, "alpha_rh": 59.0},
     "offsets": [0.1, 0.2],
     "particles": {"cube": {"diameter": 7, "box": 13}},
@@ -97,7 +97,7 @@ def test_dipoles_follow_the_offset_and_vanish_without_one(cp2k_code: orm.Install
 
 
 def test_a_cluster_that_fails_leaves_the_others_and_is_named(cp2k_code: orm.InstalledCode) -> None:
-    made = plan(offsets=[0.2], particles={**SECTION["particles"], "other": {"diameter": 7, "box": 12.5}})  # type: ignore[dict-item]
+    made = plan(offsets=[0.2], particles={**SECTION["particles"], "other": {"diameter": 7, "box": 12.5}})
     inputs = made.inputs(cp2k_code, OPTIONS)
     hopeless = deepcopy(made.parameters["other"]["single_point"])
     hopeless["FORCE_EVAL"]["DFT"]["SCF"]["MAX_SCF"] = 1
@@ -116,7 +116,7 @@ def test_a_cluster_that_fails_leaves_the_others_and_is_named(cp2k_code: orm.Inst
 
 def test_relaxed_clusters_start_from_the_relaxed_geometry(cp2k_code: orm.InstalledCode) -> None:
     loose = {"max_force": 0.05, "rms_force": 0.05, "max_displacement": 1.0, "rms_displacement": 1.0}
-    made = plan(offsets=[0.2], relax=True, overrides={**SECTION["overrides"], **loose})  # type: ignore[dict-item]
+    made = plan(offsets=[0.2], relax=True, overrides={**SECTION["overrides"], **loose})
     node = run(made, cp2k_code)
     assert node.is_finished_ok, node.exit_message
     structures = dipole_structures(node)

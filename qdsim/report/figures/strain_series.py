@@ -12,11 +12,11 @@ from qdsim.report.data import Reference, points_by_strain
 from qdsim.report.figures import style
 from qdsim.report.figures.guides import guide
 from qdsim.report.formatting import fixed, with_error
+from qdsim.structures import CUBIC_ANGLE
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_CUBIC_ANGLE = 60.0
 _NO_NODES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -140,17 +140,15 @@ def alpha_rh(
     -------
     plotly.graph_objects.Figure
     """
-    line = _Line(
-        "relaxed", "alpha_rh", "relaxed", "α", "°", 3, style.RELAXED, "diamond", centred=lambda _: _CUBIC_ANGLE
-    )
+    line = _Line("relaxed", "alpha_rh", "relaxed", "α", "°", 3, style.RELAXED, "diamond", centred=lambda _: CUBIC_ANGLE)
     figure = _figure(results, nodes, [line], "rhombohedral angle α (°)")
     _mark_references(figure, references, line.field)
-    figure.add_hline(_CUBIC_ANGLE, line={"color": style.CENTRED, "width": 1.2, "dash": "dash"}, layer="below")
+    figure.add_hline(CUBIC_ANGLE, line={"color": style.CENTRED, "width": 1.2, "dash": "dash"}, layer="below")
     figure.add_annotation(
         text="cubic, 60°",
         x=0,
         xref="x domain",
-        y=_CUBIC_ANGLE,
+        y=CUBIC_ANGLE,
         xanchor="left",
         yanchor="bottom",
         showarrow=False,

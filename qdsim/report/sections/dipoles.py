@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 
+from qdsim.analysis.dipole import SMALLEST_DIRECTION
 from qdsim.analysis.dipole_results import ClusterState
 from qdsim.report.content import Cell, FigureBlock, Table, number, words
 from qdsim.report.data import ReportData
 from qdsim.report.figures.dipoles import WHOLE, dipole_clusters, dipole_diameters, dipole_offsets, path_of
 from qdsim.report.formatting import MISSING, fixed
 from qdsim.report.sections import Context, section
-
-_MEANINGFUL = 0.5
-"""D; the direction of a smaller dipole means nothing."""
 
 
 @section("Dipole moments", order=65)
@@ -71,7 +69,6 @@ def _rows(data: ReportData) -> Table:
     rows = []
     for row in data.dipole_analysis.rows if data.dipole_analysis is not None else ():
         path = path_of(row.label)
-        angle = row.angle if row.norm is not None and row.norm >= _MEANINGFUL else None
         rows.append(
             [
                 words(data, path, row.particle),
@@ -79,7 +76,7 @@ def _rows(data: ReportData) -> Table:
                 number(data, path, row.pb_offset, 3, "Å"),
                 number(data, path, row.norm, 2, "D"),
                 number(data, path, row.projection, 2, "D", signed=True),
-                number(data, path, angle, 1, "°"),
+                number(data, path, row.angle, 1, "°"),
                 number(data, WHOLE, row.one_electron, 1, "D"),
                 number(data, WHOLE, row.formal, 1, "D"),
                 number(data, WHOLE, row.dielectric_sphere, 1, "D"),
@@ -91,7 +88,7 @@ def _rows(data: ReportData) -> Table:
     caption = (
         "Computed dipoles, and those of models: 1 e and 2 e on every cation, and the dielectric sphere. Surface: what "
         "formal charges make without an offset, an asymmetry of the facets. The angle is to the line of [111]; below "
-        f"{fixed(_MEANINGFUL, 1, 'D')} it means nothing."
+        f"{fixed(SMALLEST_DIRECTION, 1, 'D')} it means nothing."
     )
     return Table(caption, heads, rows)
 

@@ -1,4 +1,4 @@
-"""Inputs of the CP2K runs that the work chains of vacancies share."""
+"""Inputs of the CP2K runs that work chains of supercells and clusters share."""
 
 from typing import Any
 
