@@ -29,7 +29,9 @@ SAME_ANGLE = 1e-6
 class DipoleModels(ResultModel):
     """What the models that dipoles are compared with reckon with."""
 
-    born_charge: PositiveFloat = Field(4.43, description="Z* of the cation, e.")
+    born_charge: PositiveFloat = Field(
+        4.43, description="Z* of the cation, e; with eps_inf as here, a sphere has 1 e a cation."
+    )
     eps_inf: float = Field(11.3, ge=1, description="Dielectric constant of the electrons.")
 
 

@@ -355,7 +355,9 @@ class DipoleLatticeSection(Section):
 class DipoleModelsSection(Section):
     """What computed dipoles are compared with."""
 
-    born_charge: float = Field(4.43, gt=0, description="Z* of the cation, e.")
+    born_charge: float = Field(
+        4.43, gt=0, description="Z* of the cation, e; with eps_inf as here, a sphere has 1 e a cation."
+    )
     eps_inf: float = Field(11.3, ge=1, description="Dielectric constant of the electrons.")
 
 

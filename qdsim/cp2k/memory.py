@@ -13,8 +13,8 @@ GRIDS = 32.0
 transforms. Measured on Pb16S16 with the WAVELET solver: 0.74 GB at 2.0 and 3.2 GB at 10.6 million points."""
 MATRICES = 14.0
 """Dense matrices of basis functions held at once with OT and its preconditioner."""
-FUNCTIONS = {"H": 5, "C": 13, "N": 13, "O": 13, "F": 13}
-"""Of DZVP-MOLOPT; 13 for elements with s and p valence electrons, which is also right for the heavier ones."""
+HYDROGEN_FUNCTIONS, FUNCTIONS = 5, 13
+"""Basis functions of DZVP-MOLOPT for hydrogen, and for elements with s and p valence electrons."""
 BASE = 0.3e9
 """Bytes of the program itself."""
 
@@ -44,6 +44,6 @@ def estimate_memory(atoms: Atoms, box: float, settings: Settings) -> float:
     settings
         Of the calculation.
     """
-    functions = sum(FUNCTIONS.get(symbol, 13) for symbol in atoms.symbols)
+    functions = sum(HYDROGEN_FUNCTIONS if symbol == "H" else FUNCTIONS for symbol in atoms.symbols)
     grids = GRIDS * grid_points(box, settings.cutoff or 300.0)
     return BASE + BYTES * (grids + MATRICES * functions**2)
