@@ -79,6 +79,12 @@ def dipole_sentences(data: ReportData) -> Iterator[str]:
     elif any(row.gap is not None for row in analysis.rows):
         gaps = [row.gap for row in analysis.rows if row.gap is not None]
         yield f"Every gap stayed open: {fixed(min(gaps), 2)} to {fixed(max(gaps), 2, 'eV')}."
+    strained = [row for row in analysis.rows if row.gap and row.potential_drop and row.potential_drop > row.gap]
+    if strained:
+        yield (
+            f"In {len(strained)} of {len(analysis.rows)} clusters the potential between the poles of a sphere of that "
+            "dipole would drop by more than the gap: larger ones of the same polarisation cannot keep it."
+        )
     yield from (f"{message.rstrip('.')}." for message in analysis.messages)
     yield from (f"{one.label}: {one.failure}" for one in results.clusters if one.failure is not None)
 

@@ -87,6 +87,7 @@ def test_sentences_compare_with_models_and_with_what_is_reported(data: ReportDat
     assert f"{100 * (expected / 190 - 1):+.0f} %" in text
     assert "no dipole exceeds 0.00" in text
     assert "Every gap stayed open" in text
+    assert "In 4 of 7 clusters the potential" in text
     assert "the SCF did not converge" in text
 
 
@@ -121,6 +122,9 @@ def test_the_arrow_points_along_the_dipole(data: ReportData) -> None:
     farthest = tip[np.argmax(tip @ AXIS)]
     assert farthest @ AXIS == pytest.approx(np.linalg.norm(farthest), rel=1e-3)
     assert len(figure.layout.updatemenus[0].buttons) == 7
+    shown = {trace.name for trace in figure.data if trace.visible}
+    assert {"Pb", "S", "bonds"} <= shown
+    assert figure.layout.title.text.startswith("<b>d14, offset 0.12")
 
 
 def test_the_section_tells_of_failures_and_of_the_response(data: ReportData) -> None:

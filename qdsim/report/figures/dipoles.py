@@ -207,7 +207,7 @@ def dipole_clusters(
         return figure
     largest = max((float(np.linalg.norm(one.dipole)) for one in drawn if one.dipole is not None), default=0.0)
     scale = _ARROW_SHARE * 2 * reach / largest if largest > _VISIBLE else 0.0
-    start = max(range(len(drawn)), key=lambda index: (drawn[index].pb_offset, -drawn[index].n_atoms))
+    start = max(range(len(drawn)), key=lambda index: (drawn[index].pb_offset, drawn[index].n_atoms))
     owners = []
     for index, one in enumerate(drawn):
         for trace in _traces(results, one, structures[one.label], centred[one.label], scale, nodes):
@@ -255,7 +255,9 @@ def _traces(
     symbols = np.array(structure.symbols)
     path = path_of(one.label)
     resolution = 40 if len(symbols) > _MANY_ATOMS else 80
-    traces = []
+    near = np.triu(np.linalg.norm(positions[:, None] - positions[None], axis=2) < scene.BOND_REACH * _BOND, k=1)
+    bonds = np.argwhere(near & (symbols[:, None] != symbols[None]))
+    traces = [scene.lines([(positions[first], positions[second]) for first, second in bonds], "bonds", 3)]
     for symbol in dict.fromkeys(structure.symbols):
         colour, radius = _look(results, symbol)
         solid = spheres(positions[symbols == symbol], radius, resolution)
