@@ -1,5 +1,6 @@
 """Geometry of rock-salt crystals and of nanocrystals: no AiiDA, no CP2K."""
 
+from qdsim.structures.cluster import Cluster, build_cluster
 from qdsim.structures.distortion import Distortion, measure_distortion
 from qdsim.structures.ligands import ligand_coverage
 from qdsim.structures.nanocrystal import CENTRES, LatticeParticle, LatticePoints, cut_crystal, cut_rocksalt
@@ -23,6 +24,7 @@ __all__ = [
     "POLAR_AXIS",
     "SHAPES",
     "SUPERCELLS",
+    "Cluster",
     "Distortion",
     "LatticeParticle",
     "LatticePoints",
@@ -31,6 +33,7 @@ __all__ = [
     "Shape",
     "VacantSites",
     "advise_supercell",
+    "build_cluster",
     "check_image_distance",
     "check_sites",
     "coincident_atoms",
