@@ -22,12 +22,12 @@ SECTIONS = {
     SCATTERING: ScatteringWorkChain,
 }
 """The parts a campaign can have; each leaves the others usable when it fails."""
-FROM_OTHERS = {SCATTERING: ("results", "structure", "structures", "vacancies")}
+FROM_OTHERS = {SCATTERING: ("results", "structure", "structures", "vacancies", "dipoles")}
 """Inputs of a section that other sections give."""
 
 
 class CampaignWorkChain(SubmitOnce):
-    """Run the sections of a campaign, those that build on the strain series after it, the check of both at last."""
+    """Run the sections of a campaign, each as soon as there is what it builds on."""
 
     @classmethod
     def define(cls, spec: WorkChainSpec) -> None:
@@ -42,15 +42,16 @@ class CampaignWorkChain(SubmitOnce):
                 namespace_options={"required": False, "populate_defaults": False},
             )
             spec.expose_outputs(section, namespace=name, namespace_options={"required": False})
-        spec.outline(cls.run_strain, cls.run_vacancies, cls.check_by_scattering, cls.finish)
+        spec.outline(cls.run_first, cls.run_vacancies, cls.collect, cls.check_by_scattering, cls.finish)
         spec.exit_code(440, "ERROR_SECTIONS_FAILED", message="{reasons}")
 
-    def run_strain(self) -> None:
-        """Submit the strain series, the dipoles, and the vacancies where they need nothing of the strains."""
+    def run_first(self) -> None:
+        """Submit what needs nothing of the others, and wait for the strain series alone."""
         self._submit(STRAIN)
         self._submit(DIPOLE)
         if not self._strain_points():
             self._submit(VACANCY)
+        self._wait(STRAIN)
 
     def run_vacancies(self) -> None:
         """Submit vacancies in crystals of the strain series, as far as it has results."""
@@ -64,25 +65,37 @@ class CampaignWorkChain(SubmitOnce):
             }
             self._submit(VACANCY, crystals={**self.inputs[VACANCY].get("crystals", {}), **crystals})
 
+    def collect(self) -> None:
+        """Wait for everything that the check can use."""
+        self._wait(VACANCY)
+        self._wait(DIPOLE)
+
     def check_by_scattering(self) -> None:
-        """Submit the check of the strain series, with what there is of vacancies."""
+        """Submit the check of the strain series, with what there is of vacancies and dipoles."""
         if SCATTERING in self.inputs and "results" in self.ctx.strain.outputs:
             outputs = self.ctx.strain.outputs
             computed = {"results": outputs.results}
-            if VACANCY in self.ctx and "analysis" in self.ctx.vacancy.outputs:
-                computed["vacancies"] = self.ctx.vacancy.outputs.analysis
+            for name, analysis in ((VACANCY, "vacancies"), (DIPOLE, "dipoles")):
+                if name in self.ctx and "analysis" in self.ctx[name].outputs:
+                    computed[analysis] = self.ctx[name].outputs.analysis
             structures = {
                 f"{point}_{phase}": structure
                 for point, phases in outputs.structures.items()
                 for phase, structure in phases.items()
             }
             self._submit(SCATTERING, **computed, structures=structures)
+            self._wait(SCATTERING)
 
     def _submit(self, name: str, **computed: Any) -> None:
         if name in self.inputs:
             inputs = {**self.exposed_inputs(SECTIONS[name], name), **computed}
             inputs["metadata"] = {"call_link_label": name}
-            self.to_context(**{name: self.submit(SECTIONS[name], **inputs)})
+            self.ctx[name] = self.submit(SECTIONS[name], **inputs)
+
+    def _wait(self, name: str) -> None:
+        """Do not begin the next step before a section has ended."""
+        if name in self.ctx:
+            self.to_context(**{name: self.ctx[name]})
 
     def _strain_points(self) -> dict[str, tuple[str, str]]:
         """Return strain point and phase of each host that is a crystal of this campaign's strain series."""

@@ -9,6 +9,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from qdsim.analysis.consistency import check_consistency
 from qdsim.analysis.consistency_results import CheckSettings, Condition
+from qdsim.analysis.dipole_analysis import DipoleAnalysis
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 from qdsim.debye.hypotheses import DFT, FREE, UNDISTORTED
 from qdsim.debye.intensity import intensity
@@ -55,9 +56,9 @@ def compute_pattern(structure: orm.StructureData, settings: orm.Dict) -> orm.XyD
 def check(settings: orm.Dict, **given: Any) -> orm.Dict | ExitCode:
     """Wrap :func:`qdsim.analysis.consistency.check_consistency`.
 
-    Given are `results` of a strain series or one `structure`, `fits` and `vacancies` where there are any, and of each
-    measured pattern, under its label: `measured`, `condition`, and `result` and `curves` of every hypothesis by its own
-    label.
+    Given are `results` of a strain series or one `structure`, `fits`, `vacancies` and `dipoles` where there are any,
+    and of each measured pattern, under its label: `measured`, `condition`, and `result` and `curves` of every
+    hypothesis by its own label.
     """
     wanted = CheckSettings(**settings.get_dict())
     fits, samples, patterns = fits_of(given), [], {}
@@ -69,9 +70,10 @@ def check(settings: orm.Dict, **given: Any) -> orm.Dict | ExitCode:
         samples.append(fitted_sample(pattern.sample, pattern.file, results[FREE], stated))
         patterns[pattern.sample] = check_pattern(pattern.file, condition, results)
     vacancies = VacancyAnalysis(**given["vacancies"].get_dict()).series if "vacancies" in given else None
+    dipoles = DipoleAnalysis(**given["dipoles"].get_dict()) if "dipoles" in given else None
     try:
         joined = with_fitted(fits, wanted.compound, samples)
-        consistency = check_consistency(computed_of(given), joined, wanted, patterns, vacancies)
+        consistency = check_consistency(computed_of(given), joined, wanted, patterns, vacancies, dipoles)
     except QdsimError as error:
         return ExitCode(UNUSABLE, str(error))
     return orm.Dict(consistency.model_dump(mode="json"))
@@ -93,6 +95,9 @@ class ScatteringWorkChain(SubmitOnce):
         spec.input("fits", valid_type=orm.Dict, required=False, help="See `ScatteringFits`.")
         spec.input(
             "vacancies", valid_type=orm.Dict, required=False, help="To compare occupancies with; see `VacancyAnalysis`."
+        )
+        spec.input(
+            "dipoles", valid_type=orm.Dict, required=False, help="To compare dipoles with; see `DipoleAnalysis`."
         )
         spec.input_namespace("data", dynamic=True, required=False, help="Measured patterns by label.")
         spec.input("code", valid_type=orm.Code, required=False, help="The `qdsim` command, for fits that take long.")
@@ -181,8 +186,7 @@ class ScatteringWorkChain(SubmitOnce):
             for name, node in fitted.items():
                 self.out(f"fits.{label}.{name.replace('__', '.')}", node)
         if "fits" in given or any(key.endswith("__measured") for key in given):
-            if "vacancies" in self.inputs:
-                given["vacancies"] = self.inputs.vacancies
+            given |= {name: self.inputs[name] for name in ("vacancies", "dipoles") if name in self.inputs}
             process = self.run_once(check, "check", settings=self.inputs.settings, **given)
             if not process.is_finished_ok:
                 return self.exit_codes.ERROR_CHECK_FAILED.format(reason=process.exit_message)

@@ -5,7 +5,9 @@ from math import floor, log10
 
 from qdsim.analysis.concentrated_vacancies import VacancySeries
 from qdsim.analysis.consistency_results import CheckSettings, Condition, Consistency, PatternCheck, SampleCheck
-from qdsim.analysis.consistency_rows import LATTICE, is_distorted, onset_row, rows_at, rows_of_nothing
+from qdsim.analysis.consistency_rows import LATTICE, is_distorted, onset_row, rows_at
+from qdsim.analysis.dipole_analysis import DipoleAnalysis
+from qdsim.analysis.dipole_rows import dipole_rows
 from qdsim.analysis.lattice_series import ALPHA_TOLERANCE, OFFSET_TOLERANCE, LatticeEstimate, LatticeSeries
 from qdsim.analysis.occupancy_rows import occupancy_notes, occupancy_rows
 from qdsim.analysis.sample_values import (
@@ -31,6 +33,7 @@ def check_consistency(
     settings: CheckSettings,
     patterns: Mapping[str, PatternCheck] | None = None,
     vacancies: Sequence[VacancySeries] | None = None,
+    dipoles: DipoleAnalysis | None = None,
 ) -> Consistency:
     """Compare what was computed with scattering fits.
 
@@ -46,12 +49,15 @@ def check_consistency(
         What the raw data say, by sample.
     vacancies
         Against their concentration, to compare occupancies with; None where no formation energies are computed.
+    dipoles
+        Of clusters, to compare dipoles with; None where none are computed.
 
     Returns
     -------
     Consistency
         A row for every quantity that a sample states: with a series, at the strain of its measured volume and at its
-        Laplace tension, as far as these are known. Each occupancy has a row for every series of its vacancies.
+        Laplace tension, as far as these are known. Each occupancy has a row for every series of its vacancies, and the
+        dipole one at the sample's size and offset.
 
     Raises
     ------
@@ -62,6 +68,7 @@ def check_consistency(
     series = LatticeSeries(computed) if isinstance(computed, StrainResults) else None
     bulk = _bulk(fits, settings)
     tolerances = fits.tolerances | settings.tolerances
+    bulk_volume = Known(bulk.value**3 / 4, 0.0)
     samples = []
     for sample in fits.samples:
         known = known_values(sample, tolerances)
@@ -75,7 +82,11 @@ def check_consistency(
                 name=sample.name,
                 diameter=None if sample.diameter is None else sample.diameter.value,
                 conditions=conditions,
-                rows=[*rows, *occupancy_rows(known, settings.compound, vacancies), *rows_of_nothing(known)],
+                rows=[
+                    *rows,
+                    *occupancy_rows(known, settings.compound, vacancies),
+                    *dipole_rows(known, bulk_volume, dipoles),
+                ],
                 pattern=(patterns or {}).get(sample.name),
                 sentences=[*_sentences(conditions, tension), *(_reached(known, series) if series is not None else ())],
             )

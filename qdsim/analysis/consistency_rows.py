@@ -20,8 +20,6 @@ COMPARED: dict[str, Quantity] = {**QUANTITIES, ONSET: Quantity("pressure at the 
 VOLUME_TOLERANCE = 1e-3
 """Å^3; to which the volume of a structure is kept."""
 
-_NOT_COMPUTED = {"dipole": "the campaign has no clusters to compare with"}
-
 
 def rows_at(condition: Condition, known: Mapping[str, Known], bulk: Known) -> Iterator[Row]:
     """Yield the comparisons at a condition.
@@ -217,21 +215,3 @@ def is_distorted(known: Mapping[str, Known]) -> bool | None:
         if found.limit != at_least and most <= cast(float, COMPARED[name].matters):
             undistorted = False
     return undistorted
-
-
-def rows_of_nothing(known: Mapping[str, Known]) -> Iterator[Row]:
-    """Name what a fit says and the campaign does not."""
-    for name, measured in known.items():
-        reason = _NOT_COMPUTED.get(name)
-        if reason is not None:
-            yield Row(
-                quantity=name,
-                condition="",
-                measured=measured.value,
-                measured_error=measured.error,
-                limit=measured.limit,
-                assumed=measured.assumed,
-                verdict="cannot say",
-                reason=reason,
-                source=measured.source,
-            )

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from ase.units import GPa
 
+from qdsim.analysis.dipole import point_charge_dipole
 from qdsim.analysis.scattering_fit import Measured, Sample
-from qdsim.structures import RhombohedralState
+from qdsim.structures import RhombohedralState, Shape
 
 _STEP = 1e-4  # of a standard error, for derivatives
 _SMALLEST_STEP = 1e-9
@@ -121,6 +122,25 @@ def laplace_pressure(surface_tension: Known, diameter: Known) -> Known:
 def displacement_of_offset(offset: Known) -> Known:
     """Return the B that an offset would add if it pointed along every <111> in turn, 8 pi^2 u^2/3, Å^2."""
     return _propagate(lambda u: 8 * pi**2 * u**2 / 3, offset)
+
+
+def dipole_of_offset(charge: Known, diameter: Known, volume: Known, offset: Known) -> Known:
+    """Return the dipole of a sphere whose cations are displaced against its anions, D.
+
+    Parameters
+    ----------
+    charge
+        Of each cation, e.
+    diameter
+        Å.
+    volume
+        Per formula unit, Å^3.
+    offset
+        Å.
+    """
+    return _propagate(
+        lambda z, d, v, u: point_charge_dipole(Shape().volume(d) / v, u, z), charge, diameter, volume, offset
+    )
 
 
 def _state_of_bonds(short: float, long: float, alpha: float) -> tuple[float, float]:
