@@ -50,6 +50,7 @@ class DipoleSettings(ResultModel):
     alpha_rh: float = Field(description="Of the distorted states, degrees.")
     offsets: tuple[float, ...] = Field(description="Of the cations along [111], Å.")
     particles: tuple[ParticleSettings, ...]
+    undistorted: bool = True
     relax: bool = False
 
 
@@ -72,9 +73,10 @@ class DipoleTask(ResultModel):
 
 
 def planned_states(settings: DipoleSettings) -> Iterator[DipoleTask]:
-    """Yield every cluster of a series: of each particle the undistorted state, then the offsets."""
+    """Yield every cluster of a series: of each particle the undistorted state where it is wanted, then the offsets."""
     for particle in settings.particles:
-        yield DipoleTask(particle=particle.label, state=UNDISTORTED, alpha_rh=CUBIC_ANGLE, pb_offset=0.0)
+        if settings.undistorted:
+            yield DipoleTask(particle=particle.label, state=UNDISTORTED, alpha_rh=CUBIC_ANGLE, pb_offset=0.0)
         for offset in settings.offsets:
             yield DipoleTask(
                 particle=particle.label, state=offset_label(offset), alpha_rh=settings.alpha_rh, pb_offset=offset

@@ -116,6 +116,7 @@ def plan_dipoles(
         alpha_rh=state.alpha,
         offsets=offsets,
         particles=tuple(particles),
+        undistorted=section.undistorted,
         relax=section.relax,
     )
     parameters = {

@@ -379,6 +379,7 @@ class DipoleSection(Section):
     offsets: list[Annotated[float, Field(ge=-0.8, le=0.8)]] = Field(
         [0.06, 0.12], min_length=1, description="Of the cations along [111], Å; beside the undistorted state."
     )
+    undistorted: bool = Field(True, description="Whether that state is computed too; alone, one offset has no slope.")
     particles: dict[str, ParticleSection] = Field(min_length=1, description="By a name of your choice.")
     solver: Literal["auto", "WAVELET", "MT"] = Field("auto", description="Of the Poisson equation.")
     relax: bool = Field(False, description="Whether ions relax; the paper's dipole is of ions held.")
