@@ -14,6 +14,7 @@ from qdsim.structures.isolation import isolate
 from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
 from qdsim.workflows.dipole_documents import DipoleSettings, make_cluster, planned_states
 from qdsim.workflows.isolated_cluster import IsolatedClusterWorkChain
+from qdsim.workflows.patterns import compute_pattern
 from qdsim.workflows.submission import SubmitOnce
 
 
@@ -105,10 +106,12 @@ class DipoleWorkChain(SubmitOnce):
         )
         spec.input("settings", valid_type=orm.Dict, help="See `DipoleSettings`.")
         spec.input("models", valid_type=orm.Dict, help="See `qdsim.analysis.dipole_analysis.DipoleModels`.")
+        spec.input("pattern_settings", valid_type=orm.Dict, help="See `qdsim.workflows.documents.PatternSettings`.")
         spec.input("crystal", valid_type=orm.StructureData, required=False, help="That the particles are cut from.")
         spec.output("results", valid_type=orm.Dict, help="See `qdsim.analysis.dipole_results.DipoleResults`.")
         spec.output("analysis", valid_type=orm.Dict, help="See `qdsim.analysis.dipole_analysis.DipoleAnalysis`.")
         spec.output_namespace("structures", valid_type=orm.StructureData, dynamic=True, help="The clusters, by label.")
+        spec.output_namespace("patterns", valid_type=orm.XyData, dynamic=True, help="What they scatter, by label.")
         spec.outline(cls.run_clusters, cls.finish)
         spec.exit_code(450, "ERROR_CLUSTERS_FAILED", message="{count} of {total} clusters failed: {reasons}")
 
@@ -143,6 +146,11 @@ class DipoleWorkChain(SubmitOnce):
             else:
                 failures.append(f"{label}: {failure_of(process)}")
         self.out("structures", structures)
+        for label, structure in structures.items():
+            scattered = self.run_once(
+                compute_pattern, f"pattern_{label}", structure=structure, settings=self.inputs.pattern_settings
+            )
+            self.out(f"patterns.{label}", scattered.outputs.result)
         results = summarise_dipoles(self.inputs.settings, **self._crystal, **done)
         self.out("results", results)
         self.out("analysis", analyse(self.inputs.models, results))

@@ -83,13 +83,19 @@ class MeasuredPattern(ResultModel):
     fit: dict[str, Any] = Field(description="A `qdsim.debye.fit_file.FitFile` without the names of files.")
 
 
-class PatternSettings(ResultModel):
-    """Which scattering of relaxed structures is computed."""
+class Cut(ResultModel):
+    """A particle that is cut from a crystal of rock salt."""
 
     cation: str
     anion: str
-    diameter: PositiveFloat = Field(description="Of a particle that is cut from a crystal, Å.")
+    diameter: PositiveFloat = Field(description="Å.")
     shape: str = "sphere"
+
+
+class PatternSettings(ResultModel):
+    """Which scattering of computed structures is computed."""
+
+    cut: Cut | None = Field(None, description="From crystals; clusters scatter as they are.")
     b_iso: float = Field(1.0, ge=0, description="Isotropic displacement parameter B of all atoms, Å^2.")
     energy_kev: PositiveFloat | None = Field(None, description="Of the photons, for f' and f''.")
     q_min: float = Field(1.0, ge=0, description="Å^-1.")

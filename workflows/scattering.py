@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from aiida import orm
 from aiida.engine import ExitCode, calcfunction
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
@@ -12,11 +11,9 @@ from qdsim.analysis.consistency_results import CheckSettings, Condition
 from qdsim.analysis.dipole_analysis import DipoleAnalysis
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 from qdsim.debye.hypotheses import DFT, FREE, UNDISTORTED
-from qdsim.debye.intensity import intensity
 from qdsim.errors import QdsimError
-from qdsim.structures import RhombohedralState, cut_rocksalt
 from qdsim.workflows.cp2k import failure_of
-from qdsim.workflows.documents import MeasuredPattern, PatternSettings
+from qdsim.workflows.documents import MeasuredPattern
 from qdsim.workflows.fit import UNUSABLE, FitCalculation, fit_pattern, takes_long
 from qdsim.workflows.fitted_samples import check_pattern, fitted_sample, stated_sample, with_fitted
 from qdsim.workflows.hypotheses import (
@@ -29,27 +26,11 @@ from qdsim.workflows.hypotheses import (
     imposed_fits,
     map_distortion,
 )
+from qdsim.workflows.patterns import compute_pattern
 from qdsim.workflows.submission import SubmitOnce
 
 FREE_AGAIN = "free_again"
 """Of a free fit that began where an imposed one was lower."""
-
-
-@calcfunction
-def compute_pattern(structure: orm.StructureData, settings: orm.Dict) -> orm.XyData:
-    """Compute the pattern of a cluster as it is, or of a particle cut from a crystal: see `PatternSettings`."""
-    wanted = PatternSettings(**settings.get_dict())
-    atoms = structure.get_ase()
-    q = np.linspace(wanted.q_min, wanted.q_max, wanted.points)
-    particle: Any = atoms
-    if atoms.pbc.all():
-        state = RhombohedralState.from_atoms(atoms, wanted.cation)
-        particle = cut_rocksalt(wanted.cation, wanted.anion, state, wanted.shape, wanted.diameter)
-    pattern = orm.XyData()
-    pattern.set_x(q, "q", "1/angstrom")
-    scattered = intensity(particle, q, b_iso=wanted.b_iso, energy_kev=wanted.energy_kev)
-    pattern.set_y(scattered, "intensity", "electrons^2 per particle")
-    return pattern
 
 
 @calcfunction
@@ -101,7 +82,12 @@ class ScatteringWorkChain(SubmitOnce):
         )
         spec.input_namespace("data", dynamic=True, required=False, help="Measured patterns by label.")
         spec.input("code", valid_type=orm.Code, required=False, help="The `qdsim` command, for fits that take long.")
-        spec.input("pattern_settings", valid_type=orm.Dict, required=False, help="See `PatternSettings`.")
+        spec.input(
+            "pattern_settings",
+            valid_type=orm.Dict,
+            required=False,
+            help="See `qdsim.workflows.documents.PatternSettings`.",
+        )
         spec.input_namespace(
             "structures", valid_type=orm.StructureData, dynamic=True, help="Whose patterns are computed, by label."
         )

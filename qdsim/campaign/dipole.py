@@ -27,6 +27,7 @@ from qdsim.workflows.dipole_documents import (
     make_cluster,
     planned_states,
 )
+from qdsim.workflows.documents import PatternSettings
 
 if TYPE_CHECKING:
     from aiida.orm import Code
@@ -41,6 +42,7 @@ class DipolePlan:
     dipole: DipoleSettings
     parameters: dict[str, dict[str, dict[str, Any]]]
     models: dict[str, Any]
+    patterns: PatternSettings
     crystal: str | None
     tasks: tuple[Task, ...]
 
@@ -50,6 +52,7 @@ class DipolePlan:
             "parameters": self.parameters,
             "dipole": self.dipole.model_dump(mode="json"),
             "models": self.models,
+            "patterns": self.patterns.model_dump(mode="json"),
             "crystal": self.crystal,
         }
 
@@ -62,6 +65,7 @@ class DipolePlan:
             "cp2k": {"code": code, "metadata": {"options": options}},
             "settings": orm.Dict(self.dipole.model_dump(mode="json")),
             "models": orm.Dict(self.models),
+            "pattern_settings": orm.Dict(self.patterns.model_dump(mode="json")),
             "parameters": {
                 particle: {kind: orm.Dict(document) for kind, document in kinds.items()}
                 for particle, kinds in self.parameters.items()
@@ -129,7 +133,8 @@ def plan_dipoles(
         formula_units = Shape().volume(target.diameter) / state.volume
         models["target"] = Target(formula_units=formula_units, **target.model_dump()).model_dump(mode="json")
     tasks = tuple(_tasks(dipole, settings, parameters))
-    return DipolePlan(dipole, parameters, models, crystal, tasks)
+    patterns = PatternSettings(**section.patterns.model_dump())
+    return DipolePlan(dipole, parameters, models, patterns, crystal, tasks)
 
 
 def _settings(section: DipoleSection, walltime: int) -> Settings:

@@ -18,7 +18,7 @@ from qdsim.campaign.schema import ScatteringSection
 from qdsim.cp2k.compounds import Compound
 from qdsim.cp2k.inputs import Settings
 from qdsim.errors import QdsimError
-from qdsim.workflows.documents import Lattice, MeasuredPattern, PatternSettings
+from qdsim.workflows.documents import Cut, Lattice, MeasuredPattern, PatternSettings
 
 if TYPE_CHECKING:
     from qdsim.debye.fit_file import FitFile
@@ -116,8 +116,14 @@ def plan_scattering(
         tolerances=section.tolerances,
         reservations=reservations or [],
     )
-    patterns = PatternSettings(cation=compound.cation, anion=compound.anion, **section.patterns.model_dump())
-    _check_shape(patterns.shape)
+    _check_shape(section.patterns.shape)
+    cut = Cut(
+        cation=compound.cation,
+        anion=compound.anion,
+        diameter=section.patterns.diameter,
+        shape=section.patterns.shape,
+    )
+    patterns = PatternSettings(cut=cut, **section.patterns.model_dump(exclude={"diameter", "shape"}))
     data = tuple(_measured(sample, path, compound, fits) for sample, path in section.data.items())
     return ScatteringPlan(settings, patterns, fits, data, section.code)
 

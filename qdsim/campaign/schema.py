@@ -125,13 +125,18 @@ class StrainSection(Section):
         return found
 
 
-class PatternsSection(Section):
+class ClusterPatternsSection(Section):
+    """Which scattering of clusters is computed."""
+
+    b_iso: float = Field(1.0, ge=0, description="Isotropic displacement parameter B of all atoms, Å^2.")
+    energy_kev: float | None = Field(None, gt=0, description="Of the photons, for f' and f''.")
+
+
+class PatternsSection(ClusterPatternsSection):
     """Which scattering of the relaxed lattices is computed: that of a particle cut from each."""
 
     diameter: float = Field(32.0, ge=8, le=400, description="Å.")
     shape: str = Field("sphere", description="Such as sphere, cube, octahedron, rhombic_dodecahedron.")
-    b_iso: float = Field(1.0, ge=0, description="Isotropic displacement parameter B of all atoms, Å^2.")
-    energy_kev: float | None = Field(None, gt=0, description="Of the photons, for f' and f''.")
 
 
 class ScatteringSection(Section):
@@ -383,6 +388,7 @@ class DipoleSection(Section):
     particles: dict[str, ParticleSection] = Field(min_length=1, description="By a name of your choice.")
     solver: Literal["auto", "WAVELET", "MT"] = Field("auto", description="Of the Poisson equation.")
     relax: bool = Field(False, description="Whether ions relax; the paper's dipole is of ions held.")
+    patterns: ClusterPatternsSection = ClusterPatternsSection()
     models: DipoleModelsSection = DipoleModelsSection()
     target: TargetSection | None = None
 

@@ -24,7 +24,7 @@ from qdsim.provenance.campaigns import (
     tasks,
 )
 from qdsim.provenance.checks import consistency, nodes_of_check
-from qdsim.provenance.dipoles import dipole_analysis, dipole_results, dipole_structures
+from qdsim.provenance.dipoles import dipole_analysis, dipole_patterns, dipole_results, dipole_structures
 from qdsim.provenance.vacancies import vacancy_analysis, vacancy_results, vacancy_structures
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "compound_of_campaign",
     "consistency",
     "dipole_analysis",
+    "dipole_patterns",
     "dipole_results",
     "dipole_structures",
     "failures",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from qdsim.analysis.dipole_analysis import DipoleAnalysis
 from qdsim.analysis.dipole_results import DipoleResults
 from qdsim.provenance.campaigns import called, section
 
 if TYPE_CHECKING:
-    from aiida.orm import StructureData, WorkChainNode
+    from aiida.orm import StructureData, WorkChainNode, XyData
 
 NEVER_RUN = "it was not computed."
 
@@ -57,8 +58,15 @@ def dipole_structures(campaign: WorkChainNode) -> dict[str, StructureData]:
     process = section(campaign, "dipole")
     if process is None or "structures" not in process.outputs:
         return {}
-    return {
-        f"{particle}__{state}": node
-        for particle, states in process.outputs.structures.items()
-        for state, node in states.items()
-    }
+    return _by_label(process.outputs.structures)
+
+
+def dipole_patterns(campaign: WorkChainNode) -> dict[str, XyData]:
+    """Return what the clusters scatter as nodes by their label."""
+    process = section(campaign, "dipole")
+    return {} if process is None or "patterns" not in process.outputs else _by_label(process.outputs.patterns)
+
+
+def _by_label(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Join what AiiDA has put apart at the double underscore."""
+    return {f"{particle}__{state}": node for particle, states in outputs.items() for state, node in states.items()}

@@ -19,9 +19,9 @@ from qdsim.provenance import (
     strain_results,
     strain_structures,
 )
-from qdsim.provenance.dipoles import dipole_analysis, dipole_results, dipole_structures
+from qdsim.provenance.dipoles import dipole_analysis, dipole_patterns, dipole_results, dipole_structures
 from qdsim.provenance.vacancies import vacancy_analysis, vacancy_results, vacancy_structures
-from qdsim.report.collect_scattering import scattering_of
+from qdsim.report.collect_scattering import curve_of, scattering_of
 from qdsim.report.data import Effort, PointStructures, Reference, ReportData, Structure
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def collect(campaign: WorkChainNode) -> ReportData:
         dipoles=dipole_results(campaign),
         dipole_analysis=dipole_analysis(campaign),
         cluster_structures={label: _structure(node) for label, node in dipole_structures(campaign).items()},
+        cluster_patterns={label: curve_of(node) for label, node in dipole_patterns(campaign).items()},
         **scattering_of(check),
     )
 

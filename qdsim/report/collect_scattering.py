@@ -10,7 +10,7 @@ from qdsim.provenance.checks import outputs_of
 from qdsim.report.data import Curve, SampleFits
 
 if TYPE_CHECKING:
-    from aiida.orm import WorkChainNode
+    from aiida.orm import WorkChainNode, XyData
 
 
 def scattering_of(check: WorkChainNode | None) -> dict[str, Any]:
@@ -21,11 +21,13 @@ def scattering_of(check: WorkChainNode | None) -> dict[str, Any]:
 
 
 def _patterns(check: WorkChainNode) -> dict[str, Curve]:
-    curves = {}
-    for label, pattern in outputs_of(check, "patterns").items():
-        ((_, intensity, _),) = pattern.get_y()
-        curves[label] = Curve(x=tuple(pattern.get_x()[1].tolist()), y=tuple(intensity.tolist()))
-    return curves
+    return {label: curve_of(pattern) for label, pattern in outputs_of(check, "patterns").items()}
+
+
+def curve_of(pattern: XyData) -> Curve:
+    """Return what a node holds of a pattern."""
+    ((_, intensity, _),) = pattern.get_y()
+    return Curve(x=tuple(pattern.get_x()[1].tolist()), y=tuple(intensity.tolist()))
 
 
 def _sample_fits(check: WorkChainNode) -> dict[str, SampleFits]:

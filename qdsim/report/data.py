@@ -162,6 +162,8 @@ class ReportData(_Record):
         What follows from it, with the same reasons.
     cluster_structures
         Clusters by their label, each in its cell.
+    cluster_patterns
+        What they scatter, by their label.
     """
 
     title: str
@@ -186,6 +188,7 @@ class ReportData(_Record):
     dipoles: DipoleResults | None = None
     dipole_analysis: DipoleAnalysis | None = None
     cluster_structures: Mapping[str, Structure] = Field(default_factory=dict)
+    cluster_patterns: Mapping[str, Curve] = Field(default_factory=dict)
 
 
 def node_behind(nodes: Mapping[str, str], path: str) -> str | None:

@@ -6,8 +6,9 @@ import pytest
 from qdsim.analysis.dipole import AXIS, DEBYE
 from qdsim.analysis.dipole_analysis import DipoleModels, Target, analyse_dipoles
 from qdsim.analysis.dipole_results import ClusterState, DipoleResults
-from qdsim.report.data import ReportData, Structure
+from qdsim.report.data import Curve, ReportData, Structure
 from qdsim.report.dipole_headline import dipole_numbers, dipole_sentences
+from qdsim.report.figures.computed_patterns import cluster_patterns
 from qdsim.report.figures.dipoles import dipole_clusters, dipole_diameters, dipole_offsets
 from qdsim.report.formatting import MISSING
 from qdsim.report.page import render_report
@@ -77,7 +78,23 @@ def data() -> ReportData:
         dipoles=results,
         dipole_analysis=analyse_dipoles(results, DipoleModels(), TARGET),
         cluster_structures={state.label: structure for state, structure in made},
+        cluster_patterns={state.label: scattered(state) for state, _ in made},
     )
+
+
+def scattered(state: ClusterState) -> Curve:
+    """Return a pattern that grows with the number of atoms and with the offset."""
+    return Curve(x=(1.0, 2.0), y=(state.n_atoms * 3.0, state.n_atoms * (3.0 + state.pb_offset)))
+
+
+def test_patterns_are_an_atoms_share_and_compared_with_the_undistorted_cluster(data: ReportData) -> None:
+    assert data.dipoles is not None
+    figure = cluster_patterns(data.dipoles, data.cluster_patterns)
+    curves = [(trace.name, trace.yaxis, list(trace.y)) for trace in figure.data]
+    assert [name for name, axis, _ in curves if axis == "y"] == ["d10, 0.12 Å", "d12, 0.12 Å", "d14, 0.12 Å"]
+    for _, axis, y in curves:
+        assert y == pytest.approx([3.0, 3.12] if axis == "y" else [0.0, 0.12])
+    assert sum(axis == "y2" for _, axis, _ in curves) == 2
 
 
 def test_sentences_compare_with_models_and_with_what_is_reported(data: ReportData) -> None:

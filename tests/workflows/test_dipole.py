@@ -16,7 +16,8 @@ from qdsim.campaign.dipole import DipolePlan, plan_dipoles
 from qdsim.campaign.schema import DipoleSection
 from qdsim.cp2k.compounds import load_compound
 from qdsim.cp2k.inputs import Isolation, build_parameters, load_protocol
-from qdsim.provenance import dipole_analysis, dipole_results, dipole_structures, nodes_behind, tasks
+from qdsim.debye.intensity import intensity
+from qdsim.provenance import dipole_analysis, dipole_patterns, dipole_results, dipole_structures, nodes_behind, tasks
 from qdsim.structures.isolation import isolate
 from qdsim.workflows.campaign import CampaignWorkChain
 from qdsim.workflows.isolated_cluster import IsolatedClusterWorkChain
@@ -93,6 +94,11 @@ def test_dipoles_follow_the_offset_and_vanish_without_one(cp2k_code: orm.Install
         assert cluster.dipole == pytest.approx([float(x) for x in found.groups()], abs=1e-6)
         assert task.label == f"{cluster.label}__single_point"
     assert set(dipole_structures(node)) == {cluster.label for cluster in results.clusters}
+    for label, pattern in dipole_patterns(node).items():
+        q, found_intensity = pattern.get_x()[1], pattern.get_y()[0][1]
+        atoms = dipole_structures(node)[label].get_ase()
+        np.testing.assert_allclose(found_intensity, intensity(atoms, q, b_iso=1.0), rtol=1e-9)
+    assert set(dipole_patterns(node)) == set(dipole_structures(node))
     assert "dipoles.cube.undistorted.single_point" in nodes_behind(node)
 
 
@@ -124,6 +130,7 @@ def test_relaxed_clusters_start_from_the_relaxed_geometry(cp2k_code: orm.Install
     assert states == {(s, k) for s in ("undistorted", "offset_p0p2000") for k in ("relaxation", "single_point")}
     results = dipole_results(node)
     assert results is not None
+    assert set(dipole_patterns(node)) == set(structures)
     assert all(cluster.relaxed and cluster.dipole is not None for cluster in results.clusters)
     planned = made.tasks[0].atoms.positions
     moved = np.linalg.norm(structures["cube__undistorted"].get_ase().positions - planned, axis=1)

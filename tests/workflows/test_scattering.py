@@ -27,10 +27,11 @@ from qdsim.provenance import CAMPAIGN_PROCESS, STRAIN_PROCESS
 from qdsim.structures import RhombohedralState, supercell_matrix
 from qdsim.workflows import campaign as campaigns
 from qdsim.workflows.campaign import CampaignWorkChain
-from qdsim.workflows.documents import Lattice, MeasuredPattern, PatternSettings
+from qdsim.workflows.documents import Cut, Lattice, MeasuredPattern, PatternSettings
 from qdsim.workflows.fit import FitCalculation, fit_pattern, read_result, takes_long
 from qdsim.workflows.hypotheses import LABELS
-from qdsim.workflows.scattering import ScatteringWorkChain, compute_pattern
+from qdsim.workflows.patterns import compute_pattern
+from qdsim.workflows.scattering import ScatteringWorkChain
 from qdsim.workflows.vacancy_documents import HostSettings, VacancySettings
 
 BULK = 5.936
@@ -208,7 +209,9 @@ def test_only_long_fits_run_as_jobs(
 
 def test_patterns_of_crystals_and_of_clusters() -> None:
     state = RhombohedralState.from_lattice_constant(6.0, 59.3, 0.15)
-    settings = orm.Dict(PatternSettings(cation="Pb", anion="S", diameter=20.0, points=50).model_dump(mode="json"))
+    settings = orm.Dict(
+        PatternSettings(cut=Cut(cation="Pb", anion="S", diameter=20.0), points=50).model_dump(mode="json")
+    )
     crystal, cluster = state.to_atoms("Pb", "S"), state.to_atoms("Pb", "S", "conventional")
     cluster.pbc = False
     of_crystal = compute_pattern(orm.StructureData(ase=crystal), settings)
@@ -335,7 +338,7 @@ def test_a_campaign_checks_strain_and_vacancies_when_both_are_done(
     vacancy: dict[str, Any] = {"settings": orm.Dict(settings.model_dump(mode="json")), "fails": orm.Bool(fails)}
     given = inputs_of(series)
     atoms = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S")
-    patterns = PatternSettings(cation="Pb", anion="S", diameter=15.0, points=20)
+    patterns = PatternSettings(cut=Cut(cation="Pb", anion="S", diameter=15.0), points=20)
     scattering = {
         "settings": given["settings"],
         "fits": orm.Dict(ScatteringFits.model_validate(FITS).model_dump(mode="json")),

@@ -2,6 +2,7 @@
 
 from qdsim.report.figures.cells import cells
 from qdsim.report.figures.chi2_maps import Mark, chi2_map, chi2_profiles
+from qdsim.report.figures.computed_patterns import strain_patterns
 from qdsim.report.figures.correlation import correlation
 from qdsim.report.figures.double_wells import double_wells
 from qdsim.report.figures.energy_volume import energy_volume
@@ -9,7 +10,6 @@ from qdsim.report.figures.hypotheses import hypothesis_patterns
 from qdsim.report.figures.patterns import fitted_pattern, pattern
 from qdsim.report.figures.samples import samples_and_strain
 from qdsim.report.figures.sizes import sizes
-from qdsim.report.figures.strain_patterns import strain_patterns
 from qdsim.report.figures.strain_series import alpha_rh, bond_lengths, gap, offset, pressure
 from qdsim.report.figures.vacancies import distortion_parts, fermi_level_diagram, formation_energies
 from qdsim.report.figures.vacancy_cells import vacancy_cells

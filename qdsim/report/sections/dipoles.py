@@ -6,6 +6,7 @@ from qdsim.analysis.dipole import SMALLEST_DIRECTION
 from qdsim.analysis.dipole_results import ClusterState
 from qdsim.report.content import Cell, FigureBlock, Table, number, words
 from qdsim.report.data import ReportData
+from qdsim.report.figures.computed_patterns import cluster_patterns
 from qdsim.report.figures.dipoles import WHOLE, dipole_clusters, dipole_diameters, dipole_offsets, path_of
 from qdsim.report.formatting import MISSING, fixed
 from qdsim.report.sections import Context, section
@@ -42,6 +43,14 @@ def _figures(data: ReportData) -> Iterator[FigureBlock]:
         "Dipole against the diameter at the largest offset. Lines are models of spheres: 1 e on every cation, a "
         "uniformly distorted dielectric sphere, and formal charges.",
     )
+    if data.cluster_patterns:
+        yield FigureBlock(
+            "cluster_patterns",
+            cluster_patterns(data.dipoles, data.cluster_patterns),
+            "Scattering of the same clusters at the largest offset, by the Debye equation, and below, how it differs "
+            "from that of the undistorted ones.",
+            "wide",
+        )
     if data.cluster_structures:
         yield FigureBlock(
             "dipole_clusters",
