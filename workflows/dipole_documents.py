@@ -26,6 +26,8 @@ class Particle(ResultModel):
     surface: Surface = "bare"
     shell_thickness: float = 0.0
     shell_elements: dict[str, str] = Field({}, description="Of the shell, by those of the core.")
+    vacancies: dict[str, int] = Field({}, description="Missing atoms inside, by element.")
+    seed: int = Field(0, description="Of the draw of these.")
 
 
 class ParticleSettings(Particle):
@@ -123,4 +125,6 @@ def make_cluster(cation: str, anion: str, particle: Particle, volume: float) -> 
         surface=particle.surface,
         shell_thickness=particle.shell_thickness,
         shell_elements=particle.shell_elements,
+        vacancies=particle.vacancies,
+        seed=particle.seed,
     )

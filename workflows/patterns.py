@@ -16,7 +16,7 @@ def compute_pattern(structure: orm.StructureData, settings: orm.Dict) -> orm.XyD
     """Compute the pattern of a cluster as it is, or of a particle cut from a crystal: see `PatternSettings`."""
     wanted = PatternSettings(**settings.get_dict())
     atoms = structure.get_ase()
-    particle: Atoms | LatticeParticle = atoms
+    particle: Atoms | LatticeParticle = atoms[atoms.get_tags() == 0]  # pseudo-hydrogens are no atoms to X-rays
     if atoms.pbc.all():
         cut = wanted.cut
         if cut is None:

@@ -245,7 +245,7 @@ def _parameters(
     runs: dict[str, RunType] = {"single_point": "ENERGY_FORCE"}
     if relax:
         runs["relaxation"] = "GEO_OPT"
-    atoms, charge = cluster.to_atoms(), cluster.formal_charge
+    atoms, charge = cluster.to_atoms(), cluster.formal_charge + cluster.supernumerary_electrons
     return {
         kind: build_parameters(settings, atoms, run_type=run, charge=charge, isolation=isolation)
         for kind, run in runs.items()

@@ -322,9 +322,13 @@ class ParticleSection(Section):
         "tetrahedral", description="About a tetrahedral hole every shape is stoichiometric and without a dipole."
     )
     fewest_neighbours: int = Field(3, ge=0, le=6, description="Atoms with fewer neighbours are taken away.")
-    surface: Surface = Field("bare", description="bare, balanced, a halide, or formate in place of oleate.")
+    surface: Surface = Field(
+        "bare", description="bare, balanced, a halide, formate in place of oleate, or pseudohydrogen."
+    )
     shell_thickness: float = Field(0.0, ge=0, description="Å, of a shell of other elements.")
     shell_elements: dict[str, str] = Field({}, description="Such as {Se: S}.")
+    vacancies: dict[str, PositiveInt] = Field({}, description="Missing atoms inside, such as {S: 2}.")
+    seed: int = Field(0, ge=0, description="Of the draw of the missing atoms.")
     box: float | None = Field(None, gt=0, description="Edge of the cell, Å; by default 6 Å beyond the last atom.")
     reference_point: tuple[float, float, float] | None = Field(
         None, description="From the particle's centre, Å: what a charged particle's dipole is about."

@@ -74,7 +74,8 @@ def build_parameters(
     wavefunction
         Path of a wavefunction restart file as CP2K will find it; without it CP2K starts from atomic densities.
     charge
-        Of the cell, in elementary charges; a uniform background neutralises it. Odd ones are computed with spin.
+        Of the cell, in elementary charges; a uniform background neutralises it in a periodic one. An odd number of
+        electrons is computed with spin. For pseudo-hydrogens count what CP2K takes from their potentials too many.
     potential
         Write the electrostatic potential to a cube file.
     isolation
@@ -97,8 +98,8 @@ def build_parameters(
         for_run["WAVEFUNCTION"] = wavefunction
     if charge != 0:
         for_run["CHARGE"] = str(charge)
-        if charge % 2:  # the potentials leave every lead chalcogenide an even number of electrons
-            for_run["SPIN"] = "UNRESTRICTED"
+    if (int(atoms.numbers.sum()) - charge) % 2:  # the potentials take the place of an even number of electrons
+        for_run["SPIN"] = "UNRESTRICTED"
     if potential:
         for_run["POTENTIAL"] = "CUBE"
     if isolation is not None:

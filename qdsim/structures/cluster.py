@@ -1,8 +1,9 @@
 """Clusters that quantum chemistry can compute: particles with their electrons counted and their surface seen to."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal, Self
 
 import numpy as np
@@ -14,12 +15,21 @@ from qdsim.errors import QdsimError
 from qdsim.structures.nanocrystal import LatticeParticle, LatticePoints, cut_rocksalt
 from qdsim.structures.rocksalt import RhombohedralState
 from qdsim.structures.shapes import Shape
-from qdsim.structures.surfaces import ANION, CATION, balanced_choice, coordination, trim, vacant_neighbours
+from qdsim.structures.surfaces import (
+    ANION,
+    CATION,
+    COORDINATION,
+    balanced_choice,
+    coordination,
+    dangling_bonds,
+    trim,
+    vacant_neighbours,
+)
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Halide = Literal["F", "Cl", "Br", "I"]
-Surface = Literal["bare", "balanced", "formate"] | Halide
+Surface = Literal["bare", "balanced", "formate", "pseudohydrogen"] | Halide
 
 FORMAL_CHARGES: dict[str, int] = {
     "Pb": 2, "Sn": 2, "Ge": 2, "S": -2, "Se": -2, "Te": -2, "F": -1, "Cl": -1, "Br": -1, "I": -1,
@@ -36,27 +46,81 @@ _FORMATE: dict[str, tuple[tuple[float, float], ...]] = {
 C-H 1.10, O-C-O 130 degrees, as in the free ion."""
 _CATION_TO_CARBON = 2.85
 """Å; the two oxygens are then 2.6 Å from the cation, as in lead carboxylates."""
+
+
+@dataclass(frozen=True)
+class Pseudohydrogen:
+    """A hydrogen atom whose nucleus has a fraction of its charge, so that it closes one bond of rock salt.
+
+    Each of an ion's six bonds holds one electron: a third is the cation's, two thirds are the anion's. What closes a
+    bond gives what the missing ion would have given.
+
+    Attributes
+    ----------
+    nuclear_charge, formal_charge
+        In elementary charges.
+    tag
+        Of its atoms, which tells CP2K's kinds apart.
+    bond
+        To its ion, Å: as in PbH4 and in H2S.
+    """
+
+    nuclear_charge: Fraction
+    formal_charge: Fraction
+    tag: int
+    bond: float
+
+    @property
+    def formula(self) -> str:
+        """Name in a composition."""
+        return f"H({self.nuclear_charge})"
+
+
+PSEUDOHYDROGENS = {
+    CATION: Pseudohydrogen(Fraction(2, 3), Fraction(-1, 3), 1, 1.75),
+    ANION: Pseudohydrogen(Fraction(1, 3), Fraction(1, 3), 2, 1.34),
+}
+"""By the site whose bonds they close."""
 CLOSEST = 0.6
 """Atoms of different ligands are no nearer to each other than this part of the sum of their covalent radii."""
 
 
+_CHARGES: dict[str, int | Fraction] = {
+    **FORMAL_CHARGES,
+    FORMATE: FORMATE_CHARGE,
+    **{one.formula: one.formal_charge for one in PSEUDOHYDROGENS.values()},
+}
+
+
 @dataclass(frozen=True)
 class Molecule:
-    """A ligand of several atoms on a cation, which it moves with.
+    """A ligand on an ion, which it moves with.
 
     Attributes
     ----------
+    formula
+        Its name in a composition.
     anchor
-        Index of the cation in the particle.
+        Index of the ion in the particle.
     symbols
         Of its atoms.
     places
-        From the cation, Å, shape (n, 3).
+        From the ion, Å, shape (n, 3).
+    tag
+        Of its atoms, which tells CP2K's kinds apart.
     """
 
+    formula: str
     anchor: int
     symbols: tuple[str, ...]
     places: tuple[tuple[float, float, float], ...]
+    tag: int = 0
+
+    @property
+    def charge_centre(self) -> FloatArray:
+        """Where its formal charge is, from the ion, Å: among the oxygens, if it has any."""
+        bearers = [place for place, symbol in zip(self.places, self.symbols, strict=True) if symbol == "O"]
+        return np.asarray(np.mean(bearers or self.places, axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +134,7 @@ class Cluster:
     elements
         Of each atom of the particle, shape (N,).
     molecules
-        Ligands of several atoms.
+        Ligands that are on no site of the lattice.
     """
 
     particle: LatticeParticle
@@ -86,18 +150,25 @@ class Cluster:
         positions = self.particle.positions
         atoms = Atoms(self.elements, positions=positions)
         for molecule in self.molecules:
-            atoms += Atoms(molecule.symbols, positions=positions[molecule.anchor] + np.array(molecule.places))
+            places = positions[molecule.anchor] + np.array(molecule.places)
+            atoms += Atoms(molecule.symbols, positions=places, tags=[molecule.tag] * len(places))
         return atoms
 
     @property
     def composition(self) -> dict[str, int]:
         """Number of ions by element; molecules go by their formula."""
-        return dict(Counter(self.elements) + Counter({FORMATE: len(self.molecules)}))
+        return dict(Counter(self.elements) + Counter(molecule.formula for molecule in self.molecules))
 
     @property
     def formal_charge(self) -> int:
         """What ions with closed shells add up to, in elementary charges: 2 N(Pb) - 2 N(S) - N(ligands)."""
         return formal_charge(self.composition)
+
+    @property
+    def supernumerary_electrons(self) -> int:
+        """How many electrons pseudo-hydrogens would have as hydrogen, beyond those that they have."""
+        charges = {one.formula: one.nuclear_charge for one in PSEUDOHYDROGENS.values()}
+        return int(sum(1 - charges[one.formula] for one in self.molecules if one.formula in charges))
 
     @property
     def formal_dipole(self) -> FloatArray:
@@ -106,7 +177,8 @@ class Cluster:
         charges = np.array([FORMAL_CHARGES[element] for element in self.elements])
         total = charges @ positions
         for molecule in self.molecules:
-            total = total + FORMATE_CHARGE * (positions[molecule.anchor] + np.mean(_oxygens(molecule), axis=0))
+            charge = float(_CHARGES[molecule.formula])
+            total = total + charge * (positions[molecule.anchor] + molecule.charge_centre)
         return np.asarray(total)
 
 
@@ -122,8 +194,10 @@ def build_cluster(
     surface: Surface = "bare",
     shell_thickness: float = 0.0,
     shell_elements: Mapping[str, str] | None = None,
+    vacancies: Mapping[str, int] | None = None,
+    seed: int = 0,
 ) -> Cluster:
-    """Cut a particle, trim it, and see to its surface.
+    """Cut a particle, trim it, take atoms out, and see to its surface.
 
     Parameters
     ----------
@@ -141,27 +215,34 @@ def build_cluster(
         "bare" leaves it as it is cut. "balanced" takes away ions that are in excess, those with the fewest neighbours
         first. A halide takes empty anion sites, those with the most cations around first, until the charges are even;
         "formate" does so as a stand-in of oleate, on the cations with the fewest neighbours. All are spread so that
-        they make little dipole.
+        they make little dipole. "pseudohydrogen" closes each missing bond by a hydrogen with a fraction of its charge,
+        which leaves every particle neutral.
     shell_elements
         Elements of the shell in place of those of the core, such as ``{"Se": "S"}``.
+    vacancies
+        How many atoms of cation or anion are missing, of those inside with all their neighbours.
+    seed
+        Of the draw of these.
 
     Raises
     ------
     QdsimError
-        If the particle cannot be cut, the surface cannot be seen to in that way, ligands overlap, or an element has no
-        formal charge.
+        If the particle cannot be cut, has not so many atoms inside, the surface cannot be seen to in that way, ligands
+        overlap, or an element has no formal charge.
     """
     for symbol in (cation, anion, *(shell_elements or {}).values()):
         if symbol not in FORMAL_CHARGES:
             raise QdsimError(f"{symbol} has no formal charge here: use {', '.join(FORMAL_CHARGES)}.")
     cut = cut_rocksalt(cation, anion, state, shape, diameter, centre=centre, shell_thickness=shell_thickness)
-    particle = trim(cut, fewest_neighbours)
+    particle = _with_vacancies(trim(cut, fewest_neighbours), vacancies or {}, seed)
     charge = formal_charge(Counter(particle.atom_symbols))
     if surface == "balanced":
         particle = _without_excess(particle, charge)
     elements = _elements(particle, shell_elements or {})
     if surface in {"bare", "balanced"}:
         return Cluster(particle, elements)
+    if surface == "pseudohydrogen":
+        return Cluster(particle, elements, tuple(_pseudohydrogens(particle)))
     if charge <= 0:
         found, remedy = ("no formal charge", "bare") if charge == 0 else ("anions in excess", "balanced")
         raise QdsimError(
@@ -182,19 +263,17 @@ def formal_charge(composition: Mapping[str, int]) -> int:
     QdsimError
         If one of the elements has none.
     """
-    charges = FORMAL_CHARGES | {FORMATE: FORMATE_CHARGE}
     for symbol in composition:
-        if symbol not in charges:
-            raise QdsimError(f"{symbol} has no formal charge here: use {', '.join(charges)}.")
-    return sum(charges[symbol] * number for symbol, number in composition.items())
+        if symbol not in _CHARGES:
+            raise QdsimError(f"{symbol} has no formal charge here: use {', '.join(_CHARGES)}.")
+    return int(sum(_CHARGES[symbol] * number for symbol, number in composition.items()))
 
 
 def explain_charge(composition: Mapping[str, int]) -> str:
     """Write out how the formal charge is counted: "2·16 (Pb) − 2·16 (S) = 0"."""
-    charges = FORMAL_CHARGES | {FORMATE: FORMATE_CHARGE}
     terms = [
-        ("−" if charges[symbol] < 0 else "+") + f" {abs(charges[symbol])}·{number} ({symbol})"
-        for symbol, number in sorted(composition.items(), key=lambda item: -charges[item[0]])
+        ("−" if _CHARGES[symbol] < 0 else "+") + f" {abs(_CHARGES[symbol])}·{number} ({symbol})"
+        for symbol, number in sorted(composition.items(), key=lambda item: -_CHARGES[item[0]])
     ]
     return f"{' '.join(terms).removeprefix('+ ')} = {formal_charge(composition):+d}".replace("= +0", "= 0").replace(
         "-", "−"
@@ -210,6 +289,24 @@ def _elements(particle: LatticeParticle, shell: Mapping[str, str]) -> tuple[str,
         shell.get(symbol, symbol) if region else symbol
         for symbol, region in zip(particle.atom_symbols, particle.points.regions, strict=True)
     )
+
+
+def _with_vacancies(particle: LatticeParticle, vacancies: Mapping[str, int], seed: int) -> LatticeParticle:
+    """Take away atoms that have all their neighbours, drawn at random."""
+    generator = np.random.default_rng(seed)
+    inside = coordination(particle.points) == COORDINATION
+    keep = np.ones(len(particle), dtype=bool)
+    for symbol, number in sorted(vacancies.items()):
+        if symbol not in particle.symbols:
+            raise QdsimError(f"The particle has no {symbol} that could be missing: {' or '.join(particle.symbols)}.")
+        candidates = np.flatnonzero(inside & (particle.points.sites == particle.symbols.index(symbol)))
+        if number > len(candidates):
+            raise QdsimError(
+                f"{number} vacancies of {symbol} are asked for, and {len(candidates)} of its atoms have all their "
+                "neighbours: ask for fewer, or enlarge the particle."
+            )
+        keep[generator.choice(candidates, number, replace=False)] = False
+    return particle.with_points(particle.points.keep(keep))
 
 
 def _without_excess(particle: LatticeParticle, charge: int) -> LatticeParticle:
@@ -250,7 +347,7 @@ def _with_formate(cluster: Cluster, charge: int) -> Cluster:
         directions = steps[np.linalg.norm(steps, axis=1) < 1.2 * bond]
         if len(directions):
             offers.append(_formate(int(anchor), positions[anchor], directions.sum(axis=0)))
-    ends = np.array([positions[one.anchor] + np.mean(_oxygens(one), axis=0) for one in offers]).reshape(-1, 3)
+    ends = np.array([positions[one.anchor] + one.charge_centre for one in offers]).reshape(-1, 3)
     ranks = np.array([counts[one.anchor] for one in offers], dtype=np.int64)
     chosen = balanced_choice(ends, FORMATE_CHARGE, cluster.formal_dipole, ranks, charge)
     dressed = replace(cluster, molecules=tuple(offers[index] for index in chosen))
@@ -269,20 +366,25 @@ def _formate(anchor: int, position: FloatArray, direction: FloatArray) -> Molecu
         for height, side in atoms:
             symbols.append(symbol)
             places.append(tuple(((_CATION_TO_CARBON + height) * along + side * across).tolist()))
-    return Molecule(anchor, tuple(symbols), tuple(places))
+    return Molecule(FORMATE, anchor, tuple(symbols), tuple(places))
 
 
-def _oxygens(molecule: Molecule) -> FloatArray:
-    return np.array([place for symbol, place in zip(molecule.symbols, molecule.places, strict=True) if symbol == "O"])
+def _pseudohydrogens(particle: LatticeParticle) -> Iterator[Molecule]:
+    """Close each bond that the particle lacks."""
+    for atom, direction in zip(*dangling_bonds(particle.points), strict=True):
+        hydrogen = PSEUDOHYDROGENS[int(particle.points.sites[atom])]
+        x, y, z = (hydrogen.bond * direction).tolist()
+        yield Molecule(hydrogen.formula, int(atom), ("H",), ((x, y, z),), hydrogen.tag)
 
 
 def _check_overlap(cluster: Cluster) -> None:
     """Refuse ligands that are in one another, or in atoms of the particle other than their own cation."""
     atoms = cluster.to_atoms()
     owners = np.arange(len(atoms))
-    for number, molecule in enumerate(cluster.molecules):
-        start = len(cluster.elements) + number * len(molecule.symbols)
+    start = len(cluster.elements)
+    for molecule in cluster.molecules:
         owners[start : start + len(molecule.symbols)] = molecule.anchor
+        start += len(molecule.symbols)
     first, second, distances = neighbor_list("ijd", atoms, natural_cutoffs(atoms, mult=CLOSEST))
     apart = owners[first] != owners[second]
     if apart.any():

@@ -95,6 +95,29 @@ def vacant_neighbours(points: LatticePoints, site: int) -> tuple[LatticePoints, 
     return found, counts[free]
 
 
+def dangling_bonds(points: LatticePoints) -> tuple[IntArray, FloatArray]:
+    """Find the bonds that a rock-salt particle lacks.
+
+    Parameters
+    ----------
+    points
+        Of a particle made by `cut_rocksalt`.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        The atom of each missing bond.
+    ndarray, shape (n, 3)
+        Its direction in the undistorted crystal, a unit vector.
+    """
+    half = _half_lattice(points)
+    taken = set(map(tuple, half.tolist()))
+    around = half[:, None, :] + _STEPS
+    missing = np.array([[tuple(place) not in taken for place in places] for places in around.tolist()], dtype=bool)
+    atoms, steps = np.nonzero(missing)
+    return atoms, _STEPS[steps].astype(float)
+
+
 def balanced_choice(positions: FloatArray, charge: float, dipole: FloatArray, ranks: IntArray, n: int) -> list[int]:
     """Choose places for equal charges so that little dipole is made.
 

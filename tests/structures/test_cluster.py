@@ -117,6 +117,59 @@ def test_formate_is_a_molecule_on_its_cation() -> None:
     np.testing.assert_allclose(after, before, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("centre", "diameter"), [("tetrahedral", 7.0), ("cation", 12.0), ("anion", 16.0), ("bond", 14.0)]
+)
+def test_pseudohydrogens_close_every_bond_and_count_their_electrons(centre: str, diameter: float) -> None:
+    cluster = build(diameter, centre=centre, surface="pseudohydrogen")
+    bare = build(diameter, centre=centre)
+    ions = bare.composition
+    bonds = int(coordination(bare.particle.points).sum()) // 2
+    on_cations, on_anions = 6 * ions["Pb"] - bonds, 6 * ions["S"] - bonds
+    assert cluster.composition == {**ions, "H(2/3)": on_cations, "H(1/3)": on_anions}
+    assert cluster.formal_charge == 0
+    assert 3 * cluster.supernumerary_electrons == on_cations + 2 * on_anions
+    atoms = cluster.to_atoms()
+    hydrogen = atoms.symbols == "H"
+    assert np.bincount(atoms.get_tags()[hydrogen]).tolist() == [0, on_cations, on_anions]
+    for tag, symbol, bond in ((1, "Pb", 1.75), (2, "S", 1.34)):
+        own = atoms.positions[hydrogen & (atoms.get_tags() == tag)]
+        ions_of = atoms.positions[atoms.symbols == symbol]
+        nearest = np.linalg.norm(own[:, None] - ions_of[None], axis=2).min(axis=1)
+        np.testing.assert_allclose(nearest, bond, atol=1e-9)
+    valence = 4 * ions["Pb"] + 6 * ions["S"] + len(cluster.molecules) - cluster.supernumerary_electrons
+    assert valence == 8 * (ions["Pb"] + ions["S"]) - bonds  # eight an ion, and one less for each bond that is shared
+
+
+def test_pseudohydrogens_about_the_tetrahedral_hole_make_no_dipole() -> None:
+    cluster = build(20.0, surface="pseudohydrogen")
+    assert np.linalg.norm(cluster.formal_dipole) < 1e-9
+    assert explain_charge(cluster.composition) == ("2·80 (Pb) + 1/3·96 (H(1/3)) − 1/3·96 (H(2/3)) − 2·80 (S) = 0")
+
+
+def test_vacancies_are_inside_and_the_same_for_the_same_seed() -> None:
+    full = build(20.0)
+    cluster = build(20.0, vacancies={"Pb": 1, "S": 2}, surface="balanced", seed=3, centre="cation")
+    again = build(20.0, vacancies={"Pb": 1, "S": 2}, surface="balanced", seed=3, centre="cation")
+    assert cluster.formal_charge == 0
+    assert cluster.composition == again.composition
+    np.testing.assert_array_equal(cluster.to_atoms().positions, again.to_atoms().positions)
+    holes = build(20.0, vacancies={"S": 2})
+    assert holes.composition == {"Pb": full.composition["Pb"], "S": full.composition["S"] - 2}
+    assert holes.formal_charge == 4
+    kept = {tuple(place) for place in np.round(holes.to_atoms().positions, 6)}
+    gone = np.array([place not in kept for place in map(tuple, np.round(full.to_atoms().positions, 6))])
+    assert coordination(full.particle.points)[gone].tolist() == [6, 6]
+
+
+@pytest.mark.parametrize(
+    ("vacancies", "message"), [({"Se": 1}, "has no Se that could be missing: Pb or S"), ({"S": 40}, "ask for fewer")]
+)
+def test_vacancies_that_cannot_be_are_refused(vacancies: dict[str, int], message: str) -> None:
+    with pytest.raises(QdsimError, match=message):
+        build(20.0, vacancies=vacancies)
+
+
 def test_a_shell_has_its_own_anion() -> None:
     cluster = build_cluster("Pb", "Se", BULK, "sphere", 24, shell_thickness=4, shell_elements={"Se": "S"})
     assert set(cluster.composition) == {"Pb", "Se", "S"}

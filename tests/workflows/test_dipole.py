@@ -102,6 +102,20 @@ def test_dipoles_follow_the_offset_and_vanish_without_one(cp2k_code: orm.Install
     assert "dipoles.cube.undistorted.single_point" in nodes_behind(node)
 
 
+def test_pseudohydrogens_close_the_bonds(cp2k_code: orm.InstalledCode) -> None:
+    closed = {"diameter": 7, "box": 16, "surface": "pseudohydrogen"}
+    node = run(plan(particles={"closed": closed}, undistorted=False, offsets=[0.1, 0.2]), cp2k_code)
+    assert node.is_finished_ok, node.exit_message
+    results = dipole_results(node)
+    assert results is not None
+    for cluster in results.clusters:
+        assert cluster.composition == {"Pb": 4, "S": 4, "H(2/3)": 12, "H(1/3)": 12}
+        assert cluster.gap is not None
+        assert cluster.gap > 4.0  # Pb4S4 without them has 3 eV
+        assert cluster.dipole is not None
+        assert project(cluster.dipole)[1] < 1.0
+
+
 def test_a_cluster_that_fails_leaves_the_others_and_is_named(cp2k_code: orm.InstalledCode) -> None:
     made = plan(offsets=[0.2], particles={**SECTION["particles"], "other": {"diameter": 7, "box": 12.5}})
     inputs = made.inputs(cp2k_code, OPTIONS)
