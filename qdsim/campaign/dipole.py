@@ -10,7 +10,7 @@ from qdsim.analysis.strain import strained_volume
 from qdsim.campaign.nodes import crystal_node
 from qdsim.campaign.schema import DipoleLatticeSection, DipoleSection, ParticleSection
 from qdsim.campaign.strain import assumed_equation_of_state
-from qdsim.campaign.tasks import Task
+from qdsim.campaign.tasks import GIGABYTE, Task
 from qdsim.cp2k.compounds import Compound
 from qdsim.cp2k.inputs import Isolation, RunType, Settings, build_parameters, load_protocol
 from qdsim.cp2k.memory import estimate_memory
@@ -31,8 +31,6 @@ from qdsim.workflows.documents import PatternSettings
 
 if TYPE_CHECKING:
     from aiida.orm import Code
-
-GIGABYTE = 1e9
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from qdsim.campaign.codes import check_installation, load_code
+from qdsim.campaign.memory import check_memory
 from qdsim.campaign.plan import Plan
+from qdsim.campaign.tasks import GIGABYTE
 from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
     Raises
     ------
     QdsimError
-        If the code does not exist, or the daemon cannot be reached.
+        If the code does not exist, the daemon cannot be reached, or the calculations do not fit into this machine.
     """
     from aiida.engine import submit
 
@@ -42,6 +44,7 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
         earlier = find_same(plan)
         if earlier is not None:
             return earlier, False
+        _check_memory(plan, code)
         ensure_daemon_running()
         inputs = {
             "campaign": _document(plan),
@@ -73,6 +76,17 @@ def _one_at_a_time() -> Iterator[None]:
     with (Path(get_config().dirpath) / f"qdsim-{profile.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _check_memory(plan: Plan, code: Code) -> None:
+    """Refuse what does not fit into the memory of this machine, where it is the one that computes."""
+    import psutil
+
+    from qdsim.machine.setup import LOCALHOST, read_layout
+
+    layout = read_layout()
+    if layout is not None and code.computer is not None and code.computer.label == LOCALHOST:
+        check_memory(plan.tasks, layout.slots, psutil.virtual_memory().total / GIGABYTE)
 
 
 def _document(plan: Plan) -> Any:

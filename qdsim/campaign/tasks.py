@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from qdsim.cp2k.memory import grid_points
+from qdsim.cp2k.memory import estimate_memory, grid_points
 from qdsim.cp2k.settings import Settings
 
+GIGABYTE = 1e9
 SMALL_CELL = 2
 """Atoms of the cell that the cost of the grids was measured on; pairs of an atom with its own images cost more."""
 
@@ -34,6 +35,13 @@ class Task:
     def core_hours(self) -> float:
         """Rough cost."""
         return self.single_points * core_seconds(self.atoms, self.settings) / 3600
+
+    @property
+    def memory(self) -> float | None:
+        """Rough memory of a cluster alone in its cell, GB; None for crystals, which take little."""
+        if self.atoms.pbc.any():
+            return None
+        return estimate_memory(self.atoms, float(self.atoms.cell.lengths()[0]), self.settings) / GIGABYTE
 
 
 def core_seconds(atoms: Atoms, settings: Settings) -> float:

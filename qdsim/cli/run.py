@@ -102,9 +102,18 @@ def _tell_detached(console: Console, file: Path, plan: Plan) -> None:
 
 
 def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
+    from qdsim.cli.dipole_tables import print_dipoles
     from qdsim.cli.display import print_strain_results
     from qdsim.cli.vacancy_tables import print_vacancies
-    from qdsim.provenance import consistency, failures, restarts, section, strain_results, vacancy_analysis
+    from qdsim.provenance import (
+        consistency,
+        dipole_analysis,
+        failures,
+        restarts,
+        section,
+        strain_results,
+        vacancy_analysis,
+    )
 
     results = strain_results(node)
     if results is not None:
@@ -112,6 +121,9 @@ def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
     analysis = vacancy_analysis(node)
     if analysis is not None:
         print_vacancies(console, analysis)
+    responses = dipole_analysis(node)
+    if responses is not None:
+        print_dipoles(console, responses)
     check = section(node, "scattering")
     verdicts = consistency(check) if check is not None else None
     if verdicts is not None:
@@ -137,13 +149,14 @@ def _dry_run(console: Console, plan: Plan, folder: Path) -> None:
 
     written = write_inputs(plan, folder)
     table = Table(title=f"{plan.campaign.name}: {plan.compound.name}")
-    for heading in ("calculation", "single points", "atoms", "k-points", "core-hours"):
+    for heading in ("calculation", "single points", "atoms", "k-points", "core-hours", "GB"):
         table.add_column(heading, justify="left" if heading == "calculation" else "right")
     for task in plan.tasks:
         mesh = task.settings.k_points
         points = "×".join(map(str, mesh)) if mesh else "Γ"
         label = f"{task.part}/{task.label}"
-        table.add_row(label, str(task.single_points), str(len(task.atoms)), points, f"{task.core_hours:.3f}")
+        memory = "" if task.memory is None else f"{task.memory:.1f}"
+        table.add_row(label, str(task.single_points), str(len(task.atoms)), points, f"{task.core_hours:.3f}", memory)
     console.print(table)
     _tell_cost(console, plan)
     console.print(f"{len(written)} inputs are in {folder}.", highlight=False)
