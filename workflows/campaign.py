@@ -1,5 +1,6 @@
 """A whole campaign as one process: what a person asked for, and every result under it."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiida import orm
@@ -8,22 +9,34 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 
 from qdsim.workflows.cp2k import failure_of
 from qdsim.workflows.dipole import DipoleWorkChain
+from qdsim.workflows.phonon_documents import CrystalSettings, PhononSeriesSettings
+from qdsim.workflows.phonon_series import PhononSeriesWorkChain
 from qdsim.workflows.scattering import ScatteringWorkChain
 from qdsim.workflows.strain import StrainWorkChain
 from qdsim.workflows.submission import SubmitOnce
 from qdsim.workflows.vacancy import VacancyWorkChain
-from qdsim.workflows.vacancy_documents import VacancySettings
+from qdsim.workflows.vacancy_documents import HostSettings, VacancySettings
 
-STRAIN, VACANCY, DIPOLE, SCATTERING = "strain", "vacancy", "dipole", "scattering"
+STRAIN, PHONON, VACANCY, DIPOLE, SCATTERING = "strain", "phonon", "vacancy", "dipole", "scattering"
 SECTIONS = {
     STRAIN: StrainWorkChain,
+    PHONON: PhononSeriesWorkChain,
     VACANCY: VacancyWorkChain,
     DIPOLE: DipoleWorkChain,
     SCATTERING: ScatteringWorkChain,
 }
 """The parts a campaign can have; each leaves the others usable when it fails."""
-FROM_OTHERS = {SCATTERING: ("results", "structure", "structures", "vacancies", "dipoles")}
+FROM_OTHERS = {
+    PHONON: ("strain",),
+    SCATTERING: ("results", "structure", "structures", "vacancies", "dipoles"),
+}
 """Inputs of a section that other sections give."""
+
+FROM_STRAIN: dict[str, Callable[[dict[str, Any]], Sequence[HostSettings | CrystalSettings]]] = {
+    PHONON: lambda settings: PhononSeriesSettings(**settings).crystals,
+    VACANCY: lambda settings: VacancySettings(**settings).hosts,
+}
+"""Sections whose crystals may be of the strain series, and how they are found in their settings."""
 
 
 class CampaignWorkChain(SubmitOnce):
@@ -42,33 +55,40 @@ class CampaignWorkChain(SubmitOnce):
                 namespace_options={"required": False, "populate_defaults": False},
             )
             spec.expose_outputs(section, namespace=name, namespace_options={"required": False})
-        spec.outline(cls.run_first, cls.run_vacancies, cls.collect, cls.check_by_scattering, cls.finish)
+        spec.outline(cls.run_first, cls.run_strained, cls.collect, cls.check_by_scattering, cls.finish)
         spec.exit_code(440, "ERROR_SECTIONS_FAILED", message="{reasons}")
 
     def run_first(self) -> None:
         """Submit what needs nothing of the others, and wait for the strain series alone."""
         self._submit(STRAIN)
         self._submit(DIPOLE)
-        if not self._strain_points():
-            self._submit(VACANCY)
+        for name in FROM_STRAIN:
+            if not self._strain_points(name):
+                self._submit(name)
         self._wait(STRAIN)
 
-    def run_vacancies(self) -> None:
-        """Submit vacancies in crystals of the strain series, as far as it has results."""
-        if self._strain_points():
+    def run_strained(self) -> None:
+        """Submit what is made of crystals of the strain series, as far as it has results."""
+        for name in FROM_STRAIN:
+            points = self._strain_points(name)
+            if not points:
+                continue
             outputs = self.ctx.strain.outputs
             structures = outputs.structures if "structures" in outputs else {}
             crystals = {
                 label: structures[point][phase]
-                for label, (point, phase) in self._strain_points().items()
+                for label, (point, phase) in points.items()
                 if phase in structures.get(point, {})
             }
-            self._submit(VACANCY, crystals={**self.inputs[VACANCY].get("crystals", {}), **crystals})
+            given: dict[str, Any] = {"crystals": {**self.inputs[name].get("crystals", {}), **crystals}}
+            if name == PHONON and "results" in outputs:
+                given["strain"] = outputs.results
+            self._submit(name, **given)
 
     def collect(self) -> None:
         """Wait for everything that the check can use."""
-        self._wait(VACANCY)
-        self._wait(DIPOLE)
+        for name in (PHONON, VACANCY, DIPOLE):
+            self._wait(name)
 
     def check_by_scattering(self) -> None:
         """Submit the check of the strain series, with what there is of vacancies and dipoles."""
@@ -97,12 +117,12 @@ class CampaignWorkChain(SubmitOnce):
         if name in self.ctx:
             self.to_context(**{name: self.ctx[name]})
 
-    def _strain_points(self) -> dict[str, tuple[str, str]]:
-        """Return strain point and phase of each host that is a crystal of this campaign's strain series."""
-        if VACANCY not in self.inputs:
+    def _strain_points(self, name: str) -> dict[str, tuple[str, str]]:
+        """Return strain point and phase of each crystal of a section that is of this campaign's strain series."""
+        if name not in self.inputs:
             return {}
-        hosts = VacancySettings(**self.inputs[VACANCY].settings.get_dict()).hosts
-        return {host.label: (host.point, host.phase) for host in hosts if host.point and host.phase}
+        crystals = FROM_STRAIN[name](self.inputs[name].settings.get_dict())
+        return {one.label: (one.point, one.phase) for one in crystals if one.point and one.phase}
 
     def finish(self) -> ExitCode | None:
         """Hand out what there is, and say what failed."""

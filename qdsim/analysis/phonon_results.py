@@ -77,7 +77,7 @@ class ThermalState(ResultModel):
 class PhononState(ResultModel):
     """The lattice dynamics of one crystal."""
 
-    label: str
+    label: str = ""
     volume: PositiveFloat = Field(description="Å^3 per formula unit.")
     alpha_rh: float = Field(description="Degrees.")
     pb_offset: float = Field(description="Å.")

@@ -113,7 +113,6 @@ def check_relaxed(forces: npt.ArrayLike, settings: PhononSettings) -> None:
 
 
 def describe_phonons(
-    label: str,
     crystal: Atoms,
     settings: PhononSettings,
     residual: npt.ArrayLike,
@@ -123,8 +122,6 @@ def describe_phonons(
 
     Parameters
     ----------
-    label
-        Of the crystal.
     crystal, settings
         As for `displaced_supercells`.
     residual
@@ -166,7 +163,6 @@ def describe_phonons(
             "and no harmonic displacement parameters."
         )
     result = PhononState(
-        label=label,
         volume=state.volume,
         alpha_rh=state.alpha,
         pb_offset=state.offset,

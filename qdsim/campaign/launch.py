@@ -93,7 +93,7 @@ def _document(plan: Plan) -> Any:
     from aiida import orm
 
     campaign = plan.campaign.model_dump(mode="json", exclude_none=True)
-    sections = {"settings": plan.strain, "vacancy_settings": plan.vacancy}
+    sections = {"settings": plan.strain, "phonon_settings": plan.phonon, "vacancy_settings": plan.vacancy}
     settings = {
         name: section.settings.model_dump(mode="json", exclude_none=True)
         for name, section in sections.items()
@@ -107,6 +107,8 @@ def _section_inputs(plan: Plan, code: Code) -> dict[str, Any]:
     inputs: dict[str, Any] = {}
     if plan.strain is not None:
         inputs["strain"] = plan.strain.inputs(code, options)
+    if plan.phonon is not None:
+        inputs["phonon"] = plan.phonon.inputs(code, options)
     if plan.vacancy is not None:
         inputs["vacancy"] = plan.vacancy.inputs(code, options)
     if plan.dipole is not None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from ase import Atoms
 
 from qdsim.campaign.dipole import DipolePlan, plan_dipoles
+from qdsim.campaign.phonon import PhononPlan, plan_phonons
 from qdsim.campaign.scattering import ScatteringPlan, mesh_reservations, plan_scattering
 from qdsim.campaign.schema import Campaign
 from qdsim.campaign.strain import StrainPlan, plan_strain
@@ -32,6 +33,7 @@ class Plan:
     campaign: Campaign
     compound: Compound
     strain: StrainPlan | None = None
+    phonon: PhononPlan | None = None
     vacancy: VacancyPlan | None = None
     dipole: DipolePlan | None = None
     scattering: ScatteringPlan | None = None
@@ -42,6 +44,8 @@ class Plan:
         document: dict[str, Any] = {"name": self.campaign.name, "code": self.campaign.code}
         if self.strain is not None:
             document |= self.strain.document()
+        if self.phonon is not None:
+            document["phonon"] = self.phonon.document()
         if self.vacancy is not None:
             document["vacancy"] = self.vacancy.document()
         if self.dipole is not None:
@@ -53,7 +57,7 @@ class Plan:
     @property
     def tasks(self) -> tuple[Task, ...]:
         """Every calculation, in the order of submission."""
-        sections = (self.strain, self.vacancy, self.dipole)
+        sections = (self.strain, self.phonon, self.vacancy, self.dipole)
         return tuple(task for section in sections if section is not None for task in section.tasks)
 
     @property
@@ -82,10 +86,12 @@ def plan_campaign(campaign: Campaign) -> Plan:
     """
     compound, reference = _crystal(campaign)
     walltime = int(WALLTIME_SHARE * campaign.resources.walltime)
-    strain = vacancy = dipole = scattering = None
+    strain = phonon = vacancy = dipole = scattering = None
     if campaign.strain is not None:
         settings = with_walltime(load_protocol(campaign.protocol, campaign.overrides), walltime)
         strain = plan_strain(campaign.strain, campaign.protocol, settings, compound, reference)
+    if campaign.phonon is not None:
+        phonon = plan_phonons(campaign.phonon, campaign.strain, compound, reference, walltime)
     if campaign.vacancy is not None:
         vacancy = plan_vacancies(campaign.vacancy, campaign.strain, compound, reference, walltime)
     if campaign.dipole is not None:
@@ -93,7 +99,7 @@ def plan_campaign(campaign: Campaign) -> Plan:
     if campaign.scattering is not None and strain is not None:
         reservations = mesh_reservations(compound.name, strain.settings, strain.lattice)
         scattering = plan_scattering(campaign.scattering, compound, reservations)
-    return Plan(campaign, compound, strain, vacancy, dipole, scattering)
+    return Plan(campaign, compound, strain, phonon, vacancy, dipole, scattering)
 
 
 def write_inputs(plan: Plan, folder: Path) -> list[Path]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from qdsim.analysis.phonon_results import PhononSettings
+from qdsim.campaign.phonon import planned_supercells
 from qdsim.provenance import Task, TaskState, section, state_of, tasks
 from qdsim.workflows.dipole_documents import DipoleSettings, planned_states
 from qdsim.workflows.documents import ORDINARY_RELAXATION, Lattice, StrainSettings, strain_title
+from qdsim.workflows.phonon_documents import PhononSeriesSettings
 from qdsim.workflows.vacancy_documents import VacancySettings, VacancyTask, planned_tasks
 
 if TYPE_CHECKING:
@@ -73,6 +76,11 @@ def measure_progress(campaign: WorkChainNode) -> Progress:
                 title = strain_title(settings.quantity, planned.value)
             runs = ORDINARY_RELAXATION if planned.relaxes else 1
             lines.append(_line(planned.label, title, runs, launched.get(("strain", planned.label))))
+    if "phonon" in campaign.inputs:
+        lines += [
+            _line(label, title, 1, launched.get(("phonon", label)))
+            for label, title in _phonon_tasks(campaign.uuid, campaign.inputs.phonon)
+        ]
     if "vacancy" in campaign.inputs:
         planned_runs = _vacancy_tasks(campaign.uuid, campaign.inputs.vacancy)
         lines += [_line(run.label, run.host, 1, launched.get(("vacancy", run.label))) for run in planned_runs]
@@ -89,6 +97,18 @@ def measure_progress(campaign: WorkChainNode) -> Progress:
 
 _PLANNED: dict[str, list[VacancyTask]] = {}
 """Of the campaigns looked at so far: to tell orderings apart takes longer than a look."""
+_DISPLACED: dict[str, list[tuple[str, str]]] = {}
+"""Labels and crystals, likewise."""
+
+
+def _phonon_tasks(campaign: str, inputs: Any) -> list[tuple[str, str]]:
+    if campaign not in _DISPLACED:
+        series = PhononSeriesSettings(**inputs.settings.get_dict())
+        phonons = PhononSettings(**inputs.phonons.get_dict())
+        _DISPLACED[campaign] = [
+            (f"{crystal}__{label}", f"phonons, {crystal}") for crystal, label, _ in planned_supercells(series, phonons)
+        ]
+    return _DISPLACED[campaign]
 
 
 def _vacancy_tasks(campaign: str, inputs: Any) -> list[VacancyTask]:

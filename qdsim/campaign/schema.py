@@ -412,6 +412,64 @@ class DipoleSection(Section):
         return offsets
 
 
+class CrystalSection(Section):
+    """A crystal whose phonons are computed: by its volume, by a node, or a point of this campaign's strain series."""
+
+    linear_strain: Strain | None = Field(None, description="Of the edge, against the compound's reference.")
+    lattice_constant: float | None = Field(None, gt=0, description="Cubic edge in Å of the same volume.")
+    node: str | None = Field(None, description="PK or UUID of a crystal, such as a relaxed one of a strain series.")
+    point: Annotated[float, BeforeValidator(_read_fraction)] | None = Field(
+        None, description="A value of this campaign's strain series, as 0.02 or '2 %'."
+    )
+    phase: Literal["centred", "relaxed"] = Field("centred", description="Which crystal of that point.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        origins = ("linear_strain", "lattice_constant", "node", "point")
+        given = [name for name in origins if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give one of {', '.join(origins)}; found {' and '.join(given) or 'none'}")
+        if "phase" in self.model_fields_set and self.point is None:
+            raise ValueError("phase goes with point")
+        return self
+
+
+class NonanalyticSection(Section):
+    """What splits longitudinal from transverse optical modes."""
+
+    born_charge: float = Field(gt=0, description="Z* of the cation, e.")
+    eps_inf: float = Field(ge=1, description="Dielectric constant of the electrons.")
+    source: str = Field("given", description="Where both are from.")
+
+
+class PhononSection(Section):
+    """Lattice dynamics by displaced atoms."""
+
+    protocol: str = Field("phonons", description="Settings of all calculations of this section.")
+    overrides: dict[str, Any] = Field({}, description="Settings of the protocol that are to be different.")
+    crystals: dict[str, CrystalSection] = Field(
+        {}, description="By a name of your choice; without any, the centred crystal of every strain of the series."
+    )
+    displacement: float = Field(0.02, gt=0, le=0.2, description="Of an atom, Å.")
+    largest_force: float = Field(0.005, gt=0, description="On an atom of the crystal itself, eV/Å.")
+    mesh: Annotated[int, Field(ge=4, le=96, multiple_of=2)] = Field(
+        24, description="q points along each axis, for sums over the Brillouin zone."
+    )
+    temperatures: list[Annotated[float, Field(ge=0, le=3000)]] = Field(
+        [100.0, 200.0, 300.0, 400.0], min_length=1, description="K."
+    )
+    temperature: float = Field(300.0, gt=0, le=3000, description="K, of averages over double wells.")
+    nonanalytic: NonanalyticSection | None = None
+
+    @field_validator("crystals")
+    @classmethod
+    def _names(cls, crystals: dict[str, CrystalSection]) -> dict[str, CrystalSection]:
+        for name in crystals:
+            if not _LABEL.fullmatch(name):
+                raise ValueError(f"'{name}' is no name of a crystal; use letters, digits and single underscores")
+        return crystals
+
+
 class ResourcesSection(Section):
     """What one calculation gets from its computer."""
 
@@ -438,6 +496,7 @@ class Campaign(Section):
     code: str = Field("cp2k@localhost", description="AiiDA code that runs CP2K.")
     resources: ResourcesSection = ResourcesSection()
     strain: StrainSection | None = Field(None, description="The strain series.")
+    phonon: PhononSection | None = Field(None, description="Lattice dynamics, of the strain series or of crystals.")
     vacancy: VacancySection | None = Field(None, description="Vacancies and what they cost.")
     dipole: DipoleSection | None = Field(None, description="Dipole moments of particles.")
     scattering: ScatteringSection | None = Field(None, description="Scattering that the strain series is checked by.")
@@ -451,17 +510,25 @@ class Campaign(Section):
     @property
     def refers_to_nodes(self) -> bool:
         """Whether a plan can be made with an AiiDA profile only."""
-        hosts = self.vacancy.hosts.values() if self.vacancy is not None else ()
-        cut_from = self.dipole.lattice.node if self.dipole is not None else None
-        return cut_from is not None or any(host.node is not None for host in hosts)
+        nodes = [host.node for host in self.vacancy.hosts.values()] if self.vacancy is not None else []
+        nodes += [crystal.node for crystal in self.phonon.crystals.values()] if self.phonon is not None else []
+        nodes += [self.dipole.lattice.node] if self.dipole is not None else []
+        return any(node is not None for node in nodes)
 
     @model_validator(mode="after")
     def _something_to_compute(self) -> Self:
-        if self.strain is None and self.vacancy is None and self.dipole is None:
-            raise ValueError("there is nothing to compute; give strain, vacancy or dipole")
+        if all(section is None for section in (self.strain, self.phonon, self.vacancy, self.dipole)):
+            raise ValueError("there is nothing to compute; give strain, phonon, vacancy or dipole")
         if self.scattering is not None and self.strain is None:
             raise ValueError("scattering checks a strain series; give strain too")
-        points = [name for name, host in self.vacancy.hosts.items() if host.point is not None] if self.vacancy else []
+        points: list[str] = []
+        if self.vacancy is not None:
+            points += [f"vacancy.hosts.{name}" for name, host in self.vacancy.hosts.items() if host.point is not None]
+        if self.phonon is not None:
+            crystals = self.phonon.crystals
+            points += [f"phonon.crystals.{name}" for name, crystal in crystals.items() if crystal.point is not None]
         if points and self.strain is None:
-            raise ValueError(f"vacancy.hosts.{points[0]} is a point of the strain series; give strain too")
+            raise ValueError(f"{points[0]} is a point of the strain series; give strain too")
+        if self.phonon is not None and not self.phonon.crystals and self.strain is None:
+            raise ValueError("phonon needs crystals where there is no strain series; give one of both")
         return self

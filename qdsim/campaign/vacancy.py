@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from ase import Atoms
 
-from qdsim.analysis.strain import strained_volume
 from qdsim.analysis.vacancy_analysis import CarrierSettings, MeasuredHeat, ReservoirSettings
 from qdsim.campaign.nodes import crystal_node
-from qdsim.campaign.schema import HostSection, ReservoirSection, StrainSection, VacancySection
-from qdsim.campaign.strain import assumed_equation_of_state
+from qdsim.campaign.points import planned_point
+from qdsim.campaign.schema import ReservoirSection, StrainSection, VacancySection
 from qdsim.campaign.tasks import Task
 from qdsim.cp2k.compounds import Compound
 from qdsim.cp2k.elements import ReferencePhase, load_reference_phase
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
 
 SAME_VOLUME = 1e-4
 """Relative difference of volumes below which two hosts count as equally large."""
-PLANNED_ANGLE, PLANNED_OFFSET = 59.7, 0.1
-"""Degrees and Å; plans reckon with them for a crystal that is yet to be relaxed, whose symmetry alone they need."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +230,8 @@ def _hosts(
         if host.node is not None:
             state, crystals[label] = crystal_node(f"vacancy.hosts.{label}.node", host.node, compound)
         elif host.point is not None and strain is not None:
-            state = _point(label, host, strain, compound, lattice_constant)
+            field = f"vacancy.hosts.{label}.point"
+            state = planned_point(field, host.point, host.phase, strain, compound, lattice_constant)
         else:
             edge = host.lattice_constant or lattice_constant * (1 + (host.linear_strain or 0.0))
             state = RhombohedralState.from_lattice_constant(edge, host.alpha_rh, host.pb_offset)
@@ -287,23 +285,6 @@ def _same_volume(first: HostSettings, second: HostSettings) -> bool:
 
 def _is_undistorted(host: HostSettings, lattice_constant: float) -> bool:
     return _is_cubic(host) and not host.crystal and abs(4 * host.volume / lattice_constant**3 - 1) < SAME_VOLUME
-
-
-def _point(
-    label: str, host: HostSection, strain: StrainSection, compound: Compound, lattice_constant: float
-) -> RhombohedralState:
-    """Return the state that is reckoned with for a point of the campaign's own strain series."""
-    value = host.point
-    if value is None or value not in strain.values:
-        raise QdsimError(
-            f"vacancy.hosts.{label}.point: {value} is no value of strain.{strain.quantity}; "
-            f"there are {', '.join(f'{one:g}' for one in strain.values)}."
-        )
-    assumed = assumed_equation_of_state(lattice_constant, compound.bulk_modulus)
-    volume = strained_volume(strain.quantity, value, assumed)
-    if host.phase == "centred":
-        return RhombohedralState(volume)
-    return RhombohedralState(volume, PLANNED_ANGLE, PLANNED_OFFSET)
 
 
 def _tasks(

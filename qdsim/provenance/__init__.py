@@ -25,6 +25,7 @@ from qdsim.provenance.campaigns import (
 )
 from qdsim.provenance.checks import consistency, nodes_of_check
 from qdsim.provenance.dipoles import dipole_analysis, dipole_patterns, dipole_results, dipole_structures
+from qdsim.provenance.phonons import phonon_analysis, phonon_results, phonopy_files
 from qdsim.provenance.vacancies import vacancy_analysis, vacancy_results, vacancy_structures
 
 __all__ = [
@@ -48,6 +49,9 @@ __all__ = [
     "find_node",
     "nodes_behind",
     "nodes_of_check",
+    "phonon_analysis",
+    "phonon_results",
+    "phonopy_files",
     "restarts",
     "section",
     "series_structures",

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 CAMPAIGN_PROCESS = "aiida.workflows:qdsim.campaign"
 STRAIN_DOCUMENTS = ("results", "equation_of_state")
+DOCUMENTS = {
+    "phonon": ("phonons", "phonon_analysis"),
+    "vacancy": ("vacancies", "vacancy_analysis"),
+    "dipole": ("dipoles", "dipole_analysis"),
+}
+"""Paths of what the other sections put out: their results, and what follows from them."""
 VACANCY_PROCESS = "aiida.workflows:qdsim.vacancy"
 STRAIN_PROCESS = "aiida.workflows:qdsim.strain"
 SCATTERING_PROCESS = "aiida.workflows:qdsim.scattering"
@@ -345,8 +351,9 @@ def restarts(campaign: WorkChainNode) -> list[str]:
 
 def compound_of_campaign(campaign: WorkChainNode) -> str:
     """Return the formula of what a campaign computes."""
-    if "dipole" in campaign.inputs:
-        return str(campaign.inputs.dipole.settings["compound"])
+    for name in ("dipole", "phonon"):
+        if name in campaign.inputs:
+            return str(campaign.inputs[name].settings["compound"])
     sections = [name for name in ("strain", "vacancy") if name in campaign.inputs]
     return str(campaign.inputs[sections[0]].lattice["compound"])
 
@@ -357,20 +364,15 @@ def nodes_behind(campaign: WorkChainNode) -> dict[str, str]:
     process = section(campaign, "strain")
     if process is not None:
         found |= {name: process.outputs[name].uuid for name in STRAIN_DOCUMENTS if name in process.outputs}
-    vacancies = section(campaign, "vacancy")
-    if vacancies is not None:
-        names = {"results": "vacancies", "analysis": "vacancy_analysis"}
-        found |= {path: vacancies.outputs[name].uuid for name, path in names.items() if name in vacancies.outputs}
-    dipoles = section(campaign, "dipole")
-    if dipoles is not None:
-        names = {"results": "dipoles", "analysis": "dipole_analysis"}
-        found |= {path: dipoles.outputs[name].uuid for name, path in names.items() if name in dipoles.outputs}
+    for name, (whole, analysis) in DOCUMENTS.items():
+        process = section(campaign, name)
+        if process is not None:
+            names = {"results": whole, "analysis": analysis}
+            found |= {path: process.outputs[key].uuid for key, path in names.items() if key in process.outputs}
     for task in tasks(campaign):
         point, _, role = task.label.partition("__")
-        if task.section == "vacancy":
-            found[".".join(("vacancies", *task.label.split("__")))] = task.uuid
-        elif task.section == "dipole":
-            found[".".join(("dipoles", *task.label.split("__")))] = task.uuid
+        if task.section in DOCUMENTS:
+            found[".".join((DOCUMENTS[task.section][0], *task.label.split("__")))] = task.uuid
         elif role:
             found[f"points.{point}.{role}"] = task.uuid
         else:

@@ -50,10 +50,11 @@ _CATION_TO_CARBON = 2.85
 
 @dataclass(frozen=True)
 class Pseudohydrogen:
-    """A hydrogen atom whose nucleus has a fraction of its charge, so that it closes one bond of rock salt.
+    """A hydrogen atom whose nucleus has a fraction of a charge, so that it closes one bond of rock salt.
 
-    Each of an ion's six bonds holds one electron: a third is the cation's, two thirds are the anion's. What closes a
-    bond gives what the missing ion would have given.
+    A cation with two electrons to give, and six bonds, gives a third of one to each. What takes its place on an anion
+    has this third and no more; what takes an anion's place keeps two electrons, and has a third less of charge, so that
+    all shells are closed.
 
     Attributes
     ----------
@@ -77,7 +78,7 @@ class Pseudohydrogen:
 
 
 PSEUDOHYDROGENS = {
-    CATION: Pseudohydrogen(Fraction(2, 3), Fraction(-1, 3), 1, 1.75),
+    CATION: Pseudohydrogen(Fraction(5, 3), Fraction(-1, 3), 1, 1.75),
     ANION: Pseudohydrogen(Fraction(1, 3), Fraction(1, 3), 2, 1.34),
 }
 """By the site whose bonds they close."""
@@ -166,7 +167,7 @@ class Cluster:
 
     @property
     def supernumerary_electrons(self) -> int:
-        """How many electrons pseudo-hydrogens would have as hydrogen, beyond those that they have."""
+        """How many electrons pseudo-hydrogens would have as hydrogen, beyond those that they bring."""
         charges = {one.formula: one.nuclear_charge for one in PSEUDOHYDROGENS.values()}
         return int(sum(1 - charges[one.formula] for one in self.molecules if one.formula in charges))
 

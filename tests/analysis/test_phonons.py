@@ -38,9 +38,7 @@ def describe(settings: PhononSettings = SETTINGS, spring: float = SPRING) -> tup
     at_rest, moved = displaced_supercells(PRIMITIVE, settings)
     # What the grid of a real calculation adds to all of them is taken off.
     residual = np.full((len(at_rest), 3), 1e-4)
-    return describe_phonons(
-        "a0", PRIMITIVE, settings, residual, [forces(one, at_rest, spring) + residual for one in moved]
-    )
+    return describe_phonons(PRIMITIVE, settings, residual, [forces(one, at_rest, spring) + residual for one in moved])
 
 
 def test_symmetry_leaves_one_displacement_of_each_element() -> None:
@@ -141,13 +139,13 @@ def test_a_crystal_that_is_not_relaxed_is_refused() -> None:
     strong = np.zeros((len(at_rest), 3))
     strong[3] = [0, 0, 0.02]
     with pytest.raises(QdsimError, match=r"not relaxed: an atom has a force of 0.0200 eV/Å"):
-        describe_phonons("a0", PRIMITIVE, SETTINGS, strong, [forces(one, at_rest) for one in moved])
+        describe_phonons(PRIMITIVE, SETTINGS, strong, [forces(one, at_rest) for one in moved])
 
 
 def test_missing_forces_are_told() -> None:
     at_rest, moved = displaced_supercells(PRIMITIVE, SETTINGS)
     with pytest.raises(QdsimError, match="forces of 1 displaced supercells, and 2 are needed"):
-        describe_phonons("a0", PRIMITIVE, SETTINGS, np.zeros((16, 3)), [forces(moved[0], at_rest)])
+        describe_phonons(PRIMITIVE, SETTINGS, np.zeros((16, 3)), [forces(moved[0], at_rest)])
 
 
 def test_a_distorted_crystal_has_more_displacements() -> None:

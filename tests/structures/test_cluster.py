@@ -126,9 +126,9 @@ def test_pseudohydrogens_close_every_bond_and_count_their_electrons(centre: str,
     ions = bare.composition
     bonds = int(coordination(bare.particle.points).sum()) // 2
     on_cations, on_anions = 6 * ions["Pb"] - bonds, 6 * ions["S"] - bonds
-    assert cluster.composition == {**ions, "H(2/3)": on_cations, "H(1/3)": on_anions}
+    assert cluster.composition == {**ions, "H(5/3)": on_cations, "H(1/3)": on_anions}
     assert cluster.formal_charge == 0
-    assert 3 * cluster.supernumerary_electrons == on_cations + 2 * on_anions
+    assert 3 * cluster.supernumerary_electrons == 2 * (on_anions - on_cations)
     atoms = cluster.to_atoms()
     hydrogen = atoms.symbols == "H"
     assert np.bincount(atoms.get_tags()[hydrogen]).tolist() == [0, on_cations, on_anions]
@@ -138,13 +138,14 @@ def test_pseudohydrogens_close_every_bond_and_count_their_electrons(centre: str,
         nearest = np.linalg.norm(own[:, None] - ions_of[None], axis=2).min(axis=1)
         np.testing.assert_allclose(nearest, bond, atol=1e-9)
     valence = 4 * ions["Pb"] + 6 * ions["S"] + len(cluster.molecules) - cluster.supernumerary_electrons
-    assert valence == 8 * (ions["Pb"] + ions["S"]) - bonds  # eight an ion, and one less for each bond that is shared
+    # Closed shells: s and p of each anion, s of each cation, and two for what takes an anion's place.
+    assert valence == 8 * ions["S"] + 2 * ions["Pb"] + 2 * on_cations
 
 
 def test_pseudohydrogens_about_the_tetrahedral_hole_make_no_dipole() -> None:
     cluster = build(20.0, surface="pseudohydrogen")
     assert np.linalg.norm(cluster.formal_dipole) < 1e-9
-    assert explain_charge(cluster.composition) == ("2·80 (Pb) + 1/3·96 (H(1/3)) − 1/3·96 (H(2/3)) − 2·80 (S) = 0")
+    assert explain_charge(cluster.composition) == ("2·80 (Pb) + 1/3·96 (H(1/3)) − 1/3·96 (H(5/3)) − 2·80 (S) = 0")
 
 
 def test_vacancies_are_inside_and_the_same_for_the_same_seed() -> None:

@@ -1,0 +1,122 @@
+"""From the lattice dynamics of a series of crystals to what they say together, and beside the energies."""
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import Field
+
+from qdsim.analysis.model import ResultModel
+from qdsim.analysis.phonon_results import PhononState
+from qdsim.analysis.soft_mode import AnharmonicMode, anharmonic_mode, frequency_of_curvature, softening_strain
+from qdsim.analysis.strain import linear_strain
+from qdsim.analysis.strain_results import StrainPoint, StrainResults
+from qdsim.errors import QdsimError
+from qdsim.structures import CUBIC_ANGLE
+
+SAME_VOLUME = 1e-6
+"""Relative difference of volumes that are equal."""
+SAME_ANGLE, SAME_OFFSET = 1e-3, 1e-3
+"""Degrees and Å, within which a crystal is centred."""
+
+
+class PhononResults(ResultModel):
+    """The lattice dynamics of every crystal that could be computed."""
+
+    compound: str
+    cation: str
+    anion: str
+    protocol: str
+    states: tuple[PhononState, ...]
+
+
+class PhononRow(ResultModel):
+    """The soft mode of one crystal, from forces and from energies."""
+
+    label: str
+    linear_strain: float | None = Field(None, description="Against the strain series' own equilibrium.")
+    lattice_constant: float = Field(description="Å.")
+    centred: bool
+    transverse_optical: float = Field(description="From forces, cm^-1.")
+    from_energies: float | None = Field(None, description="From the curvature of the double well, cm^-1.")
+    deviation: float | None = Field(None, description="Of the squares, against that of the energies, a fraction.")
+    well: AnharmonicMode | None = Field(None, description="Where the mode is unstable: the double well instead.")
+    message: str | None = None
+
+
+class Softening(ResultModel):
+    """Where the transverse optical mode of the centred crystal softens to zero."""
+
+    linear_strain: float
+    onset: float | None = Field(None, description="Strain at which the energy's curvature vanishes.")
+
+
+class PhononAnalysis(ResultModel):
+    """Everything that follows from a series of phonons."""
+
+    rows: tuple[PhononRow, ...]
+    softening: Softening | None = None
+    messages: tuple[str, ...] = ()
+
+
+def analyse_phonons(
+    results: PhononResults, strain: StrainResults | None = None, temperature: float = 300.0
+) -> PhononAnalysis:
+    """Compare the soft mode of a series with the energies of the same crystals.
+
+    Parameters
+    ----------
+    results
+        The phonons.
+    strain
+        The strain series that the crystals are of; without it nothing is compared.
+    temperature
+        K, of averages over double wells.
+    """
+    rows = tuple(_row(state, results, strain, temperature) for state in results.states)
+    centred = [row for row in rows if row.centred and row.linear_strain is not None]
+    strains = [row.linear_strain for row in centred if row.linear_strain is not None]
+    vanishes = softening_strain(strains, [row.transverse_optical for row in centred])
+    softening = None
+    if vanishes is not None:
+        onset = None if strain is None or strain.onset_curvature is None else strain.onset_curvature.linear_strain
+        softening = Softening(linear_strain=vanishes, onset=onset)
+    return PhononAnalysis(rows=rows, softening=softening, messages=tuple(_messages(centred, softening)))
+
+
+def _messages(centred: Sequence[PhononRow], softening: Softening | None) -> Iterator[str]:
+    if softening is not None:
+        return
+    if len(centred) < 2:  # noqa: PLR2004
+        yield "Phonons of the centred crystal at two strains at least are needed to see where it softens."
+    else:
+        yield "The transverse optical mode of the centred crystal keeps its sign at all strains computed."
+
+
+def _row(state: PhononState, results: PhononResults, strain: StrainResults | None, temperature: float) -> PhononRow:
+    cation, anion = results.cation, results.anion
+    centred = abs(state.alpha_rh - CUBIC_ANGLE) < SAME_ANGLE and abs(state.pb_offset) < SAME_OFFSET
+    point = None if strain is None else _point(state, strain)
+    found = state.gamma.transverse_optical
+    energies = deviation = well = message = None
+    if centred and point is not None and point.double_well is not None:
+        energies = frequency_of_curvature(point.double_well.quadratic, cation, anion)
+        deviation = found * abs(found) / (energies * abs(energies)) - 1
+        if not state.stable:
+            try:
+                well = anharmonic_mode(point.double_well, cation, anion, temperature)
+            except QdsimError as error:
+                message = str(error)
+    return PhononRow(
+        label=state.label,
+        linear_strain=None if strain is None else linear_strain(state.volume, strain.equation_of_state),
+        lattice_constant=(4 * state.volume) ** (1 / 3),
+        centred=centred,
+        transverse_optical=found,
+        from_energies=energies,
+        deviation=deviation,
+        well=well,
+        message=message or state.message,
+    )
+
+
+def _point(state: PhononState, strain: StrainResults) -> StrainPoint | None:
+    return next((one for one in strain.points if abs(one.volume / state.volume - 1) < SAME_VOLUME), None)

@@ -1,0 +1,113 @@
+"""Phonons with real CP2K: forces against energies, a crystal that is not relaxed, and one displacement that fails."""
+
+from typing import Any
+
+import pytest
+from aiida import orm
+from aiida.engine import run_get_node
+
+from qdsim.analysis.phonon_results import PhononSettings, PhononState
+from qdsim.analysis.relaxation import RelaxationSettings
+from qdsim.provenance import nodes_behind, phonon_analysis, phonon_results, phonopy_files, tasks
+from qdsim.structures import RhombohedralState
+from qdsim.workflows.campaign import CampaignWorkChain
+from qdsim.workflows.documents import StrainSettings
+from qdsim.workflows.phonon import PhononWorkChain
+from qdsim.workflows.phonon_documents import CrystalSettings, PhononSeriesSettings
+
+VOLUMES = tuple((6.008 * (1 + step / 100)) ** 3 / 4 for step in (-3, -1.5, 0, 1.5, 3))
+MOST_STEPS = 2
+"""Of the SCF: too few."""
+PHONONS = PhononSettings(cation="Pb", anion="S", supercell=(1, 1, 1), distance=0.02, mesh=4, temperatures=(300.0,))
+
+
+@pytest.fixture
+def odd_mesh(cp2k_inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs of CP2K on a mesh that has the symmetry of the crystal."""
+    parameters = cp2k_inputs["parameters"].get_dict()
+    parameters["FORCE_EVAL"]["DFT"]["KPOINTS"]["SCHEME"] = "MONKHORST-PACK 5 5 5"
+    parameters["FORCE_EVAL"]["DFT"]["QS"]["EPS_DEFAULT"] = 1e-10
+    return {**cp2k_inputs, "parameters": orm.Dict(parameters)}
+
+
+def phonons(**changes: Any) -> orm.Dict:
+    return orm.Dict(PHONONS.model_copy(update=changes).model_dump(mode="json"))
+
+
+def test_the_soft_mode_of_forces_is_that_of_energies(odd_mesh: dict[str, Any], lattice: orm.Dict) -> None:
+    """Both at the same volume, mesh and grid; 3 % of the frequency is 6 % of its square."""
+    strain = StrainSettings(
+        protocol="fast",
+        equation_of_state_volumes=VOLUMES,
+        quantity="lattice_constant",
+        values=(6.12,),
+        double_well=(0.05, 0.1),
+        start_offset=0.2,
+    )
+    label = "lattice_constant_p6p1200"
+    crystal = CrystalSettings(label=label, volume=6.12**3 / 4, crystal=True, point=label, phase="centred")
+    series = PhononSeriesSettings(protocol="fast", compound="PbS", crystals=(crystal,))
+    _, node = run_get_node(
+        CampaignWorkChain,
+        campaign=orm.Dict({"campaign": {"name": "test"}, "settings": {}}),
+        strain={
+            "cp2k": odd_mesh,
+            "lattice": lattice,
+            "settings": orm.Dict(strain.model_dump(mode="json")),
+            "relaxation": orm.Dict(RelaxationSettings().model_dump(mode="json")),
+        },
+        phonon={
+            "cp2k": odd_mesh,
+            "settings": orm.Dict(series.model_dump(mode="json")),
+            "phonons": phonons(),
+        },
+    )
+    assert node.is_finished_ok, node.exit_message
+    assert isinstance(node, orm.WorkChainNode)
+    results, analysis = phonon_results(node), phonon_analysis(node)
+    assert results is not None
+    assert analysis is not None
+    (state,), (row,) = results.states, analysis.rows
+    assert state.label == label
+    assert not state.stable
+    assert state.thermal == ()
+    assert row.centred
+    assert row.from_energies is not None
+    assert row.transverse_optical < -20
+    assert row.transverse_optical == pytest.approx(row.from_energies, rel=0.03)
+    assert row.well is not None
+    assert row.well.barrier > 0
+    assert state.gamma.antiphase == pytest.approx(1, abs=1e-6)
+    assert f"phonons.{label}.undisplaced" in nodes_behind(node)
+    assert {task.label for task in tasks(node) if task.section == "phonon"} == {
+        f"{label}__{name}" for name in ("undisplaced", "displaced_00", "displaced_01")
+    }
+    assert "force_constants" in phonopy_files(node)[label].get_content(mode="r")
+
+
+def test_a_crystal_with_forces_is_refused_before_it_is_displaced(odd_mesh: dict[str, Any]) -> None:
+    crystal = RhombohedralState.from_lattice_constant(6.008, offset=0.2).to_atoms("Pb", "S")
+    _, node = run_get_node(PhononWorkChain, cp2k=odd_mesh, crystal=orm.StructureData(ase=crystal), phonons=phonons())
+    assert node.exit_status == PhononWorkChain.exit_codes.ERROR_UNUSABLE.status
+    assert "not relaxed: an atom has a force of" in str(node.exit_message)
+    assert len([one for one in node.called if isinstance(one, orm.WorkChainNode)]) == 1
+
+
+def test_the_crystal_at_rest_vibrates(odd_mesh: dict[str, Any]) -> None:
+    crystal = orm.StructureData(ase=RhombohedralState.from_lattice_constant(5.9).to_atoms("Pb", "S"))
+    outputs, node = run_get_node(PhononWorkChain, cp2k=odd_mesh, crystal=crystal, phonons=phonons())
+    assert node.is_finished_ok, node.exit_message
+    state = PhononState(**outputs["results"].get_dict())
+    assert state.gamma.transverse_optical > 20
+    assert abs(state.gamma.acoustic) < 1
+    assert state.residual_force < 1e-3
+
+
+def test_a_displacement_that_fails_is_named(odd_mesh: dict[str, Any]) -> None:
+    crystal = orm.StructureData(ase=RhombohedralState.from_lattice_constant(5.9).to_atoms("Pb", "S"))
+    parameters = odd_mesh["parameters"].get_dict()
+    parameters["FORCE_EVAL"]["DFT"]["SCF"]["MAX_SCF"] = MOST_STEPS
+    given = {**odd_mesh, "parameters": orm.Dict(parameters)}
+    _, node = run_get_node(PhononWorkChain, cp2k=given, crystal=crystal, phonons=phonons(), max_iterations=orm.Int(1))
+    assert node.exit_status == PhononWorkChain.exit_codes.ERROR_CRYSTAL_FAILED.status
+    assert "did not converge" in str(node.exit_message)
