@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qdsim.analysis.dipole_analysis import DipoleAnalysis
 from qdsim.analysis.ferroelectric import StrainResults
+from qdsim.analysis.phonon_analysis import PhononAnalysis
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 
 if TYPE_CHECKING:
@@ -96,3 +97,17 @@ def dipole_table(analysis: DipoleAnalysis) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame([row.model_dump() for row in analysis.rows]).set_index("label")
+
+
+def phonon_table(analysis: PhononAnalysis) -> pd.DataFrame:
+    """Return one row a crystal, with the soft mode from forces and from energies.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by the crystal's label. Frequencies in cm^-1, imaginary ones negative; strains and deviations as
+        fractions; the double well, where there is one, in columns that begin with ``well.``.
+    """
+    import pandas as pd
+
+    return pd.json_normalize([row.model_dump() for row in analysis.rows]).set_index("label")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from qdsim.cli import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    from aiida.orm import WorkChainNode
 
 EXAMPLES = """
 \b
 Examples:
   qdsim results                              the newest campaign, as a table for people
-  qdsim results quickstart --csv > out.csv   one row a strain, a vacancy or a cluster
+  qdsim results quickstart --csv > out.csv   one row a strain, a vacancy, a cluster
   qdsim results quickstart --json            the whole results document, with node UUIDs
 """
 
@@ -18,69 +26,73 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("campaign", required=False)
 @click.option("--json", "form", flag_value="json", help="Print the results document.")
-@click.option("--csv", "form", flag_value="csv", help="Print one row a strain, then one a vacancy, then one a cluster.")
+@click.option("--csv", "form", flag_value="csv", help="Print a row for each strain, phonon crystal, vacancy, cluster.")
 @click.pass_obj
 def command(session: Session, campaign: str | None, form: str | None) -> None:
     """Print the results of CAMPAIGN (name, PK or UUID), or of the newest one where none is given."""
     from qdsim.errors import QdsimError
     from qdsim.machine.profile import open_profile
+    from qdsim.provenance import find_campaign
+
+    open_profile(session.profile)
+    node = find_campaign(campaign)
+    parts = _parts(node)
+    if not parts:
+        raise QdsimError(
+            f"Campaign '{node.label}' has no results yet; 'qdsim status {node.label}' shows how far it is."
+        )
+    if form == "json":
+        click.echo(_document(node, parts))
+    elif form == "csv":
+        from qdsim.campaign import dipole_table, formation_energy_table, phonon_table, strain_table
+
+        tables: dict[str, Callable[[Any], pd.DataFrame]] = {
+            "strain": strain_table,
+            "phonon_analysis": phonon_table,
+            "vacancy_analysis": formation_energy_table,
+            "dipole_analysis": dipole_table,
+        }
+        chosen = [table(parts[name]) for name, table in tables.items() if name in parts]
+        click.echo("\n".join(table.to_csv() for table in chosen), nl=False)
+    else:
+        from rich.console import Console
+
+        from qdsim.cli.show import print_results
+
+        print_results(Console(), node)
+
+
+def _parts(node: WorkChainNode) -> dict[str, Any]:
+    """Return the documents that there are, by name."""
     from qdsim.provenance import (
-        consistency,
         dipole_analysis,
         dipole_results,
-        find_campaign,
-        nodes_behind,
-        section,
+        phonon_analysis,
+        phonon_results,
         strain_results,
         vacancy_analysis,
         vacancy_results,
     )
 
-    open_profile(session.profile)
-    node = find_campaign(campaign)
-    results, vacancies, analysis = strain_results(node), vacancy_results(node), vacancy_analysis(node)
-    dipoles, responses = dipole_results(node), dipole_analysis(node)
-    if results is None and vacancies is None and dipoles is None:
-        raise QdsimError(
-            f"Campaign '{node.label}' has no results yet; 'qdsim status {node.label}' shows how far it is."
-        )
-    if form == "json":
-        import json
+    parts = {
+        "strain": strain_results(node),
+        "phonons": phonon_results(node),
+        "phonon_analysis": phonon_analysis(node),
+        "vacancies": vacancy_results(node),
+        "vacancy_analysis": vacancy_analysis(node),
+        "dipoles": dipole_results(node),
+        "dipole_analysis": dipole_analysis(node),
+    }
+    return {name: part for name, part in parts.items() if part is not None}
 
-        document = {"campaign": node.label, "uuid": node.uuid, "nodes": nodes_behind(node)}
-        parts = {
-            "strain": results,
-            "vacancies": vacancies,
-            "vacancy_analysis": analysis,
-            "dipoles": dipoles,
-            "dipole_analysis": responses,
-        }
-        for name, part in parts.items():
-            if part is not None:
-                document[name] = part.model_dump(mode="json")
-        check = section(node, "scattering")
-        verdicts = None if check is None else consistency(check)
-        if verdicts is not None:
-            document["consistency"] = verdicts.model_dump(mode="json")
-        click.echo(json.dumps(document, indent=2))
-    elif form == "csv":
-        from qdsim.campaign import dipole_table, formation_energy_table, strain_table
 
-        tables = [strain_table(results)] if results is not None else []
-        tables += [formation_energy_table(analysis)] if analysis is not None else []
-        tables += [dipole_table(responses)] if responses is not None else []
-        click.echo("\n".join(table.to_csv() for table in tables), nl=False)
-    else:
-        from rich.console import Console
+def _document(node: WorkChainNode, parts: dict[str, Any]) -> str:
+    import json
 
-        from qdsim.cli.dipole_tables import print_dipoles
-        from qdsim.cli.display import print_strain_results
-        from qdsim.cli.vacancy_tables import print_vacancies
+    from qdsim.provenance import consistency, nodes_behind, section
 
-        console = Console()
-        if results is not None:
-            print_strain_results(console, results)
-        if analysis is not None:
-            print_vacancies(console, analysis)
-        if responses is not None:
-            print_dipoles(console, responses)
+    check = section(node, "scattering")
+    verdicts = None if check is None else consistency(check)
+    found = parts if verdicts is None else {**parts, "consistency": verdicts}
+    document = {"campaign": node.label, "uuid": node.uuid, "nodes": nodes_behind(node)}
+    return json.dumps(document | {name: part.model_dump(mode="json") for name, part in found.items()}, indent=2)

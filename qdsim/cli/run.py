@@ -102,28 +102,10 @@ def _tell_detached(console: Console, file: Path, plan: Plan) -> None:
 
 
 def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
-    from qdsim.cli.dipole_tables import print_dipoles
-    from qdsim.cli.display import print_strain_results
-    from qdsim.cli.vacancy_tables import print_vacancies
-    from qdsim.provenance import (
-        consistency,
-        dipole_analysis,
-        failures,
-        restarts,
-        section,
-        strain_results,
-        vacancy_analysis,
-    )
+    from qdsim.cli.show import print_results
+    from qdsim.provenance import consistency, failures, restarts, section
 
-    results = strain_results(node)
-    if results is not None:
-        print_strain_results(console, results)
-    analysis = vacancy_analysis(node)
-    if analysis is not None:
-        print_vacancies(console, analysis)
-    responses = dipole_analysis(node)
-    if responses is not None:
-        print_dipoles(console, responses)
+    print_results(console, node)
     check = section(node, "scattering")
     verdicts = consistency(check) if check is not None else None
     if verdicts is not None:

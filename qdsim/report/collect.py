@@ -20,6 +20,7 @@ from qdsim.provenance import (
     strain_structures,
 )
 from qdsim.provenance.dipoles import dipole_analysis, dipole_patterns, dipole_results, dipole_structures
+from qdsim.provenance.phonons import phonon_analysis, phonon_results
 from qdsim.provenance.vacancies import vacancy_analysis, vacancy_results, vacancy_structures
 from qdsim.report.collect_scattering import curve_of, scattering_of
 from qdsim.report.data import Effort, PointStructures, Reference, ReportData, Structure
@@ -33,6 +34,10 @@ STATES = {
     "done": "finished",
     "failed": "finished with failures",
 }
+
+
+SETTINGS = ("campaign", "settings", "phonon_settings", "vacancy_settings")
+"""Of a campaign's document, what the report shows."""
 
 
 def collect(campaign: WorkChainNode) -> ReportData:
@@ -50,7 +55,7 @@ def collect(campaign: WorkChainNode) -> ReportData:
         code_version=_code_version(runs),
         status=STATES[state_of(campaign)],
         failures=(*failures(campaign), *restarts(campaign)),
-        settings={name: stored[name] for name in ("campaign", "settings", "vacancy_settings") if name in stored},
+        settings={name: stored[name] for name in SETTINGS if name in stored},
         strain=strain_results(campaign),
         structures=_structures(campaign),
         nodes={"campaign": campaign.uuid, **nodes_behind(campaign)},
@@ -71,6 +76,8 @@ def collect(campaign: WorkChainNode) -> ReportData:
         dipole_analysis=dipole_analysis(campaign),
         cluster_structures={label: _structure(node) for label, node in dipole_structures(campaign).items()},
         cluster_patterns={label: curve_of(node) for label, node in dipole_patterns(campaign).items()},
+        phonons=phonon_results(campaign),
+        phonon_analysis=phonon_analysis(campaign),
         **scattering_of(check),
     )
 
@@ -96,6 +103,7 @@ def collect_check(check: WorkChainNode) -> ReportData:
 def _title(campaign: WorkChainNode, compound: str) -> str:
     titles = {
         "strain": "{} under hydrostatic strain",
+        "phonon": "phonons of {}",
         "vacancy": "vacancies in {}",
         "dipole": "dipole moments of {} nanocrystals",
     }

@@ -9,6 +9,7 @@ from qdsim.analysis.consistency_results import Consistency
 from qdsim.analysis.dipole_analysis import DipoleAnalysis
 from qdsim.analysis.dipole_results import DipoleResults
 from qdsim.analysis.ferroelectric import StrainPoint, StrainResults
+from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 from qdsim.analysis.vacancy_results import VacancyResults
 from qdsim.debye.fit_result import FitResult
@@ -164,6 +165,10 @@ class ReportData(_Record):
         Clusters by their label, each in its cell.
     cluster_patterns
         What they scatter, by their label.
+    phonons
+        Lattice dynamics.
+    phonon_analysis
+        What follows from it.
     """
 
     title: str
@@ -189,6 +194,8 @@ class ReportData(_Record):
     dipole_analysis: DipoleAnalysis | None = None
     cluster_structures: Mapping[str, Structure] = Field(default_factory=dict)
     cluster_patterns: Mapping[str, Curve] = Field(default_factory=dict)
+    phonons: PhononResults | None = None
+    phonon_analysis: PhononAnalysis | None = None
 
 
 def node_behind(nodes: Mapping[str, str], path: str) -> str | None:

@@ -1,0 +1,68 @@
+"""Tables of lattice dynamics for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
+
+MODES = ("a, Å", "strain, %", "TO at Γ", "from energies", "difference, %", "lowest", "where", "sum rule, %")
+
+
+def print_phonons(console: Console, results: PhononResults, analysis: PhononAnalysis) -> None:
+    """Print the soft mode of each crystal, thermal displacements, and where the mode vanishes."""
+    console.print(_modes(results, analysis))
+    if any(state.thermal for state in results.states):
+        console.print(_thermal(results))
+    softening = analysis.softening
+    if softening is not None:
+        onset = "" if softening.onset is None else f"; the curvature of the energy at {100 * softening.onset:+.2f} %"
+        console.print(f"The mode vanishes at a linear strain of {100 * softening.linear_strain:+.2f} %{onset}")
+    for row in analysis.rows:
+        if row.well is not None:
+            kind = "static" if row.well.static else "dynamic"
+            console.print(
+                f"{row.label}: a double well of {1000 * row.well.barrier:.1f} meV with minima at "
+                f"{row.well.minimum:.3f} Å; at {row.well.temperature:g} K the offset is {kind}, "
+                f"<|u|> = {row.well.mean_absolute:.3f} Å",
+                highlight=False,
+            )
+    for sentence in [*analysis.messages, *(f"{row.label}: {row.message}" for row in analysis.rows if row.message)]:
+        console.print(f"[yellow]note[/] {sentence}", highlight=False)
+
+
+def _modes(results: PhononResults, analysis: PhononAnalysis) -> Table:
+    table = Table(title="Phonons, cm⁻¹; imaginary below 0", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("crystal")
+    for heading in MODES:
+        table.add_column(heading, justify="left" if heading == "where" else "right")
+    for state, row in zip(results.states, analysis.rows, strict=True):
+        table.add_row(
+            state.label,
+            f"{row.lattice_constant:.4f}",
+            "" if row.linear_strain is None else f"{100 * row.linear_strain:+.2f}",
+            f"{row.transverse_optical:.1f}",
+            "" if row.from_energies is None else f"{row.from_energies:.1f}",
+            "" if row.deviation is None else f"{100 * row.deviation:+.1f}",
+            f"{state.lowest:.1f}",
+            state.lowest_where,
+            f"{100 * state.gamma.sum_rule:.2f}",
+        )
+    return table
+
+
+def _thermal(results: PhononResults) -> Table:
+    table = Table(title="Displacement parameters B, Å²", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("crystal")
+    for heading in ("T, K", results.cation, results.anion):
+        table.add_column(heading, justify="right")
+    for state in results.states:
+        for thermal in state.thermal:
+            parameters = (f"{thermal.b_iso[element]:.2f}" for element in (results.cation, results.anion))
+            table.add_row(state.label, f"{thermal.temperature:g}", *parameters)
+    return table

@@ -1,0 +1,125 @@
+"""Lattice dynamics: the soft mode, dispersion, and displacement parameters."""
+
+from collections.abc import Iterator
+
+from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
+from qdsim.report.content import FigureBlock, Table, number, words
+from qdsim.report.data import ReportData
+from qdsim.report.figures.phonons import dispersion, displacement_parameters, path_of, soft_mode
+from qdsim.report.formatting import fixed
+from qdsim.report.sections import Context, section
+
+WHOLE, ANALYSIS = "phonons", "phonon_analysis"
+
+
+@section("Phonons", order=55)
+def phonons(data: ReportData) -> Context | None:
+    """Return figures and tables; None where there are no phonons."""
+    results, analysis = data.phonons, data.phonon_analysis
+    if results is None or analysis is None or not results.states:
+        return None
+    return {
+        "figures": list(_figures(data, results, analysis)),
+        "tables": [_modes(data, results, analysis), _thermal(data, results)],
+        "sentences": list(_sentences(analysis)),
+    }
+
+
+def _sentences(analysis: PhononAnalysis) -> Iterator[str]:
+    softening = analysis.softening
+    if softening is not None:
+        text = f"By the forces the mode softens to zero at {fixed(100 * softening.linear_strain, 2, '%', signed=True)}"
+        if softening.onset is not None:
+            apart = fixed(100 * (softening.linear_strain - softening.onset), 2, "%", signed=True)
+            text += f", by the energies at {fixed(100 * softening.onset, 2, '%', signed=True)}: a difference of {apart}"
+        yield f"{text}."
+    for row in analysis.rows:
+        if row.well is not None:
+            kind = "static" if row.well.static else "dynamic"
+            yield (
+                f"{row.label}: a harmonic B does not exist. In the double well, "
+                f"{fixed(1000 * row.well.barrier, 1, 'meV')} deep with minima at {fixed(row.well.minimum, 3, 'Å')}, a "
+                f"formula unit by itself has a mean offset of {fixed(row.well.mean_absolute, 3, 'Å')} at "
+                f"{row.well.temperature:g} K; it is {kind}."
+            )
+    yield from analysis.messages
+    yield from (f"{row.label}: {row.message}" for row in analysis.rows if row.message)
+
+
+def _figures(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Iterator[FigureBlock]:
+    if any(row.centred and row.linear_strain is not None for row in analysis.rows):
+        caption = (
+            "Transverse optical mode at Γ of the centred crystal, cations against anions: from forces of displaced "
+            "atoms, and from the curvature of the energy along the offset."
+        )
+        yield FigureBlock("soft_mode", soft_mode(analysis, data.nodes), caption)
+    if any(state.thermal for state in results.states):
+        caption = "Displacement parameters B of the harmonic crystals against the temperature."
+        yield FigureBlock("displacement_parameters", displacement_parameters(results), caption)
+    for index, state in enumerate(results.states):
+        edge = fixed((4 * state.volume) ** (1 / 3), 3, "Å")
+        caption = f"{state.label}: dispersion and density of states at a lattice constant of {edge}."
+        yield FigureBlock(f"dispersion_{index}", dispersion(state), caption, "wide")
+
+
+def _modes(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Table:
+    heads = (
+        ("crystal", ""),
+        ("a", "Å"),
+        ("strain", "%"),
+        ("TO at Γ", "cm⁻¹"),
+        ("LO at Γ", "cm⁻¹"),
+        ("from energies", "cm⁻¹"),
+        ("ω² apart", "%"),
+        ("antiphase", ""),
+        ("lowest", "cm⁻¹"),
+        ("where", ""),
+        ("sum rule missed by", "%"),
+    )
+    rows = [
+        [
+            words(data, path_of(state.label), state.label),
+            number(data, path_of(state.label), row.lattice_constant, 4, "Å"),
+            number(data, ANALYSIS, _hundred(row.linear_strain), 2, "%", signed=True),
+            number(data, WHOLE, row.transverse_optical, 1, "cm⁻¹"),
+            number(data, WHOLE, state.gamma.longitudinal_optical, 1, "cm⁻¹"),
+            number(data, ANALYSIS, row.from_energies, 1, "cm⁻¹"),
+            number(data, ANALYSIS, _hundred(row.deviation), 1, "%", signed=True),
+            number(data, WHOLE, state.gamma.antiphase, 3, ""),
+            number(data, WHOLE, state.lowest, 1, "cm⁻¹"),
+            words(data, WHOLE, state.lowest_where),
+            number(data, WHOLE, 100 * state.gamma.sum_rule, 2, "%"),
+        ]
+        for state, row in zip(results.states, analysis.rows, strict=True)
+    ]
+    return Table("Modes; imaginary frequencies are negative.", heads, rows)
+
+
+def _hundred(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def _thermal(data: ReportData, results: PhononResults) -> Table:
+    heads = (
+        ("crystal", ""),
+        ("T", "K"),
+        (f"B of {results.cation}", "Å²"),
+        (f"B of {results.anion}", "Å²"),
+        ("free energy", "meV"),
+        ("entropy", "meV/K"),
+        ("heat capacity", "meV/K"),
+    )
+    rows = [
+        [
+            words(data, path_of(state.label), state.label),
+            number(data, WHOLE, thermal.temperature, 0, "K"),
+            number(data, WHOLE, thermal.b_iso[results.cation], 2, "Å²"),
+            number(data, WHOLE, thermal.b_iso[results.anion], 2, "Å²"),
+            number(data, WHOLE, 1000 * thermal.free_energy, 1, "meV"),
+            number(data, WHOLE, thermal.entropy, 3, "meV/K"),
+            number(data, WHOLE, thermal.heat_capacity, 3, "meV/K"),
+        ]
+        for state in results.states
+        for thermal in state.thermal
+    ]
+    return Table("Harmonic crystals, a formula unit; those with an unstable mode have none of this.", heads, rows)
