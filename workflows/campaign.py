@@ -28,7 +28,7 @@ SECTIONS = {
 """The parts a campaign can have; each leaves the others usable when it fails."""
 FROM_OTHERS = {
     PHONON: ("strain",),
-    SCATTERING: ("results", "structure", "structures", "vacancies", "dipoles"),
+    SCATTERING: ("results", "structure", "structures", "vacancies", "dipoles", "phonons"),
 }
 """Inputs of a section that other sections give."""
 
@@ -91,11 +91,11 @@ class CampaignWorkChain(SubmitOnce):
             self._wait(name)
 
     def check_by_scattering(self) -> None:
-        """Submit the check of the strain series, with what there is of vacancies and dipoles."""
+        """Submit the check of the strain series, with what there is of the other sections."""
         if SCATTERING in self.inputs and "results" in self.ctx.strain.outputs:
             outputs = self.ctx.strain.outputs
             computed = {"results": outputs.results}
-            for name, analysis in ((VACANCY, "vacancies"), (DIPOLE, "dipoles")):
+            for name, analysis in ((VACANCY, "vacancies"), (DIPOLE, "dipoles"), (PHONON, "phonons")):
                 if name in self.ctx and "analysis" in self.ctx[name].outputs:
                     computed[analysis] = self.ctx[name].outputs.analysis
             structures = {

@@ -9,6 +9,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from qdsim.analysis.consistency import check_consistency
 from qdsim.analysis.consistency_results import CheckSettings, Condition
 from qdsim.analysis.dipole_analysis import DipoleAnalysis
+from qdsim.analysis.phonon_analysis import PhononAnalysis
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 from qdsim.debye.hypotheses import DFT, FREE, UNDISTORTED
 from qdsim.errors import QdsimError
@@ -37,7 +38,7 @@ FREE_AGAIN = "free_again"
 def check(settings: orm.Dict, **given: Any) -> orm.Dict | ExitCode:
     """Wrap :func:`qdsim.analysis.consistency.check_consistency`.
 
-    Given are `results` of a strain series or one `structure`, `fits`, `vacancies` and `dipoles` where there are any,
+    Given are `results` of a strain series or one `structure`, `fits`, `vacancies`, `dipoles`, `phonons` if there are,
     and of each measured pattern, under its label: `measured`, `condition`, and `result` and `curves` of every
     hypothesis by its own label.
     """
@@ -52,9 +53,10 @@ def check(settings: orm.Dict, **given: Any) -> orm.Dict | ExitCode:
         patterns[pattern.sample] = check_pattern(pattern.file, condition, results)
     vacancies = VacancyAnalysis(**given["vacancies"].get_dict()).series if "vacancies" in given else None
     dipoles = DipoleAnalysis(**given["dipoles"].get_dict()) if "dipoles" in given else None
+    phonons = PhononAnalysis(**given["phonons"].get_dict()) if "phonons" in given else None
     try:
         joined = with_fitted(fits, wanted.compound, samples)
-        consistency = check_consistency(computed_of(given), joined, wanted, patterns, vacancies, dipoles)
+        consistency = check_consistency(computed_of(given), joined, wanted, patterns, vacancies, dipoles, phonons)
     except QdsimError as error:
         return ExitCode(UNUSABLE, str(error))
     return orm.Dict(consistency.model_dump(mode="json"))
@@ -80,6 +82,7 @@ class ScatteringWorkChain(SubmitOnce):
         spec.input(
             "dipoles", valid_type=orm.Dict, required=False, help="To compare dipoles with; see `DipoleAnalysis`."
         )
+        spec.input("phonons", valid_type=orm.Dict, required=False, help="To compare B with; see `PhononAnalysis`.")
         spec.input_namespace("data", dynamic=True, required=False, help="Measured patterns by label.")
         spec.input("code", valid_type=orm.Code, required=False, help="The `qdsim` command, for fits that take long.")
         spec.input(
@@ -172,7 +175,7 @@ class ScatteringWorkChain(SubmitOnce):
             for name, node in fitted.items():
                 self.out(f"fits.{label}.{name.replace('__', '.')}", node)
         if "fits" in given or any(key.endswith("__measured") for key in given):
-            given |= {name: self.inputs[name] for name in ("vacancies", "dipoles") if name in self.inputs}
+            given |= {name: self.inputs[name] for name in ("vacancies", "dipoles", "phonons") if name in self.inputs}
             process = self.run_once(check, "check", settings=self.inputs.settings, **given)
             if not process.is_finished_ok:
                 return self.exit_codes.ERROR_CHECK_FAILED.format(reason=process.exit_message)

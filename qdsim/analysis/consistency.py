@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from math import floor, log10
 
+from ase.symbols import string2symbols
+
 from qdsim.analysis.concentrated_vacancies import VacancySeries
 from qdsim.analysis.consistency_results import CheckSettings, Condition, Consistency, PatternCheck, SampleCheck
 from qdsim.analysis.consistency_rows import LATTICE, is_distorted, onset_row, rows_at
@@ -10,6 +12,8 @@ from qdsim.analysis.dipole_analysis import DipoleAnalysis
 from qdsim.analysis.dipole_rows import dipole_rows
 from qdsim.analysis.lattice_series import ALPHA_TOLERANCE, OFFSET_TOLERANCE, LatticeEstimate, LatticeSeries
 from qdsim.analysis.occupancy_rows import occupancy_notes, occupancy_rows
+from qdsim.analysis.phonon_analysis import PhononAnalysis
+from qdsim.analysis.phonon_rows import phonon_rows
 from qdsim.analysis.sample_values import (
     Known,
     known_values,
@@ -34,6 +38,7 @@ def check_consistency(
     patterns: Mapping[str, PatternCheck] | None = None,
     vacancies: Sequence[VacancySeries] | None = None,
     dipoles: DipoleAnalysis | None = None,
+    phonons: PhononAnalysis | None = None,
 ) -> Consistency:
     """Compare what was computed with scattering fits.
 
@@ -51,6 +56,8 @@ def check_consistency(
         Against their concentration, to compare occupancies with; None where no formation energies are computed.
     dipoles
         Of clusters, to compare dipoles with; None where none are computed.
+    phonons
+        To compare displacement parameters with; None where none are computed.
 
     Returns
     -------
@@ -68,6 +75,8 @@ def check_consistency(
     series = LatticeSeries(computed) if isinstance(computed, StrainResults) else None
     bulk = _bulk(fits, settings)
     tolerances = fits.tolerances | settings.tolerances
+    cation, anion = string2symbols(settings.compound)
+    elements = (cation, anion)
     bulk_volume = Known(bulk.value**3 / 4, 0.0)
     samples = []
     for sample in fits.samples:
@@ -86,6 +95,7 @@ def check_consistency(
                     *rows,
                     *occupancy_rows(known, settings.compound, vacancies),
                     *dipole_rows(known, bulk_volume, dipoles),
+                    *phonon_rows(known, elements, conditions, phonons),
                 ],
                 pattern=(patterns or {}).get(sample.name),
                 sentences=[*_sentences(conditions, tension), *(_reached(known, series) if series is not None else ())],

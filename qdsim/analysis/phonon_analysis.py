@@ -38,6 +38,7 @@ class PhononRow(ResultModel):
     transverse_optical: float = Field(description="From forces, cm^-1.")
     from_energies: float | None = Field(None, description="From the curvature of the double well, cm^-1.")
     deviation: float | None = Field(None, description="Of the squares, against that of the energies, a fraction.")
+    b_iso: dict[str, float] | None = Field(None, description="By element at the temperature, Å^2; none if unstable.")
     well: AnharmonicMode | None = Field(None, description="Where the mode is unstable: the double well instead.")
     message: str | None = None
 
@@ -52,6 +53,7 @@ class Softening(ResultModel):
 class PhononAnalysis(ResultModel):
     """Everything that follows from a series of phonons."""
 
+    temperature: float = Field(description="Of displacement parameters and averages over double wells, K.")
     rows: tuple[PhononRow, ...]
     softening: Softening | None = None
     messages: tuple[str, ...] = ()
@@ -69,7 +71,7 @@ def analyse_phonons(
     strain
         The strain series that the crystals are of; without it nothing is compared.
     temperature
-        K, of averages over double wells.
+        K, of displacement parameters and averages over double wells.
     """
     rows = tuple(_row(state, results, strain, temperature) for state in results.states)
     centred = [row for row in rows if row.centred and row.linear_strain is not None]
@@ -79,7 +81,9 @@ def analyse_phonons(
     if vanishes is not None:
         onset = None if strain is None or strain.onset_curvature is None else strain.onset_curvature.linear_strain
         softening = Softening(linear_strain=vanishes, onset=onset)
-    return PhononAnalysis(rows=rows, softening=softening, messages=tuple(_messages(centred, softening)))
+    return PhononAnalysis(
+        temperature=temperature, rows=rows, softening=softening, messages=tuple(_messages(centred, softening))
+    )
 
 
 def _messages(centred: Sequence[PhononRow], softening: Softening | None) -> Iterator[str]:
@@ -113,6 +117,7 @@ def _row(state: PhononState, results: PhononResults, strain: StrainResults | Non
         transverse_optical=found,
         from_energies=energies,
         deviation=deviation,
+        b_iso=next((one.b_iso for one in state.thermal if one.temperature == temperature), None),
         well=well,
         message=message or state.message,
     )

@@ -88,7 +88,7 @@ def plan_phonons(
         distance=section.displacement,
         largest_force=section.largest_force,
         mesh=section.mesh,
-        temperatures=tuple(section.temperatures),
+        temperatures=tuple(sorted({*section.temperatures, section.temperature})),
         nonanalytic=_nonanalytic(section, compound),
     )
     crystals, given = _crystals(section, strain, compound, lattice_constant)

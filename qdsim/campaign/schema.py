@@ -458,7 +458,9 @@ class PhononSection(Section):
     temperatures: list[Annotated[float, Field(ge=0, le=3000)]] = Field(
         [100.0, 200.0, 300.0, 400.0], min_length=1, description="K."
     )
-    temperature: float = Field(300.0, gt=0, le=3000, description="K, of averages over double wells.")
+    temperature: float = Field(
+        300.0, gt=0, le=3000, description="K, of the B that fits are checked by, and of averages over wells."
+    )
     nonanalytic: NonanalyticSection | None = None
 
     @field_validator("crystals")

@@ -41,7 +41,7 @@ def test_the_soft_mode_of_forces_is_that_of_energies(odd_mesh: dict[str, Any], l
         equation_of_state_volumes=VOLUMES,
         quantity="lattice_constant",
         values=(6.12,),
-        double_well=(0.05, 0.1),
+        double_well=(0.05, 0.1, 0.3),
         start_offset=0.2,
     )
     label = "lattice_constant_p6p1200"

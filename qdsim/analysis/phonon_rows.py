@@ -1,0 +1,87 @@
+"""Displacement parameters and offsets of samples against lattice dynamics."""
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from qdsim.analysis.consistency_results import Condition, Row
+from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononRow
+from qdsim.analysis.sample_values import Known
+from qdsim.analysis.scattering_fit import QUANTITIES
+from qdsim.analysis.verdict import Judgement, judge
+
+DISORDER = "static disorder, which phonons know nothing of, adds to a fitted B"
+
+
+def phonon_rows(
+    known: Mapping[str, Known],
+    elements: tuple[str, str],
+    conditions: list[Condition],
+    phonons: PhononAnalysis | None,
+) -> Iterator[Row]:
+    """Compare B with the harmonic crystal, and an offset with what a double well makes of it at a temperature.
+
+    Parameters
+    ----------
+    known
+        Of the sample, by quantity.
+    elements
+        Cation and anion.
+    conditions
+        Where the computed lattice is compared with the sample: the phonons nearest in strain are taken.
+    phonons
+        What was computed; None where nothing was.
+
+    Yields
+    ------
+    Row
+        For each B and the offset that the fit states, as far as there are phonons.
+    """
+    if phonons is None or not phonons.rows:
+        return
+    nearest = _nearest(phonons, conditions)
+    condition = f"phonons, {nearest.label}, {phonons.temperature:g} K"
+    for name, element in zip(("b_iso_cation", "b_iso_anion"), elements, strict=True):
+        if name not in known:
+            continue
+        if nearest.b_iso is None:
+            refused = Judgement(None, None, None, "cannot say", "a mode is unstable: there is no harmonic B")
+            yield _row(name, condition, None, known[name], refused)
+        else:
+            computed = Known(nearest.b_iso[element], 0.0)
+            judgement = judge(computed, known[name], cast(float, QUANTITIES[name].matters), QUANTITIES[name].unit)
+            reason = "; ".join(filter(None, [judgement.reason, DISORDER]))
+            yield _row(name, condition, computed, known[name], judgement._replace(reason=reason))
+    if nearest.well is not None and "pb_offset" in known:
+        well = nearest.well
+        kind = "static" if well.static else "dynamic"
+        reason = (
+            "in the double well of the centred crystal a formula unit by itself has <|u|> = "
+            f"{well.mean_absolute:.3f} Å, and the offset is {kind}"
+        )
+        judgement = Judgement(None, None, None, "cannot say", reason)
+        yield _row("pb_offset", condition, Known(well.mean_absolute, None), known["pb_offset"], judgement)
+
+
+def _nearest(phonons: PhononAnalysis, conditions: list[Condition]) -> PhononRow:
+    """Return the crystal whose strain is nearest to the first condition's, or else to none."""
+    wanted = conditions[0].linear_strain if conditions else None
+    return min(phonons.rows, key=lambda row: abs((row.linear_strain or 0.0) - (wanted or 0.0)))
+
+
+def _row(name: str, condition: str, computed: Known | None, measured: Known, judgement: Judgement) -> Row:
+    return Row(
+        quantity=name,
+        condition=condition,
+        computed=None if computed is None else computed.value,
+        computed_error=None if computed is None else computed.error,
+        measured=measured.value,
+        measured_error=measured.error,
+        limit=measured.limit,
+        assumed=measured.assumed,
+        difference=judgement.difference,
+        error=judgement.error,
+        standard_errors=judgement.standard_errors,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        source=measured.source,
+    )

@@ -1,0 +1,158 @@
+"""What phonons say together, beside energies, and against fits: states whose numbers are made up."""
+
+import numpy as np
+import pytest
+
+from qdsim.analysis.consistency_results import Row
+from qdsim.analysis.equation_of_state import EquationOfState
+from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults, analyse_phonons
+from qdsim.analysis.phonon_results import DensityOfStates, GammaModes, PhononState, ThermalState
+from qdsim.analysis.phonon_rows import phonon_rows
+from qdsim.analysis.sample_values import Known
+from qdsim.analysis.soft_mode import frequency_of_curvature
+from qdsim.analysis.strain_results import DoubleWell, Onset, StrainPoint, StrainResults
+
+A0 = 6.0
+ONSET = 0.012
+"""Strain at which the made-up curvature vanishes."""
+STIFFNESS = 0.5
+"""eV/Å^2, of the curvature at no strain."""
+STRAINS = (0.0, 0.01, 0.02)
+
+
+def curvature(strain: float) -> float:
+    return STIFFNESS * (1 - strain / ONSET)
+
+
+def volume(strain: float) -> float:
+    return (A0 * (1 + strain)) ** 3 / 4
+
+
+def state(strain: float, factor: float = 1.0) -> PhononState:
+    frequency = frequency_of_curvature(factor * curvature(strain), "Pb", "S")
+    thermal = ThermalState(
+        temperature=300,
+        free_energy=0,
+        entropy=0,
+        heat_capacity=0,
+        u_iso={"Pb": 0.02, "S": 0.015},
+        b_iso={"Pb": 1.6, "S": 1.2},
+    )
+    return PhononState(
+        label=f"s{strain}",
+        volume=volume(strain),
+        alpha_rh=60,
+        pb_offset=0,
+        supercell=(2, 2, 2),
+        distance=0.02,
+        residual_force=0,
+        gamma=GammaModes(
+            frequencies=[0, 0, 0, *[frequency] * 3], transverse_optical=frequency, antiphase=1, acoustic=0, sum_rule=0
+        ),
+        lowest=min(0, frequency),
+        lowest_where="Γ",
+        bands=(),
+        density_of_states=DensityOfStates(frequencies=[], total=[], by_element={}),
+        thermal=(thermal,) if frequency > 0 else (),
+        message=None if frequency > 0 else "The crystal is unstable.",
+    )
+
+
+def results(factor: float = 1.0) -> PhononResults:
+    states = tuple(state(strain, factor) for strain in STRAINS)
+    return PhononResults(compound="PbS", cation="Pb", anion="S", protocol="phonons", states=states)
+
+
+@pytest.fixture(scope="module")
+def strain() -> StrainResults:
+    eos = EquationOfState(
+        volumes=[], energies=[], volume=A0**3 / 4, volume_error=0, energy=0, bulk_modulus=50, bulk_modulus_error=0,
+        bulk_modulus_derivative=4, bulk_modulus_derivative_error=0, lattice_constant=A0, lattice_constant_error=0,
+        rms_residual=0,
+    )  # fmt: skip
+    points = [
+        StrainPoint(
+            label=f"s{one}",
+            linear_strain=one,
+            volumetric_strain=(1 + one) ** 3 - 1,
+            lattice_constant=A0 * (1 + one),
+            volume=volume(one),
+            eos_pressure=0,
+            double_well=DoubleWell(
+                offsets=[0.0], energies=[0.0], quadratic=curvature(one), quadratic_error=None, quartic=2.0
+            ),
+        )
+        for one in STRAINS
+    ]
+    onset = Onset(
+        method="energy curvature",
+        linear_strain=ONSET,
+        linear_strain_error=None,
+        lattice_constant=A0 * (1 + ONSET),
+        volume=volume(ONSET),
+        pressure=-1,
+        note="made up",
+    )
+    return StrainResults(
+        compound="PbS",
+        protocol="precise",
+        equation_of_state=eos,
+        points=points,
+        onset_curvature=onset,
+        onset_order_parameter=None,
+        onset_messages=[],
+    )
+
+
+def test_the_softening_strain_is_that_of_the_energies(strain: StrainResults) -> None:
+    analysis = analyse_phonons(results(), strain)
+    assert analysis.softening is not None
+    assert analysis.softening.linear_strain == pytest.approx(ONSET)
+    assert analysis.softening.onset == ONSET
+    assert [row.deviation for row in analysis.rows] == pytest.approx([0, 0, 0], abs=1e-9)
+
+
+def test_deviations_are_of_the_squares(strain: StrainResults) -> None:
+    analysis = analyse_phonons(results(1.1), strain)
+    assert [row.deviation for row in analysis.rows] == pytest.approx([0.1] * 3)
+
+
+def test_an_unstable_mode_has_its_double_well_and_no_b(strain: StrainResults) -> None:
+    stable, _, unstable = analyse_phonons(results(), strain).rows
+    assert stable.b_iso == {"Pb": 1.6, "S": 1.2}
+    assert stable.well is None
+    assert unstable.b_iso is None
+    assert unstable.well is not None
+    depth = curvature(0.02)
+    assert unstable.well.barrier == pytest.approx(depth**2 / (4 * 2.0), rel=1e-3)
+    assert unstable.well.minimum == pytest.approx(np.sqrt(-depth / 4), abs=2e-3)
+
+
+def test_without_a_strain_series_nothing_is_compared() -> None:
+    analysis = analyse_phonons(results())
+    assert analysis.softening is None
+    assert all(row.linear_strain is None and row.from_energies is None for row in analysis.rows)
+    assert "two strains at least" in analysis.messages[0]
+
+
+def rows_of(analysis: PhononAnalysis, **known: Known) -> dict[str, Row]:
+    return {row.quantity: row for row in phonon_rows(known, ("Pb", "S"), [], analysis)}
+
+
+def test_fitted_b_is_judged_by_that_of_the_phonons(strain: StrainResults) -> None:
+    analysis = analyse_phonons(results(), strain)
+    found = rows_of(analysis, b_iso_cation=Known(1.7, 0.1), b_iso_anion=Known(2.4, 0.1))
+    assert found["b_iso_cation"].verdict == "agrees"
+    assert found["b_iso_anion"].verdict == "disagrees"
+    assert found["b_iso_anion"].difference == pytest.approx(1.2)
+    assert "static disorder" in found["b_iso_anion"].reason
+    assert list(phonon_rows({"b_iso_cation": Known(1.7, 0.1)}, ("Pb", "S"), [], None)) == []
+
+
+def test_an_unstable_crystal_has_no_b_to_judge_by(strain: StrainResults) -> None:
+    analysis = analyse_phonons(results(), strain)
+    unstable = analysis.model_copy(update={"rows": analysis.rows[-1:]})
+    found = rows_of(unstable, b_iso_cation=Known(1.7, 0.1), pb_offset=Known(0.12, 0.01))
+    assert found["b_iso_cation"].verdict == "cannot say"
+    assert "unstable" in found["b_iso_cation"].reason
+    assert "a formula unit by itself" in found["pb_offset"].reason
