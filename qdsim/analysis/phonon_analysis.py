@@ -89,7 +89,7 @@ def analyse_phonons(
 def _messages(centred: Sequence[PhononRow], softening: Softening | None) -> Iterator[str]:
     if softening is not None:
         return
-    if len(centred) < 2:  # noqa: PLR2004
+    if len(centred) <= 1:
         yield "Phonons of the centred crystal at two strains at least are needed to see where it softens."
     else:
         yield "The transverse optical mode of the centred crystal keeps its sign at all strains computed."

@@ -4,6 +4,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from qdsim.analysis.model import ResultModel
 
+NEUTRAL = 1e-6
+"""e; Born charges may miss zero by so much."""
+
 
 class Nonanalytic(ResultModel):
     """What splits longitudinal from transverse modes: charges and screening, both isotropic."""
@@ -15,7 +18,7 @@ class Nonanalytic(ResultModel):
     @model_validator(mode="after")
     def _neutral(self) -> "Nonanalytic":
         total = sum(self.born_charges.values())
-        if abs(total) > 1e-6:  # noqa: PLR2004
+        if abs(total) > NEUTRAL:
             raise ValueError(f"the Born charges of a formula unit add up to {total:g} e, and must add up to 0")
         return self
 

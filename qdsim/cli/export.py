@@ -23,11 +23,13 @@ Examples:
   qdsim export quickstart --format cif              every relaxed structure, in a folder
   qdsim export quickstart --format json --strain linear_p0p0200 -o pbs.json
   qdsim fit pbs.json pbs50.xye                      begins with what was computed
+  qdsim export phonons --format phonopy             phonopy_params.yaml of every crystal, with force constants
   qdsim export 1234 --format debussy --diameter 77 --wavelength 0.563
 """
 
-FORMATS = {"xyz": ".xyz", "cif": ".cif", "debussy": "", "diffpy": ".stru", "json": ".json"}
-"""What can be written, and how the names of the files end; Debussy takes a folder."""
+PHONOPY = "phonopy"
+FORMATS = {"xyz": ".xyz", "cif": ".cif", "debussy": "", "diffpy": ".stru", "json": ".json", PHONOPY: ""}
+"""What can be written, and how the names of the files end; Debussy and phonopy take a folder."""
 CUT = {"debussy", "json"}
 """Formats that are of particles."""
 
@@ -61,7 +63,7 @@ def command(
     CAMPAIGN is a name, PK or UUID; without one it is the newest campaign. NODE is the PK or UUID of a structure, or of
     a strain series or relaxation. Each file tells where its structure comes from and how it was computed. diffpy is the
     .stru of PDFgui and diffpy.structure, which read cif as well; json is a fit file for qdsim fit. The input for
-    Debussy is for 22 keV, unless --energy or --wavelength says otherwise.
+    Debussy is for 22 keV, unless --energy or --wavelength says otherwise. phonopy is of a campaign's phonons.
     """
     from rich.console import Console
 
@@ -71,6 +73,12 @@ def command(
 
     given = _options(form, shape, diameter, photon_energy(energy, wavelength))
     open_profile(session.profile)
+    if form == PHONOPY:
+        if phase is not None or strains:
+            raise QdsimError("phonopy is of all phonons of a campaign: leave out --phase and --strain.")
+        for path in _write_phonopy(node, output, force):
+            click.echo(path.resolve())
+        return
     console = Console(stderr=True)
     with spoken_warnings(console):
         origins = find_origins(node, phase, strains)
@@ -87,6 +95,21 @@ def command(
         for origin in origins:
             if origin.rocksalt is None:
                 notice(console, f"{origin.label} is no rock-salt crystal: its file holds the structure, and no model.")
+
+
+def _write_phonopy(campaign: str | None, output: Path | None, force: bool) -> list[Path]:
+    """Write phonopy's file of each crystal, in a folder of its own."""
+    from qdsim import exports
+    from qdsim.provenance import find_campaign, phonopy_files
+
+    found = find_campaign(campaign)
+    files = phonopy_files(found)
+    if not files:
+        raise QdsimError(f"Campaign '{found.label}' has no phonons; give one with a phonon section.")
+    place = output or Path(f"{exports.safe_name(found.label)}-{PHONOPY}")
+    exports.check_folder(place, force)
+    texts = {f"{exports.safe_name(label)}/{node.filename}": node.get_content(mode="r") for label, node in files.items()}
+    return exports.write_folder(place, texts, force)
 
 
 def _options(form: str, shape: str | None, diameter: float | None, energy: float | None) -> dict[str, Any]:
