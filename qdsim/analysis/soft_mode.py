@@ -20,8 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 HBAR_SQUARED = constants.hbar**2 / (constants.e * constants.atomic_mass * 1e-20)
 """eV amu Å^2."""
 GRID_POINTS = 2001
-REACH = 1.0
-"""eV above the minimum, up to where the potential is taken along."""
+REACH, THERMAL_REACH = 0.5, 20.0
+"""eV and k_B T above the minimum: up to the larger of the two the potential is taken along."""
 LARGEST_OFFSET = 2.0
 """Å."""
 
@@ -111,14 +111,13 @@ def anharmonic_mode(well: DoubleWell, cation: str, anion: str, temperature: floa
         raise QdsimError(f"The temperature is {temperature:g} K: give a positive one.")
     u = np.linspace(-LARGEST_OFFSET, LARGEST_OFFSET, GRID_POINTS)
     energy = well.quadratic * u**2 + well.quartic * u**4 + well.sextic * u**6
-    energy -= energy.min()
     middle = GRID_POINTS // 2
-    beyond = np.flatnonzero(energy[middle:] > REACH)
-    lowest = middle + int(energy[middle:].argmin())
-    if not len(beyond) or lowest > middle + beyond[0]:
+    risen = energy[middle:] - np.minimum.accumulate(energy[middle:])
+    beyond = np.flatnonzero(risen > max(REACH, THERMAL_REACH * units.kB * temperature))
+    if not len(beyond):
         raise QdsimError("The energy along the offset falls without bounds: compute the double well at larger offsets.")
     kept = slice(middle - int(beyond[0]), middle + int(beyond[0]) + 1)
-    u, energy = u[kept], energy[kept]
+    u, energy = u[kept], energy[kept] - energy[kept].min()
     step = u[1] - u[0]
     mass = reduced_mass(cation, anion)
     kinetic = HBAR_SQUARED / (2 * mass * step**2)

@@ -60,5 +60,7 @@ def test_a_deep_double_well_is_static_and_a_shallow_one_is_not() -> None:
 def test_what_falls_without_bounds_is_refused() -> None:
     with pytest.raises(QdsimError, match="falls without bounds"):
         anharmonic_mode(well(1.0, -2.0), "Pb", "S", 300)
+    fitted = anharmonic_mode(well(-0.2, 2.2, -1.0), "Pb", "S", 300)  # turns down only where nobody comes
+    assert fitted.mean_square == pytest.approx(anharmonic_mode(well(-0.2, 2.2), "Pb", "S", 300).mean_square, rel=0.1)
     with pytest.raises(QdsimError, match="positive"):
         anharmonic_mode(well(1.0), "Pb", "S", 0)

@@ -111,7 +111,7 @@ def test_pseudohydrogens_close_the_bonds(cp2k_code: orm.InstalledCode) -> None:
     for cluster in results.clusters:
         assert cluster.composition == {"Pb": 4, "S": 4, "H(5/3)": 12, "H(1/3)": 12}
         assert cluster.gap is not None
-        assert cluster.gap > 4.0  # Pb4S4 without them has 3 eV
+        assert cluster.gap > 3.0  # 0.4 eV where what takes an anion's place has not its two electrons
         assert cluster.dipole is not None
         assert project(cluster.dipole)[1] < 1.0
 
