@@ -206,7 +206,7 @@ def test_what_makes_no_sense_is_refused(section: dict[str, Any], message: str) -
 def test_a_campaign_needs_something_to_compute(tmp_path: Path) -> None:
     path = tmp_path / "empty.yaml"
     path.write_text("name: empty\ncompound: PbS\n")
-    with pytest.raises(QdsimError, match="there is nothing to compute; give strain, vacancy or dipole"):
+    with pytest.raises(QdsimError, match="there is nothing to compute; give strain, phonon, vacancy or dipole"):
         load_campaign(path)
 
 

@@ -92,6 +92,7 @@ def test_every_section_has_its_template_and_place() -> None:
         "equation_of_state",
         "gap",
         "strain_table",
+        "phonons",
         "vacancies",
         "vacancy_series",
         "vacancy_table",
