@@ -1,13 +1,14 @@
 """The results document of a consistency check between density functional theory and scattering fits."""
 
-from typing import Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from qdsim.analysis.lattice_series import LatticeEstimate
 from qdsim.analysis.model import ResultModel
+from qdsim.analysis.sample_values import Known
 from qdsim.analysis.scattering_fit import Tolerances
-from qdsim.analysis.verdict import Verdict, best, worst
+from qdsim.analysis.verdict import Judgement, Verdict, best, worst
 
 Reference = Literal["relative", "absolute"]
 
@@ -116,6 +117,24 @@ class Row(ResultModel):
     extrapolated: bool = False
     points: list[str] = Field(default_factory=list)
     source: str = ""
+
+    @classmethod
+    def judged(
+        cls, quantity: str, condition: str, computed: Known | None, measured: Known | None, judgement: Judgement
+    ) -> Self:
+        """Return the row of a judgement on two values, either of which may be missing."""
+        found: dict[str, Any] = {}
+        if computed is not None:
+            found |= {"computed": computed.value, "computed_error": computed.error}
+        if measured is not None:
+            found |= {
+                "measured": measured.value,
+                "measured_error": measured.error,
+                "limit": measured.limit,
+                "assumed": measured.assumed,
+                "source": measured.source,
+            }
+        return cls(quantity=quantity, condition=condition, **found, **judgement._asdict())
 
 
 class PatternFit(ResultModel):

@@ -95,24 +95,9 @@ def _farther_beyond(limit: str, name: str, judgement: Judgement) -> bool:
 
 
 def _row(name: str, condition: Condition, computed: Known, measured: Known, judgement: Judgement) -> Row:
-    return Row(
-        quantity=name,
-        condition=condition.name,
-        computed=computed.value,
-        computed_error=computed.error,
-        measured=measured.value,
-        measured_error=measured.error,
-        limit=measured.limit,
-        assumed=measured.assumed,
-        difference=judgement.difference,
-        error=judgement.error,
-        standard_errors=judgement.standard_errors,
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        extrapolated=condition.lattice.extrapolated,
-        points=condition.lattice.points,
-        source=measured.source,
-    )
+    lattice = condition.lattice
+    row = Row.judged(name, condition.name, computed, measured, judgement)
+    return row.model_copy(update={"extrapolated": lattice.extrapolated, "points": lattice.points})
 
 
 def _displacement_row(condition: Condition, offset: Known, measured: Known | None, offset_row: Row | None) -> Row:

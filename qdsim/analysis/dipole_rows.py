@@ -43,14 +43,14 @@ def dipole_rows(known: Mapping[str, Known], volume: Known, dipoles: DipoleAnalys
         else:
             judgement = judge(computed, measured, cast(float, QUANTITIES[DIPOLE].matters), QUANTITIES[DIPOLE].unit)
             judgement = judgement._replace(reason="; ".join(filter(None, [judgement.reason, origin])))
-        yield _row(computed, measured, judgement)
+        yield Row.judged(DIPOLE, CONDITION, computed, measured, judgement)
     elif measured is not None:
         lack = "the campaign has no clusters to compare with"
         if dipoles is not None:
             lack = (
                 f"the fit states no {' and no '.join(missing)}" if missing else "no particle has dipoles at two offsets"
             )
-        yield _row(None, measured, Judgement(None, None, None, "cannot say", lack))
+        yield Row.judged(DIPOLE, "", None, measured, Judgement(None, None, None, "cannot say", lack))
 
 
 def effective_charge(dipoles: DipoleAnalysis) -> Known:
@@ -62,22 +62,3 @@ def effective_charge(dipoles: DipoleAnalysis) -> Known:
 
 def _charge(charge: Known) -> str:
     return f"{charge.value:.2f} e" if charge.error is None else f"{charge.value:.2f} ± {charge.error:.2f} e"
-
-
-def _row(computed: Known | None, measured: Known | None, judgement: Judgement) -> Row:
-    return Row(
-        quantity=DIPOLE,
-        condition="" if computed is None else CONDITION,
-        computed=None if computed is None else computed.value,
-        computed_error=None if computed is None else computed.error,
-        measured=None if measured is None else measured.value,
-        measured_error=None if measured is None else measured.error,
-        limit=None if measured is None else measured.limit,
-        assumed=measured is not None and measured.assumed,
-        difference=judgement.difference,
-        error=judgement.error,
-        standard_errors=judgement.standard_errors,
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        source="" if measured is None else measured.source,
-    )

@@ -45,12 +45,12 @@ def phonon_rows(
             continue
         if nearest.b_iso is None:
             refused = Judgement(None, None, None, "cannot say", "a mode is unstable: there is no harmonic B")
-            yield _row(name, condition, None, known[name], refused)
+            yield Row.judged(name, condition, None, known[name], refused)
         else:
             computed = Known(nearest.b_iso[element], 0.0)
             judgement = judge(computed, known[name], cast(float, QUANTITIES[name].matters), QUANTITIES[name].unit)
             reason = "; ".join(filter(None, [judgement.reason, DISORDER]))
-            yield _row(name, condition, computed, known[name], judgement._replace(reason=reason))
+            yield Row.judged(name, condition, computed, known[name], judgement._replace(reason=reason))
     if nearest.well is not None and "pb_offset" in known:
         well = nearest.well
         kind = "static" if well.static else "dynamic"
@@ -59,29 +59,10 @@ def phonon_rows(
             f"{well.mean_absolute:.3f} Å, and the offset is {kind}"
         )
         judgement = Judgement(None, None, None, "cannot say", reason)
-        yield _row("pb_offset", condition, Known(well.mean_absolute, None), known["pb_offset"], judgement)
+        yield Row.judged("pb_offset", condition, Known(well.mean_absolute, None), known["pb_offset"], judgement)
 
 
 def _nearest(phonons: PhononAnalysis, conditions: list[Condition]) -> PhononRow:
     """Return the crystal whose strain is nearest to the first condition's, or else to none."""
     wanted = conditions[0].linear_strain if conditions else None
     return min(phonons.rows, key=lambda row: abs((row.linear_strain or 0.0) - (wanted or 0.0)))
-
-
-def _row(name: str, condition: str, computed: Known | None, measured: Known, judgement: Judgement) -> Row:
-    return Row(
-        quantity=name,
-        condition=condition,
-        computed=None if computed is None else computed.value,
-        computed_error=None if computed is None else computed.error,
-        measured=measured.value,
-        measured_error=measured.error,
-        limit=measured.limit,
-        assumed=measured.assumed,
-        difference=judgement.difference,
-        error=judgement.error,
-        standard_errors=judgement.standard_errors,
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        source=measured.source,
-    )

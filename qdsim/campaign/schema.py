@@ -1,6 +1,7 @@
 """What a campaign file may say."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -30,6 +31,13 @@ _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
 _TAKEN = frozenset({"elements", "output", "band_edges", "reference"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _PERCENT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*%\s*")
+
+
+def _check_labels(names: Iterable[str], kind: str) -> None:
+    """Refuse names that cannot stand in a link label."""
+    for name in names:
+        if not _LABEL.fullmatch(name):
+            raise ValueError(f"'{name}' is no name of a {kind}; use letters, digits and single underscores")
 
 
 def _read_fraction(value: Any) -> Any:
@@ -289,9 +297,8 @@ class VacancySection(Section):
     @field_validator("hosts")
     @classmethod
     def _names(cls, hosts: dict[str, HostSection]) -> dict[str, HostSection]:
+        _check_labels(hosts, "host")
         for name in hosts:
-            if not _LABEL.fullmatch(name):
-                raise ValueError(f"'{name}' is no name of a host; use letters, digits and single underscores")
             if name in _TAKEN or name.startswith("element_"):
                 raise ValueError(f"'{name}' means something else among the calculations; give the host another name")
         return hosts
@@ -399,9 +406,7 @@ class DipoleSection(Section):
     @field_validator("particles")
     @classmethod
     def _names(cls, particles: dict[str, ParticleSection]) -> dict[str, ParticleSection]:
-        for name in particles:
-            if not _LABEL.fullmatch(name):
-                raise ValueError(f"'{name}' is no name of a particle; use letters, digits and single underscores")
+        _check_labels(particles, "particle")
         return particles
 
     @field_validator("offsets")
@@ -466,9 +471,7 @@ class PhononSection(Section):
     @field_validator("crystals")
     @classmethod
     def _names(cls, crystals: dict[str, CrystalSection]) -> dict[str, CrystalSection]:
-        for name in crystals:
-            if not _LABEL.fullmatch(name):
-                raise ValueError(f"'{name}' is no name of a crystal; use letters, digits and single underscores")
+        _check_labels(crystals, "crystal")
         return crystals
 
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from qdsim.cli.notes import print_notes
+
 if TYPE_CHECKING:
     from qdsim.analysis.dipole_analysis import DipoleAnalysis
 
@@ -34,8 +36,7 @@ def print_dipoles(console: Console, analysis: DipoleAnalysis) -> None:
             f"{extrapolated.lowest:.0f} to {extrapolated.highest:.0f} D with those of all{reported}",
             highlight=False,
         )
-    for sentence in [*analysis.messages, *(f"{row.label}: {row.message}" for row in analysis.rows if row.message)]:
-        console.print(f"[yellow]note[/] {sentence}", highlight=False)
+    print_notes(console, analysis)
 
 
 def dipole_rows(analysis: DipoleAnalysis) -> Table:

@@ -8,10 +8,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from qdsim.cli.notes import print_notes
+
 if TYPE_CHECKING:
     from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
 
-MODES = ("a, Å", "strain, %", "TO at Γ", "from energies", "difference, %", "lowest", "where", "sum rule, %")
+MODES = ("a, Å", "strain, %", "TO at Γ", "from energies", "ω² apart, %", "lowest", "where", "sum rule, %")
 
 
 def print_phonons(console: Console, results: PhononResults, analysis: PhononAnalysis) -> None:
@@ -32,8 +34,7 @@ def print_phonons(console: Console, results: PhononResults, analysis: PhononAnal
                 f"<|u|> = {row.well.mean_absolute:.3f} Å",
                 highlight=False,
             )
-    for sentence in [*analysis.messages, *(f"{row.label}: {row.message}" for row in analysis.rows if row.message)]:
-        console.print(f"[yellow]note[/] {sentence}", highlight=False)
+    print_notes(console, analysis)
 
 
 def _modes(results: PhononResults, analysis: PhononAnalysis) -> Table:
@@ -49,7 +50,7 @@ def _modes(results: PhononResults, analysis: PhononAnalysis) -> Table:
             f"{row.transverse_optical:.1f}",
             "" if row.from_energies is None else f"{row.from_energies:.1f}",
             "" if row.deviation is None else f"{100 * row.deviation:+.1f}",
-            f"{state.lowest:.1f}",
+            f"{round(state.lowest, 1) + 0.0:.1f}",
             state.lowest_where,
             f"{100 * state.gamma.sum_rule:.2f}",
         )

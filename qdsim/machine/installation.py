@@ -80,20 +80,20 @@ def _locate(executable: Path | None) -> Path:
 def _ask_version(executable: Path) -> str:
     """Return what ``cp2k.psmp --version`` prints, its wrapped lines joined."""
     try:
-        answer = subprocess.run(  # noqa: S603 (the user's own CP2K, without a shell)
-            [executable, "--version"],
-            env=make_environment(),
-            capture_output=True,
-            text=True,
-            timeout=_ANSWER_TIMEOUT,
-            check=False,
-        )
+        answer = _ask(executable, "--version")
     except (OSError, subprocess.TimeoutExpired) as error:
         raise QdsimError(f"{executable} could not be run: {error}; {HOW_TO_INSTALL}.") from error
     if answer.returncode != 0:
         last = (answer.stderr.strip() or answer.stdout.strip()).splitlines()[-1:]
         raise QdsimError(f"{executable} --version failed with exit code {answer.returncode} {last}; {HOW_TO_INSTALL}.")
     return answer.stdout
+
+
+def _ask(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a program of this machine in CP2K's environment, and keep what it prints."""
+    return subprocess.run(  # noqa: S603 (the user's own CP2K, or ldd on it, without a shell)
+        command, env=make_environment(), capture_output=True, text=True, timeout=_ANSWER_TIMEOUT, check=False
+    )
 
 
 def make_environment() -> dict[str, str]:
@@ -153,7 +153,10 @@ def find_reference_blas(executable: Path) -> Path | None:
     ldd = shutil.which("ldd")
     if ldd is None:
         return None
-    answer = subprocess.run([ldd, executable], capture_output=True, text=True, check=False)  # noqa: S603 (on the user's own CP2K, without a shell)
+    try:
+        answer = _ask(ldd, executable)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     linked = re.search(r"libblas\.so\.3 => (\S+)", answer.stdout)
     if linked is None:
         return None

@@ -32,12 +32,7 @@ def coordination(points: LatticePoints) -> IntArray:
     ndarray of int, shape (N,)
         From 0 to 6.
     """
-    half = _half_lattice(points)
-    places = half - half.min(axis=0) + 1
-    box = np.zeros(places.max(axis=0) + 2, dtype=bool)
-    box[tuple(places.T)] = True
-    around = places[:, None, :] + _STEPS
-    return np.asarray(box[tuple(np.moveaxis(around, 2, 0))].sum(axis=1), dtype=np.int64)
+    return np.asarray(_neighbours_there(points).sum(axis=1), dtype=np.int64)
 
 
 def trim(particle: LatticeParticle, fewest: int) -> LatticeParticle:
@@ -110,11 +105,7 @@ def dangling_bonds(points: LatticePoints) -> tuple[IntArray, FloatArray]:
     ndarray, shape (n, 3)
         Its direction in the undistorted crystal, a unit vector.
     """
-    half = _half_lattice(points)
-    taken = set(map(tuple, half.tolist()))
-    around = half[:, None, :] + _STEPS
-    missing = np.array([[tuple(place) not in taken for place in places] for places in around.tolist()], dtype=bool)
-    atoms, steps = np.nonzero(missing)
+    atoms, steps = np.nonzero(~_neighbours_there(points))
     return atoms, _STEPS[steps].astype(float)
 
 
@@ -175,6 +166,16 @@ def _smallest(vectors: FloatArray) -> int:
     """Return the index of the shortest vector, the first of those that differ by rounding errors only."""
     lengths = np.linalg.norm(vectors, axis=1)
     return int(np.flatnonzero(lengths < lengths.min() + SAME_DIPOLE)[0])
+
+
+def _neighbours_there(points: LatticePoints) -> npt.NDArray[np.bool_]:
+    """Tell of each atom which of its neighbouring sites, in the order of `_STEPS`, are occupied, shape (N, 6)."""
+    half = _half_lattice(points)
+    places = half - half.min(axis=0) + 1
+    box = np.zeros(places.max(axis=0) + 2, dtype=bool)
+    box[tuple(places.T)] = True
+    around = places[:, None, :] + _STEPS
+    return np.asarray(box[tuple(np.moveaxis(around, 2, 0))])
 
 
 def _half_lattice(points: LatticePoints) -> IntArray:

@@ -35,9 +35,10 @@ def soft_mode(analysis: PhononAnalysis, nodes: Mapping[str, str] = MappingProxyT
 
     figure = Figure(layout=style.layout(xaxis=style.axis("linear strain (%)"), yaxis=style.axis(FREQUENCY)))
     rows = sorted((row.linear_strain, row) for row in analysis.rows if row.centred and row.linear_strain is not None)
-    for name, field, colour in (
-        ("forces", "transverse_optical", style.VERMILLION),
-        ("energies", "from_energies", style.BLUE),
+    # The larger, open symbols stay visible behind the others where both agree.
+    for name, field, colour, symbol, size in (
+        ("energies", "from_energies", style.BLUE, "circle-open", 15),
+        ("forces", "transverse_optical", style.VERMILLION, "circle", 8),
     ):
         shown = [(strain, getattr(row, field), row) for strain, row in rows if getattr(row, field) is not None]
         hovers = [
@@ -50,7 +51,7 @@ def soft_mode(analysis: PhononAnalysis, nodes: Mapping[str, str] = MappingProxyT
             for strain, value, row in shown
         ]
         strains, values = [style.percent(strain) for strain, _, _ in shown], [value for _, value, _ in shown]
-        figure.add_trace(style.markers(strains, values, f"from {name}", colour, hovers))
+        figure.add_trace(style.markers(strains, values, f"from {name}", colour, hovers, symbol=symbol, size=size))
     figure.add_hline(y=0, line={"color": style.INK, "width": 1, "dash": "dot"})
     return figure
 
@@ -69,7 +70,7 @@ def dispersion(state: PhononState) -> "Figure":
     density = state.density_of_states
     for index, (element, values) in enumerate(density.by_element.items()):
         figure.add_trace(
-            style.curve(values, density.frequencies, element, COLOURS[index + 1 % len(COLOURS)]), row=1, col=2
+            style.curve(values, density.frequencies, element, COLOURS[(index + 1) % len(COLOURS)]), row=1, col=2
         )
     ticks: dict[float, str] = {}
     for segment in state.bands:

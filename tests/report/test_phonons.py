@@ -1,0 +1,107 @@
+"""The report of phonons: crystals of springs, one of them unstable."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from ase.neighborlist import neighbor_list
+
+from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults, PhononRow, Softening
+from qdsim.analysis.phonon_results import PhononSettings, PhononState
+from qdsim.analysis.phonons import describe_phonons, displaced_supercells
+from qdsim.analysis.soft_mode import anharmonic_mode
+from qdsim.analysis.strain_results import DoubleWell
+from qdsim.report.data import ReportData
+from qdsim.report.figures.phonons import dispersion, displacement_parameters, soft_mode
+from qdsim.report.page import render_report
+from qdsim.report.sections.phonons import phonons
+from qdsim.structures import RhombohedralState
+
+SETTINGS = PhononSettings(cation="Pb", anion="S", supercell=(2, 2, 2), mesh=4, temperatures=(100.0, 300.0))
+WELL = DoubleWell(offsets=[], energies=[], quadratic=-0.5, quadratic_error=None, quartic=2.0)
+SPRINGS = {"stable": 1.0, "unstable": -0.5}
+
+
+def made(label: str, spring: float) -> PhononState:
+    crystal = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S")
+    at_rest, moved = displaced_supercells(crystal, SETTINGS)
+    first, second = neighbor_list("ij", at_rest, 3.3)
+    forces = []
+    for one in moved:
+        shift = one.positions - at_rest.positions
+        force = np.zeros(shift.shape)
+        np.add.at(force, first, spring * (shift[second] - shift[first]))
+        forces.append(force)
+    state, _ = describe_phonons(crystal, SETTINGS, np.zeros((len(at_rest), 3)), forces)
+    return state.model_copy(update={"label": label})
+
+
+@pytest.fixture(scope="module")
+def data() -> ReportData:
+    states = tuple(made(label, spring) for label, spring in SPRINGS.items())
+    rows = tuple(
+        PhononRow(
+            label=state.label,
+            linear_strain=strain,
+            lattice_constant=6.0,
+            centred=True,
+            transverse_optical=state.gamma.transverse_optical,
+            from_energies=1.01 * state.gamma.transverse_optical,
+            deviation=-0.02,
+            well=None if state.stable else anharmonic_mode(WELL, "Pb", "S", 300),
+            message=state.message,
+        )
+        for state, strain in zip(states, (0.0, 0.02), strict=True)
+    )
+    return ReportData(
+        title="Phonons",
+        campaign="phonons",
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        qdsim_version="1",
+        status="finished",
+        nodes={"phonons": "aaaa", "phonon_analysis": "bbbb", "phonons.stable.undisplaced": "cccc"},
+        settings={"campaign": {"name": "phonons"}},
+        phonons=PhononResults(compound="PbS", cation="Pb", anion="S", protocol="phonons", states=states),
+        phonon_analysis=PhononAnalysis(
+            temperature=300, rows=rows, softening=Softening(linear_strain=0.0131, onset=0.0122)
+        ),
+    )
+
+
+def test_sentences_give_both_strains_and_refuse_a_harmonic_b(data: ReportData) -> None:
+    context = phonons(data)
+    assert context is not None
+    text = " ".join(context["sentences"]).replace("\u00a0", " ")
+    assert "softens to zero at +1.31 %, by the energies at +1.22 %: a difference of +0.09 %" in text
+    assert "unstable: a harmonic B does not exist" in text
+    assert "31.2 meV deep with minima at 0.35" in text  # A^2/(4 B), sqrt(A/(2 B))
+    assert "imaginary" in text
+
+
+def test_tables_have_no_displacement_parameters_of_an_unstable_crystal(data: ReportData) -> None:
+    context = phonons(data)
+    assert context is not None
+    modes, thermal = context["tables"]
+    assert [row[0].text for row in modes.rows] == ["stable", "unstable"]
+    assert modes.rows[1][3].text.startswith("−")
+    assert [row[0].text for row in thermal.rows] == ["stable", "stable"]
+    assert modes.rows[0][0].uuid == "cccc"
+
+
+def test_figures_show_every_crystal(data: ReportData) -> None:
+    assert data.phonons is not None
+    assert data.phonon_analysis is not None
+    energies, forces = soft_mode(data.phonon_analysis, data.nodes).data
+    assert list(forces.x) == pytest.approx([0.0, 2.0])
+    assert list(energies.y) == pytest.approx([1.01 * y for y in forces.y])
+    state = data.phonons.states[0]
+    drawn = dispersion(state).data
+    assert len([trace for trace in drawn if trace.name == "Γ–X"]) == 6
+    assert {trace.name for trace in drawn} >= {"Pb", "S"}
+    assert len(displacement_parameters(data.phonons).data) == 2
+
+
+def test_the_page_has_the_section(data: ReportData) -> None:
+    page = render_report(data)
+    assert "Phonons" in page
+    assert "dispersion_1" in page
