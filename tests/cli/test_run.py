@@ -242,6 +242,7 @@ def test_schema_knows_every_key(machine: "Machine") -> None:
         "strain",
         "vacancy",
         "dipole",
+        "phonon",
         "scattering",
     } == set(schema["properties"])
     fits = json.loads(machine.qdsim("campaign", "schema", "--fits").stdout)
