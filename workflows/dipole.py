@@ -9,6 +9,7 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from qdsim.analysis.dipole_analysis import DipoleModels, Target, analyse_dipoles
 from qdsim.analysis.dipole_results import ClusterState, DipoleResults
 from qdsim.analysis.dipole_states import describe_cluster
+from qdsim.cp2k.remedies import uses_smearing
 from qdsim.structures import RhombohedralState
 from qdsim.structures.isolation import isolate
 from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
@@ -82,7 +83,7 @@ def _computed(label: str, nodes: dict[str, Any]) -> tuple[dict[str, Any] | None,
     if label not in nodes:
         return None, False
     output = nodes[label].get_dict() | {"dipole": nodes[f"{label}__arrays"].get_array("dipole").tolist()}
-    return output, "SMEAR" in nodes[f"{label}__parameters"]["FORCE_EVAL"]["DFT"]["SCF"]
+    return output, uses_smearing(nodes[f"{label}__parameters"].get_dict())
 
 
 def _lattice(settings: DipoleSettings, crystal: orm.StructureData | None = None) -> tuple[float, float]:
@@ -102,7 +103,9 @@ class DipoleWorkChain(SubmitOnce):
         super().define(spec)
         spec.expose_inputs(Cp2kWorkChain, exclude=("cp2k.structure", "cp2k.parameters", "cp2k.parent_calc_folder"))
         spec.input_namespace(
-            "parameters", dynamic=True, help="By particle: `single_point`, and `relaxation` where wanted."
+            "parameters",
+            dynamic=True,
+            help="By particle: `single_point`; `coarse` or `relaxation` before it.",
         )
         spec.input("settings", valid_type=orm.Dict, help="See `DipoleSettings`.")
         spec.input("models", valid_type=orm.Dict, help="See `qdsim.analysis.dipole_analysis.DipoleModels`.")

@@ -12,6 +12,7 @@ from qdsim.structures.cluster import Cluster, Surface, build_cluster
 Solver = Literal["WAVELET", "MT"]
 ORDINARY_OPTIMISATION = 40
 """Geometry steps that the relaxation of a cluster usually takes."""
+RunKind = Literal["coarse", "relaxation", "single_point"]
 UNDISTORTED = "undistorted"
 """Label of the cubic state without an offset, whose dipole is that of the surface alone."""
 
@@ -54,6 +55,17 @@ class DipoleSettings(ResultModel):
     particles: tuple[ParticleSettings, ...]
     undistorted: bool = True
     relax: bool = False
+    coarse_start: bool = Field(False, description="Whether single points start from those on coarser grids.")
+
+    @property
+    def runs(self) -> dict[RunKind, int]:
+        """What runs for each cluster, in this order, and how many single points each usually takes."""
+        first: dict[RunKind, int] = {}
+        if self.relax:
+            first["relaxation"] = ORDINARY_OPTIMISATION
+        elif self.coarse_start:
+            first["coarse"] = 1
+        return first | {"single_point": 1}
 
 
 class DipoleTask(ResultModel):
@@ -68,10 +80,6 @@ class DipoleTask(ResultModel):
     def label(self) -> str:
         """Of the process and of the structure."""
         return f"{self.particle}__{self.state}"
-
-    def runs(self, *, relax: bool) -> dict[str, int]:
-        """Return what runs for it, in this order, and how many single points each usually takes."""
-        return ({"relaxation": ORDINARY_OPTIMISATION} if relax else {}) | {"single_point": 1}
 
 
 def planned_states(settings: DipoleSettings) -> Iterator[DipoleTask]:

@@ -10,7 +10,7 @@ from qdsim.analysis.strain import strained_volume
 from qdsim.campaign.nodes import crystal_node
 from qdsim.campaign.schema import DipoleLatticeSection, DipoleSection, ParticleSection
 from qdsim.campaign.strain import assumed_equation_of_state
-from qdsim.campaign.tasks import GIGABYTE, Task
+from qdsim.campaign.tasks import GIGABYTE, REFINING_STEPS, Task
 from qdsim.cp2k.compounds import Compound
 from qdsim.cp2k.inputs import Isolation, RunType, Settings, build_parameters, load_protocol
 from qdsim.cp2k.memory import estimate_memory
@@ -23,6 +23,7 @@ from qdsim.workflows.dipole_documents import (
     DipoleSettings,
     Particle,
     ParticleSettings,
+    RunKind,
     Solver,
     make_cluster,
     planned_states,
@@ -96,7 +97,8 @@ def plan_dipoles(
         If a particle cannot be built, is charged without a point of reference, does not fit its box or the memory, or a
         node, fit or protocol cannot be used.
     """
-    settings = _settings(section, walltime)
+    settings = _settings(section, {}, walltime)
+    coarse = _coarse(section, settings, walltime)
     state, offsets, crystal = _lattice(section, compound, lattice_constant)
     particles = []
     clusters: dict[str, Cluster] = {}
@@ -120,26 +122,38 @@ def plan_dipoles(
         particles=tuple(particles),
         undistorted=section.undistorted,
         relax=section.relax,
+        coarse_start=coarse is not None,
     )
-    parameters = {
-        particle.label: _parameters(settings, particle, clusters[particle.label], section.relax)
-        for particle in particles
-    }
+    stages = {kind: coarse if kind == "coarse" and coarse is not None else settings for kind in dipole.runs}
+    parameters = {particle.label: _parameters(stages, particle, clusters[particle.label]) for particle in particles}
     target = section.target
     models: dict[str, Any] = section.models.model_dump(mode="json")
     if target is not None:
         formula_units = Shape().volume(target.diameter) / state.volume
         models["target"] = Target(formula_units=formula_units, **target.model_dump()).model_dump(mode="json")
-    tasks = tuple(_tasks(dipole, settings, parameters))
+    tasks = tuple(_tasks(dipole, stages, parameters))
     patterns = PatternSettings(**section.patterns.model_dump())
     return DipolePlan(dipole, parameters, models, patterns, crystal, tasks)
 
 
-def _settings(section: DipoleSection, walltime: int) -> Settings:
-    settings = load_protocol(section.protocol, section.overrides)
+def _settings(section: DipoleSection, changes: dict[str, Any], walltime: int) -> Settings:
+    settings = load_protocol(section.protocol, {**section.overrides, **changes})
     if settings.k_points is not None:
         raise QdsimError("dipole.overrides.k_points: a cluster alone in its cell has the Gamma point only.")
     return with_walltime(settings, walltime)
+
+
+def _coarse(section: DipoleSection, settings: Settings, walltime: int) -> Settings | None:
+    """Return the settings of the first stage, or None where it saves nothing."""
+    if not section.coarse_start or section.relax:
+        return None
+    try:
+        coarse = _settings(section, section.coarse_start, walltime)
+    except QdsimError as error:
+        raise QdsimError(f"dipole.coarse_start: {error}") from error
+    if coarse.basis_set != settings.basis_set:
+        raise QdsimError("dipole.coarse_start.basis_set: a wavefunction is of use to calculations of its basis only.")
+    return coarse if (coarse.cutoff or 0) < (settings.cutoff or 0) else None
 
 
 def _lattice(
@@ -235,23 +249,23 @@ def _check_memory(field: str, cluster: Cluster, box: float, settings: Settings, 
 
 
 def _parameters(
-    settings: Settings, particle: ParticleSettings, cluster: Cluster, relax: bool
+    stages: dict[RunKind, Settings], particle: ParticleSettings, cluster: Cluster
 ) -> dict[str, dict[str, Any]]:
     middle = particle.box / 2
     x, y, z = particle.reference_point or (0.0, 0.0, 0.0)
     isolation = Isolation(particle.solver, (middle + x, middle + y, middle + z))
-    runs: dict[str, RunType] = {"single_point": "ENERGY_FORCE"}
-    if relax:
-        runs["relaxation"] = "GEO_OPT"
+    run_types: dict[RunKind, RunType] = {"relaxation": "GEO_OPT"}
     atoms, charge = cluster.to_atoms(), cluster.formal_charge + cluster.supernumerary_electrons
     return {
-        kind: build_parameters(settings, atoms, run_type=run, charge=charge, isolation=isolation)
-        for kind, run in runs.items()
+        kind: build_parameters(
+            settings, atoms, run_type=run_types.get(kind, "ENERGY_FORCE"), charge=charge, isolation=isolation
+        )
+        for kind, settings in stages.items()
     }
 
 
 def _tasks(
-    dipole: DipoleSettings, settings: Settings, parameters: dict[str, dict[str, dict[str, Any]]]
+    dipole: DipoleSettings, stages: dict[RunKind, Settings], parameters: dict[str, dict[str, dict[str, Any]]]
 ) -> Iterator[Task]:
     particles = {one.label: one for one in dipole.particles}
     for task in planned_states(dipole):
@@ -261,6 +275,7 @@ def _tasks(
             make_cluster(dipole.cation, dipole.anion, particle, dipole.volume).with_state(state).to_atoms(),
             particle.box,
         )
-        for kind, runs in task.runs(relax=dipole.relax).items():
+        for kind, runs in dipole.runs.items():
             document = parameters[task.particle][kind]
-            yield Task(f"{task.label}__{kind}", "dipole", atoms, settings, document, runs)
+            steps = REFINING_STEPS if kind == "single_point" and dipole.coarse_start else None
+            yield Task(f"{task.label}__{kind}", "dipole", atoms, stages[kind], document, runs, steps)

@@ -87,7 +87,7 @@ def measure_progress(campaign: WorkChainNode) -> Progress:
     if "dipole" in campaign.inputs:
         dipoles = DipoleSettings(**campaign.inputs.dipole.settings.get_dict())
         for cluster in planned_states(dipoles):
-            for kind, runs in cluster.runs(relax=dipoles.relax).items():
+            for kind, runs in dipoles.runs.items():
                 label = f"{cluster.label}__{kind}"
                 lines.append(_line(label, cluster.particle, runs, launched.get(("dipole", label))))
     if "scattering" in campaign.inputs:

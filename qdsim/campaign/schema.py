@@ -399,6 +399,11 @@ class DipoleSection(Section):
     particles: dict[str, ParticleSection] = Field(min_length=1, description="By a name of your choice.")
     solver: Literal["auto", "WAVELET", "MT"] = Field("auto", description="Of the Poisson equation.")
     relax: bool = Field(False, description="Whether ions relax; the paper's dipole is of ions held.")
+    coarse_start: dict[str, Any] | None = Field(
+        {"cutoff": 80, "rel_cutoff": 30, "eps_scf": 1e-4},
+        description="Settings that are different in a first stage, whose wavefunction a single point of ions held "
+        "starts from where its own cutoff is higher; null for none.",
+    )
     patterns: ClusterPatternsSection = ClusterPatternsSection()
     models: DipoleModelsSection = DipoleModelsSection()
     target: TargetSection | None = None

@@ -16,6 +16,8 @@ SMALL_CELL = 2
 
 CLUSTER_STEPS = 45
 """SCF steps that a cluster takes with OT from free atoms."""
+REFINING_STEPS = 12
+"""SCF steps that it takes from the wavefunction on coarser grids."""
 POINT = 1e-6
 """Seconds an SCF step and grid point of a cluster alone in its cell: functional, transforms, Poisson equation."""
 
@@ -30,11 +32,13 @@ class Task:
     settings: Settings
     parameters: dict[str, Any]
     single_points: int = 1
+    scf_steps: int | None = None
+    """Of a single point, where they are not the usual ones."""
 
     @property
     def core_hours(self) -> float:
         """Rough cost."""
-        return self.single_points * core_seconds(self.atoms, self.settings) / 3600
+        return self.single_points * core_seconds(self.atoms, self.settings, self.scf_steps) / 3600
 
     @property
     def memory(self) -> float | None:
@@ -44,7 +48,7 @@ class Task:
         return estimate_memory(self.atoms, float(self.atoms.cell.lengths()[0]), self.settings) / GIGABYTE
 
 
-def core_seconds(atoms: Atoms, settings: Settings) -> float:
+def core_seconds(atoms: Atoms, settings: Settings, scf_steps: int | None = None) -> float:
     """Estimate what one single point costs.
 
     Measured on PbS with DZVP-MOLOPT-SR-GTH at 300 Ry on one core of a current server with OpenBLAS, in seconds an SCF
@@ -52,7 +56,8 @@ def core_seconds(atoms: Atoms, settings: Settings) -> float:
     whatever the k-mesh; diagonalisation takes, a k-point, 3 ms for the 26 basis functions of a formula unit, and for n
     of them 3 n + 0.02 n^3 ms; OT needs a tenth of that. Within a factor of three elsewhere.
     """
-    scf_steps = 14 if atoms.pbc.any() else CLUSTER_STEPS
+    if scf_steps is None:
+        scf_steps = 14 if atoms.pbc.any() else CLUSTER_STEPS
     grids = 0.25 * min(len(atoms), SMALL_CELL) + 0.05 * max(len(atoms) - SMALL_CELL, 0)
     grids *= ((settings.cutoff or 300) / 300) ** 1.5
     if not atoms.pbc.any():

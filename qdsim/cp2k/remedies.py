@@ -19,6 +19,11 @@ def uses_orbital_transformation(parameters: Parameters) -> bool:
     return "OT" in parameters["FORCE_EVAL"]["DFT"]["SCF"]
 
 
+def uses_smearing(parameters: Parameters) -> bool:
+    """Return whether occupations are smeared."""
+    return "SMEAR" in parameters["FORCE_EVAL"]["DFT"]["SCF"]
+
+
 def restart_wavefunction(parameters: Parameters) -> Parameters:
     """Start the electrons from the wavefunction in the parent folder.
 
@@ -47,7 +52,6 @@ def soften_scf(parameters: Parameters) -> Parameters:
     """Converge more slowly and more surely: half the mixing and twice the steps, or conjugate gradients in OT."""
     changed = deepcopy(parameters)
     scf = changed["FORCE_EVAL"]["DFT"]["SCF"]
-    scf["MAX_SCF"] = 2 * int(scf.get("MAX_SCF", 50))
     if uses_orbital_transformation(parameters):
         scf["OT"] = {
             **scf["OT"],
@@ -57,6 +61,7 @@ def soften_scf(parameters: Parameters) -> Parameters:
             "ENERGY_GAP": 0.001,
         }
     else:
+        scf["MAX_SCF"] = 2 * int(scf.get("MAX_SCF", 50))
         mixing = scf.setdefault("MIXING", {})
         mixing["ALPHA"] = 0.5 * float(mixing.get("ALPHA", 0.4))
     return changed

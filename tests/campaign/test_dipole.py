@@ -25,14 +25,29 @@ def test_every_particle_is_computed_undistorted_and_at_each_offset(tmp_path: Pat
     made = plan(tmp_path, offsets=[0.06, 0.12], particles={"d12": {"diameter": 12}, "d14": {"diameter": 14}})
     states = ("undistorted", "offset_p0p0600", "offset_p0p1200")
     assert [task.label for task in made.tasks] == [
-        f"{particle}__{state}__single_point" for particle in ("d12", "d14") for state in states
+        f"{particle}__{state}__{kind}"
+        for particle in ("d12", "d14")
+        for state in states
+        for kind in ("coarse", "single_point")
     ]
     assert all(not task.atoms.pbc.any() for task in made.tasks)
-    assert len({task.atoms.cell.lengths()[0] for task in made.tasks[:3]}) == 1
+    assert len({task.atoms.cell.lengths()[0] for task in made.tasks[:6]}) == 1
     assert made.dipole is not None
     point = made.dipole.parameters["d12"]["single_point"]["FORCE_EVAL"]["DFT"]["PRINT"]["MOMENTS"]["REFERENCE_POINT"]
     middle = made.tasks[0].atoms.cell.lengths()[0] / 2
     assert [float(x) * 0.529177 for x in point.split()] == pytest.approx([middle] * 3, rel=1e-5)
+
+
+def test_a_coarse_start_costs_little_and_is_left_out_where_it_saves_nothing(tmp_path: Path) -> None:
+    coarse, fine = plan(tmp_path, offsets=[0.1], undistorted=False).tasks
+    assert coarse.parameters["FORCE_EVAL"]["DFT"]["MGRID"]["CUTOFF"] == 80
+    assert fine.parameters["FORCE_EVAL"]["DFT"]["MGRID"]["CUTOFF"] == 300
+    (alone,) = plan(tmp_path, offsets=[0.1], undistorted=False, coarse_start=None).tasks
+    assert alone.parameters == fine.parameters
+    assert coarse.core_hours + fine.core_hours < 0.6 * alone.core_hours
+    for section in ({"overrides": {"cutoff": 70}}, {"relax": True}):
+        made = plan(tmp_path, offsets=[0.1], **section)
+        assert "coarse" not in {task.label.rpartition("__")[2] for task in made.tasks}
 
 
 def test_a_relaxed_series_relaxes_first(tmp_path: Path) -> None:
@@ -98,6 +113,8 @@ def test_a_charged_particle_needs_a_point_of_reference(tmp_path: Path) -> None:
         ({"lattice": {"fits": "x.yaml"}}, "fits and sample go together"),
         ({"overrides": {"k_points": [2, 2, 2]}}, "OT works at the Gamma point only"),
         ({"protocol": "clustr"}, "did you mean 'cluster'"),
+        ({"coarse_start": {"cutof": 80}}, "dipole.coarse_start: Unknown setting 'cutof'"),
+        ({"coarse_start": {"basis_set": "SZV-MOLOPT-SR-GTH"}}, "a wavefunction is of use to calculations of its basis"),
     ],
 )
 def test_bad_input_is_told_with_its_place(tmp_path: Path, dipole: dict[str, Any], message: str) -> None:

@@ -29,6 +29,7 @@ SECTION: dict[str, Any] = {
     "offsets": [0.1, 0.2],
     "particles": {"cube": {"diameter": 7, "box": 13}},
     "overrides": {"basis_set": "SZV-MOLOPT-SR-GTH", "cutoff": 120, "rel_cutoff": 30},
+    "coarse_start": None,
     "target": {"diameter": 32, "pb_offset": 0.12, "reported_dipole": 190},
 }
 
@@ -132,6 +133,47 @@ def test_a_cluster_that_fails_leaves_the_others_and_is_named(cp2k_code: orm.Inst
     assert "did not converge" in (results.clusters[2].failure or "")
     assert "did not converge" in (analysis.rows[3].message or "")
     assert set(analysis.responses) == {"cube"}
+
+
+COARSE = {"cutoff": 60, "rel_cutoff": 20, "eps_scf": 1e-4}
+
+
+def test_a_coarse_start_saves_steps_and_changes_nothing(cp2k_code: orm.InstalledCode) -> None:
+    steps, dipoles = [], []
+    for coarse in (None, COARSE):
+        node = run(plan(offsets=[0.2], undistorted=False, coarse_start=coarse), cp2k_code)
+        assert node.is_finished_ok, node.exit_message
+        results = dipole_results(node)
+        assert results is not None
+        dipoles.append(results.clusters[0].dipole)
+        last = tasks(node)[-1]
+        assert last.label == "cube__offset_p0p2000__single_point"
+        steps.append(orm.load_node(last.calculations[0].uuid).outputs.output_parameters["scf_steps"][-1])
+    assert len(tasks(node)) == 2
+    assert steps[1] < steps[0] / 2
+    assert dipoles[1] == pytest.approx(dipoles[0], rel=1e-3)
+
+
+def test_occupations_that_the_coarse_start_had_to_smear_are_smeared_after_it(cp2k_code: orm.InstalledCode) -> None:
+    made = plan(offsets=[0.2], undistorted=False, coarse_start=COARSE)
+    coarse = deepcopy(made.parameters["cube"]["coarse"])
+    coarse["FORCE_EVAL"]["DFT"]["SCF"]["MAX_SCF"] = 2
+    coarse["FORCE_EVAL"]["DFT"]["SCF"]["OUTER_SCF"]["MAX_SCF"] = 0
+    inputs = made.inputs(cp2k_code, OPTIONS)
+    parameters = {"cube": {**inputs["parameters"]["cube"], "coarse": orm.Dict(coarse)}}
+    node = run(made, cp2k_code, parameters=parameters, max_iterations=orm.Int(3))
+    assert node.is_finished_ok, node.exit_message
+    results, (first, second) = dipole_results(node), tasks(node)
+    assert results is not None
+    assert results.clusters[0].smeared
+    assert [len(first.calculations), len(second.calculations)] == [3, 1]
+
+
+def test_a_coarse_start_that_fails_is_done_without(cp2k_code: orm.InstalledCode) -> None:
+    made = plan(offsets=[0.2], undistorted=False, coarse_start={**COARSE, "eps_scf": 1e-30})
+    node = run(made, cp2k_code)
+    assert node.is_finished_ok, node.exit_message
+    assert [task.state for task in tasks(node)] == ["failed", "done"]
 
 
 def test_relaxed_clusters_start_from_the_relaxed_geometry(cp2k_code: orm.InstalledCode) -> None:
