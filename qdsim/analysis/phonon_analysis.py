@@ -6,6 +6,7 @@ from pydantic import Field
 
 from qdsim.analysis.model import ResultModel
 from qdsim.analysis.phonon_results import PhononState
+from qdsim.analysis.quasi_harmonic import ThermalExpansion, thermal_expansion
 from qdsim.analysis.soft_mode import AnharmonicMode, anharmonic_mode, frequency_of_curvature, softening_strain
 from qdsim.analysis.strain import linear_strain
 from qdsim.analysis.strain_results import StrainPoint, StrainResults
@@ -56,6 +57,7 @@ class PhononAnalysis(ResultModel):
     temperature: float = Field(description="Of displacement parameters and averages over double wells, K.")
     rows: tuple[PhononRow, ...]
     softening: Softening | None = None
+    expansion: ThermalExpansion | None = Field(None, description="None without a strain series.")
     messages: tuple[str, ...] = ()
 
 
@@ -81,12 +83,24 @@ def analyse_phonons(
     if vanishes is not None:
         onset = None if strain is None or strain.onset_curvature is None else strain.onset_curvature.linear_strain
         softening = Softening(linear_strain=vanishes, onset=onset)
+    expansion = None
+    if strain is not None:
+        cubic = [state for state, row in zip(results.states, rows, strict=True) if row.centred]
+        expansion = thermal_expansion(strain.equation_of_state, cubic)
     return PhononAnalysis(
-        temperature=temperature, rows=rows, softening=softening, messages=tuple(_messages(centred, softening))
+        temperature=temperature,
+        rows=rows,
+        softening=softening,
+        expansion=expansion,
+        messages=tuple(_messages(centred, softening, expansion)),
     )
 
 
-def _messages(centred: Sequence[PhononRow], softening: Softening | None) -> Iterator[str]:
+def _messages(
+    centred: Sequence[PhononRow], softening: Softening | None, expansion: ThermalExpansion | None
+) -> Iterator[str]:
+    if expansion is not None and expansion.message is not None:
+        yield expansion.message
     if softening is not None:
         return
     if len(centred) <= 1:

@@ -12,6 +12,7 @@ from qdsim.cli.notes import print_notes
 
 if TYPE_CHECKING:
     from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
+    from qdsim.analysis.quasi_harmonic import ThermalExpansion
 
 MODES = ("a, Å", "strain, %", "TO at Γ", "from energies", "ω² apart, %", "lowest", "where", "sum rule, %")
 
@@ -21,6 +22,8 @@ def print_phonons(console: Console, results: PhononResults, analysis: PhononAnal
     console.print(_modes(results, analysis))
     if any(state.thermal for state in results.states):
         console.print(_thermal(results))
+    if analysis.expansion is not None and analysis.expansion.states:
+        console.print(_expansion(analysis.expansion))
     softening = analysis.softening
     if softening is not None:
         onset = "" if softening.onset is None else f"; the curvature of the energy at {100 * softening.onset:+.2f} %"
@@ -53,6 +56,26 @@ def _modes(results: PhononResults, analysis: PhononAnalysis) -> Table:
             f"{round(state.lowest, 1) + 0.0:.1f}",
             state.lowest_where,
             f"{100 * state.gamma.sum_rule:.2f}",
+        )
+    return table
+
+
+def _expansion(expansion: ThermalExpansion) -> Table:
+    table = Table(
+        title=f"Thermal expansion, quasi-harmonic, from {', '.join(expansion.crystals)}",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for heading in ("T, K", "a, Å", "strain, %", "linear, 10⁻⁶/K", "bulk modulus, GPa"):
+        table.add_column(heading, justify="right")
+    for state in expansion.states:
+        table.add_row(
+            f"{state.temperature:g}",
+            f"{state.lattice_constant:.4f}",
+            f"{100 * state.linear_strain:+.2f}",
+            f"{1e6 * state.expansion:.1f}",
+            f"{state.bulk_modulus:.1f}",
         )
     return table
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
+from qdsim.analysis.quasi_harmonic import ThermalExpansion
 from qdsim.report.content import FigureBlock, Table, number, words
 from qdsim.report.data import ReportData
 from qdsim.report.figures.phonons import dispersion, displacement_parameters, path_of, soft_mode
@@ -20,7 +21,7 @@ def phonons(data: ReportData) -> Context | None:
         return None
     return {
         "figures": list(_figures(data, results, analysis)),
-        "tables": [_modes(data, results, analysis), _thermal(data, results)],
+        "tables": list(_tables(data, results, analysis)),
         "sentences": list(_sentences(analysis)),
     }
 
@@ -62,6 +63,13 @@ def _figures(data: ReportData, results: PhononResults, analysis: PhononAnalysis)
         yield FigureBlock(f"dispersion_{index}", dispersion(state), caption, "wide")
 
 
+def _tables(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Iterator[Table]:
+    yield _modes(data, results, analysis)
+    yield _thermal(data, results)
+    if analysis.expansion is not None and analysis.expansion.states:
+        yield _expansion(data, analysis.expansion)
+
+
 def _modes(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Table:
     heads = (
         ("crystal", ""),
@@ -93,6 +101,23 @@ def _modes(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -
         for state, row in zip(results.states, analysis.rows, strict=True)
     ]
     return Table("Modes; imaginary frequencies are negative.", heads, rows)
+
+
+def _expansion(data: ReportData, expansion: ThermalExpansion) -> Table:
+    heads = (("T", "K"), ("a", "Å"), ("strain", "%"), ("linear expansion", "10⁻⁶/K"), ("bulk modulus", "GPa"))
+    rows = [
+        [
+            number(data, ANALYSIS, state.temperature, 0, "K"),
+            number(data, ANALYSIS, state.lattice_constant, 4, "Å"),
+            number(data, ANALYSIS, _hundred(state.linear_strain), 2, "%", signed=True),
+            number(data, ANALYSIS, 1e6 * state.expansion, 1, "10⁻⁶/K"),
+            number(data, ANALYSIS, state.bulk_modulus, 1, "GPa"),
+        ]
+        for state in expansion.states
+    ]
+    crystals = ", ".join(expansion.crystals)
+    caption = f"Thermal expansion in the quasi-harmonic approximation, from the vibrations of {crystals}."
+    return Table(caption, heads, rows)
 
 
 def _hundred(value: float | None) -> float | None:
