@@ -68,7 +68,7 @@ class PhononWorkChain(SubmitOnce):
         self._submit(UNDISPLACED)
 
     def run_displaced(self) -> ExitCode | None:
-        """Submit the others, where the crystal has no forces of its own."""
+        """Submit the others from its wavefunction, where the crystal has no forces of its own."""
         process = self.ctx[UNDISPLACED]
         if not process.is_finished_ok:
             return self.exit_codes.ERROR_CRYSTAL_FAILED.format(reason=failure_of(process))
@@ -79,7 +79,7 @@ class PhononWorkChain(SubmitOnce):
             return self.exit_codes.ERROR_UNUSABLE.format(reason=str(error))
         for name in self.ctx.structures:
             if name != UNDISPLACED:
-                self._submit(name)
+                self._submit(name, process.outputs.remote_folder)
         return None
 
     def finish(self) -> ExitCode | None:
@@ -102,7 +102,7 @@ class PhononWorkChain(SubmitOnce):
         self.out_many({name: process.outputs[name] for name in ("results", "parameter_file")})
         return None
 
-    def _submit(self, name: str) -> None:
-        inputs = cp2k_inputs(self.inputs, self.ctx.structures[name])
+    def _submit(self, name: str, parent: orm.RemoteData | None = None) -> None:
+        inputs = cp2k_inputs(self.inputs, self.ctx.structures[name], parent)
         inputs["metadata"] = {"call_link_label": name}
         self.to_context(**{name: self.submit(Cp2kWorkChain, **inputs)})
