@@ -1,10 +1,15 @@
 """What computed structures scatter."""
 
+from typing import Any
+
 import numpy as np
 from aiida import orm
 from aiida.engine import calcfunction
 from ase import Atoms
 
+from qdsim.analysis.consistency_results import Consistency
+from qdsim.analysis.phonon_analysis import PhononAnalysis
+from qdsim.analysis.phonon_rows import compared_displacements
 from qdsim.debye.intensity import intensity
 from qdsim.errors import QdsimError
 from qdsim.structures import LatticeParticle, RhombohedralState, cut_rocksalt
@@ -23,9 +28,42 @@ def compute_pattern(structure: orm.StructureData, settings: orm.Dict) -> orm.XyD
             raise QdsimError("A crystal scatters as a particle that is cut from it: say which.")
         state = RhombohedralState.from_atoms(atoms, cut.cation)
         particle = cut_rocksalt(cut.cation, cut.anion, state, cut.shape, cut.diameter)
-    q = np.linspace(wanted.q_min, wanted.q_max, wanted.points)
+    return _pattern(particle, wanted, {"intensity": wanted.b_iso})
+
+
+@calcfunction
+def displacement_patterns(consistency: orm.Dict, phonons: orm.Dict, settings: orm.Dict) -> dict[str, orm.XyData]:
+    """Compute what each sample's particle scatters with the fitted B and with that of the phonons.
+
+    The particle is cut from the computed lattice that the sample is compared with, of the sample's size where that is
+    stated. See :func:`qdsim.analysis.phonon_rows.compared_displacements` for which B; the outputs are labelled by the
+    number of the sample, as in `sample_0`.
+    """
+    wanted = PatternSettings(**settings.get_dict())
+    cut = wanted.cut
+    if cut is None:
+        raise QdsimError("A crystal scatters as a particle that is cut from it: say which.")
+    analysis = PhononAnalysis(**phonons.get_dict())
+    patterns = {}
+    for index, sample in enumerate(Consistency(**consistency.get_dict()).samples):
+        compared = compared_displacements(sample, (cut.cation, cut.anion), analysis)
+        if compared is None or not sample.conditions:
+            continue
+        lattice = sample.conditions[0].lattice
+        state = RhombohedralState(lattice.volume, lattice.alpha_rh, lattice.pb_offset)
+        particle = cut_rocksalt(cut.cation, cut.anion, state, cut.shape, sample.diameter or cut.diameter)
+        both = {"fitted": compared.fitted, "phonons": compared.computed}
+        pattern = _pattern(particle, wanted, both)
+        pattern.base.attributes.set("displacements", compared.model_dump(mode="json"))
+        patterns[f"sample_{index}"] = pattern
+    return patterns
+
+
+def _pattern(particle: Atoms | LatticeParticle, settings: PatternSettings, parameters: dict[str, Any]) -> orm.XyData:
+    """Return curves with displacement parameters of one name each."""
+    q = np.linspace(settings.q_min, settings.q_max, settings.points)
+    curves = [intensity(particle, q, b_iso=b_iso, energy_kev=settings.energy_kev) for b_iso in parameters.values()]
     pattern = orm.XyData()
     pattern.set_x(q, "q", "1/angstrom")
-    scattered = intensity(particle, q, b_iso=wanted.b_iso, energy_kev=wanted.energy_kev)
-    pattern.set_y(scattered, "intensity", "electrons^2 per particle")
+    pattern.set_y(curves, list(parameters), ["electrons^2 per particle"] * len(curves))
     return pattern

@@ -27,7 +27,7 @@ from qdsim.workflows.hypotheses import (
     imposed_fits,
     map_distortion,
 )
-from qdsim.workflows.patterns import compute_pattern
+from qdsim.workflows.patterns import compute_pattern, displacement_patterns
 from qdsim.workflows.submission import SubmitOnce
 
 FREE_AGAIN = "free_again"
@@ -96,6 +96,12 @@ class ScatteringWorkChain(SubmitOnce):
         )
         spec.output("consistency", valid_type=orm.Dict, required=False, help="See `Consistency`.")
         spec.output_namespace("patterns", valid_type=orm.XyData, dynamic=True, help="Of the structures.")
+        spec.output_namespace(
+            "displacement_patterns",
+            valid_type=orm.XyData,
+            dynamic=True,
+            help="Of samples with the fitted B and with that of the phonons, by number; see `displacement_patterns`.",
+        )
         spec.output_namespace("fits", dynamic=True, help="`result`, `curves` by label and hypothesis; `map`.")
         spec.outline(
             cls.compute_patterns,
@@ -180,6 +186,12 @@ class ScatteringWorkChain(SubmitOnce):
             if not process.is_finished_ok:
                 return self.exit_codes.ERROR_CHECK_FAILED.format(reason=process.exit_message)
             self.out("consistency", process.outputs.result)
+            if "phonons" in given and "pattern_settings" in self.inputs:
+                inputs = {"phonons": given["phonons"], "settings": self.inputs.pattern_settings}
+                made = self.run_once(
+                    displacement_patterns, "displacement_patterns", consistency=process.outputs.result, **inputs
+                )
+                self.out("displacement_patterns", {label: made.outputs[label] for label in made.outputs})
         if self.ctx.failures:
             return self.exit_codes.ERROR_DATA_FAILED.format(reasons=" ".join(self.ctx.failures))
         return None

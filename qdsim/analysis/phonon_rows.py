@@ -3,13 +3,28 @@
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-from qdsim.analysis.consistency_results import Condition, Row
+from pydantic import Field
+
+from qdsim.analysis.consistency_results import Condition, Row, SampleCheck
+from qdsim.analysis.model import ResultModel
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononRow
 from qdsim.analysis.sample_values import Known
 from qdsim.analysis.scattering_fit import QUANTITIES
 from qdsim.analysis.verdict import Judgement, judge
 
 DISORDER = "static disorder, which phonons know nothing of, adds to a fitted B"
+NAMES = ("b_iso_cation", "b_iso_anion")
+"""Of the displacement parameters that a fit states."""
+
+
+class ComparedDisplacements(ResultModel):
+    """Displacement parameters of one sample, fitted and of a computed crystal."""
+
+    sample: str
+    crystal: str = Field(description="Label of the one whose phonons are taken.")
+    temperature: float = Field(description="K.")
+    fitted: dict[str, float] = Field(description="By element, Å^2; that of the phonons where the fit states none.")
+    computed: dict[str, float] = Field(description="By element, Å^2.")
 
 
 def phonon_rows(
@@ -40,7 +55,7 @@ def phonon_rows(
         return
     nearest = _nearest(phonons, conditions)
     condition = f"phonons, {nearest.label}, {phonons.temperature:g} K"
-    for name, element in zip(("b_iso_cation", "b_iso_anion"), elements, strict=True):
+    for name, element in zip(NAMES, elements, strict=True):
         if name not in known:
             continue
         if nearest.b_iso is None:
@@ -60,6 +75,41 @@ def phonon_rows(
         )
         judgement = Judgement(None, None, None, "cannot say", reason)
         yield Row.judged("pb_offset", condition, Known(well.mean_absolute, None), known["pb_offset"], judgement)
+
+
+def compared_displacements(
+    sample: SampleCheck, elements: tuple[str, str], phonons: PhononAnalysis
+) -> ComparedDisplacements | None:
+    """Return fitted displacement parameters of a sample beside those of the phonons nearest in strain.
+
+    Parameters
+    ----------
+    sample
+        With its rows, of which those of B count.
+    elements
+        Cation and anion.
+    phonons
+        What was computed.
+
+    Returns
+    -------
+    ComparedDisplacements or None
+        None where the fit states neither B, or a mode of the crystal is unstable.
+    """
+    stated = {row.quantity: row.measured for row in sample.rows if row.quantity in NAMES and row.measured is not None}
+    if not stated or not phonons.rows:
+        return None
+    nearest = _nearest(phonons, sample.conditions)
+    if nearest.b_iso is None:
+        return None
+    computed = nearest.b_iso
+    return ComparedDisplacements(
+        sample=sample.name,
+        crystal=nearest.label,
+        temperature=phonons.temperature,
+        fitted={element: stated.get(name, computed[element]) for name, element in zip(NAMES, elements, strict=True)},
+        computed=dict(computed),
+    )
 
 
 def _nearest(phonons: PhononAnalysis, conditions: list[Condition]) -> PhononRow:

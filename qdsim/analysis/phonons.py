@@ -147,7 +147,8 @@ def describe_phonons(
         raise QdsimError(f"There are forces of {len(forces)} displaced supercells, and {expected} are needed.")
     check_relaxed(residual, settings)
     unmoved = np.asarray(residual, dtype=float)
-    phonopy.produce_force_constants([np.asarray(one, dtype=float) - unmoved for one in forces], show_drift=False)
+    phonopy.forces = [np.asarray(one, dtype=float) - unmoved for one in forces]
+    phonopy.produce_force_constants(show_drift=False)
     violation = _sum_rule_violation(np.asarray(phonopy.force_constants))
     phonopy.symmetrize_force_constants(show_drift=False)
     _add_nonanalytic(phonopy, settings)
@@ -233,21 +234,19 @@ def _gamma_modes(phonopy: Phonopy, settings: PhononSettings, violation: float) -
 
 def _modes_along(phonopy: Phonopy, direction: Sequence[float] | None) -> tuple[FloatArray, FloatArray]:
     """Return the frequencies at Gamma, and how much of each mode moves cations against anions."""
-    phonopy.run_qpoints([[0, 0, 0]], with_eigenvectors=True, nac_q_direction=direction)
-    found = phonopy.get_qpoints_dict()
-    vectors = np.asarray(found["eigenvectors"])[0]
+    found = phonopy.run_qpoints([[0, 0, 0]], with_eigenvectors=True, nac_q_direction=direction)
+    vectors = np.asarray(found.eigenvectors)[0]
     first, second = phonopy.primitive.masses
     # Weighted by the roots of the masses, with the centre of mass at rest.
     antiphase = np.array([np.sqrt(second), -np.sqrt(first)]) / np.sqrt(first + second)
     parts = np.einsum("a,axm->xm", antiphase, vectors.reshape(2, 3, -1))
-    return np.asarray(found["frequencies"])[0] * WAVE_NUMBERS, np.asarray((np.abs(parts) ** 2).sum(axis=0))
+    return np.asarray(found.frequencies)[0] * WAVE_NUMBERS, np.asarray((np.abs(parts) ** 2).sum(axis=0))
 
 
 def _bands(phonopy: Phonopy) -> Iterator[BandSegment]:
     paths = [np.linspace(POINTS[start], POINTS[end], SEGMENT_POINTS) for start, end in PATH]
-    phonopy.run_band_structure(paths)
-    found = phonopy.get_band_structure_dict()
-    for (start, end), distances, frequencies in zip(PATH, found["distances"], found["frequencies"] or (), strict=True):
+    found = phonopy.run_band_structure(paths)
+    for (start, end), distances, frequencies in zip(PATH, found.distances, found.frequencies or (), strict=True):
         yield BandSegment(
             start=start,
             end=end,
@@ -274,21 +273,22 @@ def _lowest(mesh: Mesh, gamma: GammaModes, bands: Sequence[BandSegment]) -> tupl
 
 def _density_of_states(phonopy: Phonopy) -> DensityOfStates:
     width, pitch = (wave_number / WAVE_NUMBERS for wave_number in (DOS_WIDTH, DOS_PITCH))
-    phonopy.run_projected_dos(sigma=width, freq_pitch=pitch, use_tetrahedron_method=False)
-    found = phonopy.get_projected_dos_dict()
-    by_atom = np.asarray(found["projected_dos"]) / WAVE_NUMBERS
+    found = phonopy.run_projected_dos(sigma=width, freq_pitch=pitch, use_tetrahedron_method=False)
+    by_atom = np.asarray(found.projected_dos) / WAVE_NUMBERS
     return DensityOfStates(
-        frequencies=(np.asarray(found["frequency_points"]) * WAVE_NUMBERS).tolist(),
+        frequencies=(np.asarray(found.frequency_points) * WAVE_NUMBERS).tolist(),
         total=by_atom.sum(axis=0).tolist(),
         by_element={symbol: one.tolist() for symbol, one in zip(phonopy.primitive.symbols, by_atom, strict=True)},
     )
 
 
 def _thermal(phonopy: Phonopy, temperatures: Sequence[float]) -> Iterator[ThermalState]:
-    phonopy.run_thermal_properties(temperatures=temperatures, cutoff_frequency=LEAST_FREQUENCY)
-    phonopy.run_thermal_displacement_matrices(temperatures=temperatures, freq_min=LEAST_FREQUENCY)
-    properties = phonopy.get_thermal_properties_dict()
-    matrices = np.asarray(phonopy.get_thermal_displacement_matrices_dict()["thermal_displacement_matrices"])
+    properties = phonopy.run_thermal_properties(temperatures=temperatures, cutoff_frequency=LEAST_FREQUENCY)
+    free_energies, entropies, heat_capacities = (
+        np.asarray(found) for found in (properties.free_energy, properties.entropy, properties.heat_capacity)
+    )
+    displacements = phonopy.run_thermal_displacement_matrices(temperatures=temperatures, freq_min=LEAST_FREQUENCY)
+    matrices = np.asarray(displacements.thermal_displacement_matrices)
     for i, temperature in enumerate(temperatures):
         u_iso = {
             symbol: float(np.trace(np.real(matrix)) / 3)
@@ -296,9 +296,9 @@ def _thermal(phonopy: Phonopy, temperatures: Sequence[float]) -> Iterator[Therma
         }
         yield ThermalState(
             temperature=temperature,
-            free_energy=float(properties["free_energy"][i]) * EV,
-            entropy=float(properties["entropy"][i]) * MILLI_EV_PER_KELVIN,
-            heat_capacity=float(properties["heat_capacity"][i]) * MILLI_EV_PER_KELVIN,
+            free_energy=float(free_energies[i]) * EV,
+            entropy=float(entropies[i]) * MILLI_EV_PER_KELVIN,
+            heat_capacity=float(heat_capacities[i]) * MILLI_EV_PER_KELVIN,
             u_iso=u_iso,
             b_iso={symbol: 8 * np.pi**2 * u for symbol, u in u_iso.items()},
         )

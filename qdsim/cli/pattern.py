@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qdsim.cli import Session
 from qdsim.cli.options import AssignmentType, Grid, GridType, energy_options, finite_number, photon_energy
 from qdsim.cli.progress import notice, progress_bar
 from qdsim.errors import QdsimError
@@ -25,6 +26,7 @@ Examples:
   qdsim pattern pbs.cif --diameter 50 --shape cuboctahedron --energy 22 -o pattern.xye
   qdsim pattern fit.yaml --html pattern.html               the model of a fit file, with its sizes
   qdsim pattern cluster.xyz --kind S --neutrons --format json
+  qdsim pattern pbs.cif --diameter 32 --phonons phonons --crystal at_rest --temperature 300
 """
 
 KINDS = {"intensity": "intensity (electrons² per particle)", "S": "S(Q)", "F": "F(Q) (Å⁻¹)", "G": "G(r) (Å⁻²)"}
@@ -41,6 +43,9 @@ FORMS = ("csv", "xye", "gr", "json")
 @click.option("--shape", metavar="NAME", help="Shape of that particle. [default: sphere]")
 @click.option("--occupancy", type=AssignmentType("ELEMENT=OCCUPANCY"), multiple=True, help="In place of the file's.")
 @click.option("--b-iso", type=float, metavar="Å^2", help="Displacement parameter B, added to those of the file.")
+@click.option("--phonons", metavar="CAMPAIGN", help="B by element from the phonons of a campaign, in place of --b-iso.")
+@click.option("--crystal", metavar="NAME", help="Of that campaign; needed where it has several.")
+@click.option("--temperature", type=float, metavar="K", help="Of that crystal. [default: 300]")
 @energy_options
 @click.option("--ion", type=AssignmentType("ELEMENT=ION"), multiple=True, help="Form factor, such as Pb=Pb2+.")
 @click.option("--self-term", type=click.Choice(["linear", "squared"]), help="How vacancies count. [default: linear]")
@@ -50,7 +55,10 @@ FORMS = ("csv", "xye", "gr", "json")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File in place of standard output.")
 @click.option("--html", type=click.Path(path_type=Path), help="Draw the pattern into this file.")
 @click.option("--force", is_flag=True, help="Replace existing files.")
+@click.pass_obj
 def command(
+    session: Session,
+    /,
     file: Path,
     grid: Grid,
     distances: Grid | None,
@@ -64,6 +72,9 @@ def command(
     output: Path | None,
     html: Path | None,
     force: bool,
+    phonons: str | None,
+    crystal: str | None,
+    temperature: float | None,
     **of_atoms: Any,
 ) -> None:
     """Compute the scattering of the structure or model in FILE.
@@ -81,6 +92,10 @@ def command(
             check_place(place, force)
     form = form or (output.suffix[1:] if output is not None and output.suffix[1:] in FORMS else "csv")
     _check_options(kind, form, distances, self_term)
+    if phonons is not None:
+        of_atoms["b_iso"] = _of_phonons(session, phonons, crystal, temperature, of_atoms["b_iso"])
+    elif crystal is not None or temperature is not None:
+        raise QdsimError("--crystal and --temperature are of phonons: give --phonons CAMPAIGN, too.")
     scattering = {
         "energy_kev": photon_energy(energy, wavelength),
         "radiation": "neutron" if neutrons else None,
@@ -121,6 +136,20 @@ def _check_options(kind: str, form: str, distances: Grid | None, self_term: str 
         raise QdsimError(f"The format {form} does not suit {kind}: use gr for G, xye for functions of Q, csv or json.")
 
 
+def _of_phonons(
+    session: Session, campaign: str, crystal: str | None, temperature: float | None, b_iso: float | None
+) -> dict[str, float]:
+    """Return B by element of a campaign's crystal."""
+    from qdsim.machine.profile import open_profile
+    from qdsim.provenance import find_campaign
+    from qdsim.provenance.phonons import thermal_b_iso
+
+    if b_iso is not None:
+        raise QdsimError("--b-iso and --phonons both tell B: give one of them.")
+    open_profile(session.profile)
+    return thermal_b_iso(find_campaign(campaign), crystal, 300.0 if temperature is None else temperature)
+
+
 def _of_structure(
     console: Console, file: Path, x: FloatArray, kind: str, scattering: dict[str, Any], of_atoms: dict[str, Any]
 ) -> FloatArray:
@@ -138,7 +167,13 @@ def _of_structure(
         raise QdsimError(f"{file} has no {min(absent)}: give --occupancy for {', '.join(sorted(set(atoms.symbols)))}.")
     for element, value in occupancy.items():
         atoms.arrays["occupancy"][atoms.symbols == element] = value
-    atoms.arrays["b_iso"] += of_atoms["b_iso"] or 0.0
+    b_iso = of_atoms["b_iso"] or 0.0
+    if isinstance(b_iso, dict):
+        unknown = set(atoms.symbols) - set(b_iso)
+        if unknown:
+            raise QdsimError(f"{file} has {min(unknown)}, and the phonons are of {' and '.join(b_iso)}.")
+        b_iso = [b_iso[element] for element in atoms.symbols]
+    atoms.arrays["b_iso"] += b_iso
     structure: Any = atoms
     options = scattering if of_atoms["rtol"] is None else scattering | {"rtol": of_atoms["rtol"]}
     if of_atoms["diameter"] is not None:

@@ -24,6 +24,8 @@ def nodes_of_check(check: WorkChainNode) -> dict[str, str]:
         nodes["consistency"] = check.outputs.consistency.uuid
     for label, pattern in outputs_of(check, "patterns").items():
         nodes[f"patterns.{label}"] = pattern.uuid
+    for label, pattern in outputs_of(check, "displacement_patterns").items():
+        nodes[f"displacement_patterns.{label}"] = pattern.uuid
     for label, fitted in outputs_of(check, "fits").items():
         sample = check.inputs.data[label].measured["sample"]
         for name, node in fitted.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
+from qdsim.errors import QdsimError
 from qdsim.provenance.campaigns import called, section
 
 if TYPE_CHECKING:
@@ -34,6 +35,35 @@ def phonon_analysis(campaign: WorkChainNode) -> PhononAnalysis | None:
         if one.is_terminated and not one.is_finished_ok
     )
     return analysis.model_copy(update={"messages": (*analysis.messages, *reasons)})
+
+
+def thermal_b_iso(campaign: WorkChainNode, crystal: str | None, temperature: float) -> dict[str, float]:
+    """Return B of each element (Å^2) of one of a campaign's harmonic crystals, the only one where none is named.
+
+    Raises
+    ------
+    QdsimError
+        If there is no such crystal, none is named of several, a mode of it is unstable, or the temperature (K) was not
+        computed.
+    """
+    results = phonon_results(campaign)
+    states = {} if results is None else {state.label: state for state in results.states}
+    if crystal is None and len(states) == 1:
+        (crystal,) = states
+    if crystal is None or crystal not in states:
+        there = f"there are {', '.join(states)}" if states else "it has none"
+        missing = "give --crystal" if crystal is None else f"there are no phonons of a crystal '{crystal}'"
+        raise QdsimError(f"{campaign.label}: {missing}; {there}.")
+    thermal = {one.temperature: one.b_iso for one in states[crystal].thermal}
+    if not thermal:
+        raise QdsimError(f"{crystal} has no harmonic B: {states[crystal].message}")
+    if temperature not in thermal:
+        known = ", ".join(f"{one:g}" for one in thermal)
+        raise QdsimError(
+            f"B of {crystal} was not computed at {temperature:g} K, but at {known} K: take one of these, or add it to "
+            "phonon.temperatures."
+        )
+    return thermal[temperature]
 
 
 def phonopy_files(campaign: WorkChainNode) -> dict[str, SinglefileData]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qdsim.analysis.phonon_rows import ComparedDisplacements
 from qdsim.debye.scans import Chi2Map
 from qdsim.provenance import consistency
 from qdsim.provenance.checks import outputs_of
-from qdsim.report.data import Curve, SampleFits
+from qdsim.report.data import Curve, DisplacementPattern, SampleFits
 
 if TYPE_CHECKING:
     from aiida.orm import WorkChainNode, XyData
@@ -17,7 +18,14 @@ def scattering_of(check: WorkChainNode | None) -> dict[str, Any]:
     """Return the fields of the report's data that a check by scattering fills; none where there is no check."""
     if check is None:
         return {}
-    return {"consistency": consistency(check), "patterns": _patterns(check), "sample_fits": _sample_fits(check)}
+    return {
+        "consistency": consistency(check),
+        "patterns": _patterns(check),
+        "displacement_patterns": tuple(
+            _displacement_pattern(pattern) for _, pattern in sorted(outputs_of(check, "displacement_patterns").items())
+        ),
+        "sample_fits": _sample_fits(check),
+    }
 
 
 def _patterns(check: WorkChainNode) -> dict[str, Curve]:
@@ -26,8 +34,18 @@ def _patterns(check: WorkChainNode) -> dict[str, Curve]:
 
 def curve_of(pattern: XyData) -> Curve:
     """Return what a node holds of a pattern."""
-    ((_, intensity, _),) = pattern.get_y()
-    return Curve(x=tuple(pattern.get_x()[1].tolist()), y=tuple(intensity.tolist()))
+    (curve,) = _curves(pattern).values()
+    return curve
+
+
+def _curves(pattern: XyData) -> dict[str, Curve]:
+    x = tuple(pattern.get_x()[1].tolist())
+    return {name: Curve(x=x, y=tuple(values.tolist())) for name, values, _ in pattern.get_y()}
+
+
+def _displacement_pattern(pattern: XyData) -> DisplacementPattern:
+    compared = ComparedDisplacements(**pattern.base.attributes.get("displacements"))
+    return DisplacementPattern(compared=compared, **_curves(pattern))
 
 
 def _sample_fits(check: WorkChainNode) -> dict[str, SampleFits]:

@@ -10,6 +10,7 @@ from qdsim.analysis.dipole_analysis import DipoleAnalysis
 from qdsim.analysis.dipole_results import DipoleResults
 from qdsim.analysis.ferroelectric import StrainPoint, StrainResults
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
+from qdsim.analysis.phonon_rows import ComparedDisplacements
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 from qdsim.analysis.vacancy_results import VacancyResults
 from qdsim.debye.fit_result import FitResult
@@ -53,6 +54,14 @@ class Curve(_Record):
 
     x: tuple[float, ...]
     y: tuple[float, ...]
+
+
+class DisplacementPattern(_Record):
+    """What a sample scatters with displacement parameters of two origins."""
+
+    compared: ComparedDisplacements
+    fitted: Curve
+    phonons: Curve
 
 
 class SampleFits(_Record):
@@ -169,6 +178,8 @@ class ReportData(_Record):
         Lattice dynamics.
     phonon_analysis
         What follows from it.
+    displacement_patterns
+        What samples scatter with their fitted B, and with that of phonons.
     """
 
     title: str
@@ -196,6 +207,7 @@ class ReportData(_Record):
     cluster_patterns: Mapping[str, Curve] = Field(default_factory=dict)
     phonons: PhononResults | None = None
     phonon_analysis: PhononAnalysis | None = None
+    displacement_patterns: tuple[DisplacementPattern, ...] = ()
 
 
 def node_behind(nodes: Mapping[str, str], path: str) -> str | None:

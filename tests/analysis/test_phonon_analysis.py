@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from qdsim.analysis.consistency_results import Row
+from qdsim.analysis.consistency_results import Row, SampleCheck
 from qdsim.analysis.equation_of_state import EquationOfState
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults, analyse_phonons
 from qdsim.analysis.phonon_results import DensityOfStates, GammaModes, PhononState, ThermalState
-from qdsim.analysis.phonon_rows import phonon_rows
+from qdsim.analysis.phonon_rows import compared_displacements, phonon_rows
 from qdsim.analysis.sample_values import Known
 from qdsim.analysis.soft_mode import frequency_of_curvature
 from qdsim.analysis.strain_results import DoubleWell, Onset, StrainPoint, StrainResults
@@ -147,6 +147,31 @@ def test_fitted_b_is_judged_by_that_of_the_phonons(strain: StrainResults) -> Non
     assert found["b_iso_anion"].difference == pytest.approx(1.2)
     assert "static disorder" in found["b_iso_anion"].reason
     assert list(phonon_rows({"b_iso_cation": Known(1.7, 0.1)}, ("Pb", "S"), [], None)) == []
+
+
+def sample(analysis: PhononAnalysis, **known: Known) -> SampleCheck:
+    return SampleCheck(name="a", diameter=None, conditions=[], rows=list(rows_of(analysis, **known).values()))
+
+
+def test_a_fitted_b_stands_beside_that_of_the_phonons(strain: StrainResults) -> None:
+    analysis = analyse_phonons(results(), strain)
+    found = compared_displacements(sample(analysis, b_iso_cation=Known(1.7, 0.1)), ("Pb", "S"), analysis)
+    assert found is not None
+    assert (found.crystal, found.temperature) == ("s0.0", 300)
+    assert found.fitted == {"Pb": 1.7, "S": 1.2}
+    assert found.computed == {"Pb": 1.6, "S": 1.2}
+    assert compared_displacements(sample(analysis, pb_offset=Known(0.1, 0.1)), ("Pb", "S"), analysis) is None
+    unstable = analysis.model_copy(update={"rows": analysis.rows[-1:]})
+    stated = sample(unstable, b_iso_cation=Known(1.7, 0.1))
+    assert compared_displacements(stated, ("Pb", "S"), unstable) is None
+
+
+def test_the_lattice_expands_only_where_three_crystals_are_stable(strain: StrainResults) -> None:
+    expansion = analyse_phonons(results(), strain).expansion
+    assert expansion is not None
+    assert expansion.crystals == ("s0.0", "s0.01")
+    assert not expansion.states
+    assert "there are 2" in analyse_phonons(results(), strain).messages[0]
 
 
 def test_an_unstable_crystal_has_no_b_to_judge_by(strain: StrainResults) -> None:

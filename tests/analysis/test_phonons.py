@@ -130,7 +130,7 @@ def test_the_parameter_file_is_phonopys(tmp_path: Path) -> None:
     path = tmp_path / "phonopy_params.yaml"
     path.write_text(text)
     loaded = phonopy.load(path)
-    frequencies = loaded.get_frequencies([0, 0, 0]) * 1e12 / (100 * constants.c)
+    frequencies = loaded.run_qpoints([[0, 0, 0]]).frequencies[0] * 1e12 / (100 * constants.c)
     assert max(frequencies) == pytest.approx(max(state.gamma.frequencies))
 
 

@@ -8,10 +8,12 @@ from ase.neighborlist import neighbor_list
 
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults, PhononRow, Softening
 from qdsim.analysis.phonon_results import PhononSettings, PhononState
+from qdsim.analysis.phonon_rows import ComparedDisplacements
 from qdsim.analysis.phonons import describe_phonons, displaced_supercells
 from qdsim.analysis.soft_mode import anharmonic_mode
 from qdsim.analysis.strain_results import DoubleWell
-from qdsim.report.data import ReportData
+from qdsim.report.data import Curve, DisplacementPattern, ReportData
+from qdsim.report.figures.computed_patterns import displacement_patterns
 from qdsim.report.figures.phonons import dispersion, displacement_parameters, soft_mode
 from qdsim.report.page import render_report
 from qdsim.report.sections.phonons import phonons
@@ -61,6 +63,19 @@ def data() -> ReportData:
         status="finished",
         nodes={"phonons": "aaaa", "phonon_analysis": "bbbb", "phonons.stable.undisplaced": "cccc"},
         settings={"campaign": {"name": "phonons"}},
+        displacement_patterns=(
+            DisplacementPattern(
+                compared=ComparedDisplacements(
+                    sample="3.2 nm",
+                    crystal="stable",
+                    temperature=300,
+                    fitted={"Pb": 1.7, "S": 1.2},
+                    computed={"Pb": 1.5, "S": 1.2},
+                ),
+                fitted=Curve(x=(1.0, 2.0), y=(50.0, 20.0)),
+                phonons=Curve(x=(1.0, 2.0), y=(50.5, 19.0)),
+            ),
+        ),
         phonons=PhononResults(compound="PbS", cation="Pb", anion="S", protocol="phonons", states=states),
         phonon_analysis=PhononAnalysis(
             temperature=300, rows=rows, softening=Softening(linear_strain=0.0131, onset=0.0122)
@@ -76,6 +91,8 @@ def test_sentences_give_both_strains_and_refuse_a_harmonic_b(data: ReportData) -
     assert "unstable: a harmonic B does not exist" in text
     assert "31.2 meV deep with minima at 0.35" in text  # A^2/(4 B), sqrt(A/(2 B))
     assert "imaginary" in text
+    assert "3.2 nm: B fitted, and of the phonons of stable at 300 K, are 1.70 and 1.50 Å² of Pb, 1.20 and" in text
+    assert "the patterns differ by 5.0 % at most" in text
 
 
 def test_tables_have_no_displacement_parameters_of_an_unstable_crystal(data: ReportData) -> None:
@@ -99,6 +116,9 @@ def test_figures_show_every_crystal(data: ReportData) -> None:
     assert len([trace for trace in drawn if trace.name == "Γ–X"]) == 6
     assert {trace.name for trace in drawn} >= {"Pb", "S"}
     assert len(displacement_parameters(data.phonons).data) == 2
+    fitted, computed, change = displacement_patterns(data.displacement_patterns).data
+    assert (fitted.name, computed.name) == ("3.2 nm, fitted B", "3.2 nm, B of phonons")
+    assert list(change.y) == [0.5, -1.0]
 
 
 def test_the_page_has_the_section(data: ReportData) -> None:

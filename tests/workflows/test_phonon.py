@@ -8,7 +8,9 @@ from aiida.engine import run_get_node
 
 from qdsim.analysis.phonon_results import PhononSettings, PhononState
 from qdsim.analysis.relaxation import RelaxationSettings
+from qdsim.errors import QdsimError
 from qdsim.provenance import nodes_behind, phonon_analysis, phonon_results, phonopy_files, tasks
+from qdsim.provenance.phonons import thermal_b_iso
 from qdsim.structures import RhombohedralState
 from qdsim.workflows.campaign import CampaignWorkChain
 from qdsim.workflows.documents import StrainSettings
@@ -85,6 +87,10 @@ def test_the_soft_mode_of_forces_is_that_of_energies(odd_mesh: dict[str, Any], l
         f"{label}__{name}" for name in ("undisplaced", "displaced_00", "displaced_01")
     }
     assert "force_constants" in phonopy_files(node)[label].get_content(mode="r")
+    with pytest.raises(QdsimError, match="has no harmonic B: The crystal is unstable"):
+        thermal_b_iso(node, None, 300.0)
+    with pytest.raises(QdsimError, match=f"no phonons of a crystal 'other'; there are {label}"):
+        thermal_b_iso(node, "other", 300.0)
 
 
 def test_a_crystal_with_forces_is_refused_before_it_is_displaced(odd_mesh: dict[str, Any]) -> None:

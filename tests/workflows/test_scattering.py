@@ -15,6 +15,7 @@ from ase.build import bulk
 from qdsim.analysis.concentrated_vacancies import FavourableLimit, VacancySeries
 from qdsim.analysis.consistency_results import CheckSettings, Consistency, Row, SampleCheck
 from qdsim.analysis.lattice_series import LatticeSeries
+from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononRow
 from qdsim.analysis.scattering_fit import ScatteringFits
 from qdsim.analysis.strain_results import StrainResults
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
@@ -24,7 +25,8 @@ from qdsim.debye import FitSettings, ModelPattern, NanocrystalModel, intensity
 from qdsim.debye.fit_file import FitFile
 from qdsim.debye.scans import Chi2Map
 from qdsim.provenance import CAMPAIGN_PROCESS, STRAIN_PROCESS
-from qdsim.structures import RhombohedralState, supercell_matrix
+from qdsim.report.collect import collect_check
+from qdsim.structures import RhombohedralState, Shape, cut_rocksalt, supercell_matrix
 from qdsim.workflows import campaign as campaigns
 from qdsim.workflows.campaign import CampaignWorkChain
 from qdsim.workflows.documents import Cut, Lattice, MeasuredPattern, PatternSettings
@@ -223,6 +225,40 @@ def test_patterns_of_crystals_and_of_clusters() -> None:
     )
     np.testing.assert_allclose(of_crystal.get_y()[0][1], ModelPattern(model, q).intensity({}), rtol=1e-7)
     assert of_crystal.get_x()[2] == "1/angstrom"
+
+
+def test_samples_scatter_with_the_b_of_their_fit_and_with_that_of_the_phonons(series: StrainResults) -> None:
+    fits = ScatteringFits.model_validate(
+        {
+            "compound": "PbS",
+            "samples": [
+                {"name": "a", "diameter": 24, "lattice_constant": 5.99, "b_iso_cation": 1.7},
+                {"name": "b", "diameter": 50, "lattice_constant": 5.95},
+            ],
+        }
+    )
+    crystal = PhononRow(
+        label="crystal", lattice_constant=6.0, centred=True, transverse_optical=60, b_iso={"Pb": 1.3, "S": 1.1}
+    )
+    settings = PatternSettings(cut=Cut(cation="Pb", anion="S", diameter=32, shape="sphere"), points=50)
+    outputs, node = run_get_node(
+        ScatteringWorkChain,
+        **inputs_of(series),
+        fits=orm.Dict(fits.model_dump(mode="json")),
+        phonons=orm.Dict(PhononAnalysis(temperature=300, rows=(crystal,)).model_dump(mode="json")),
+        pattern_settings=orm.Dict(settings.model_dump(mode="json")),
+    )
+    assert node.is_finished_ok, node.exit_message
+    assert set(outputs["displacement_patterns"]) == {"sample_0"}
+    check_that_nothing_comes_from_nowhere(node)
+    (pattern,) = collect_check(node).displacement_patterns
+    assert (pattern.compared.sample, pattern.compared.crystal) == ("a", "crystal")
+    assert pattern.compared.fitted == {"Pb": 1.7, "S": 1.1}
+    lattice = Consistency(**outputs["consistency"].get_dict()).samples[0].conditions[0].lattice
+    state = RhombohedralState(lattice.volume, lattice.alpha_rh, lattice.pb_offset)
+    particle = cut_rocksalt("Pb", "S", state, Shape.from_name("sphere"), 24)
+    for curve, b_iso in ((pattern.fitted, pattern.compared.fitted), (pattern.phonons, crystal.b_iso)):
+        np.testing.assert_allclose(curve.y, intensity(particle, curve.x, b_iso=b_iso), rtol=1e-9)
 
 
 def test_settings_of_a_fit_reach_it(series: StrainResults) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qdsim.analysis.dipole_results import DipoleResults
 from qdsim.analysis.strain_results import StrainResults
-from qdsim.report.data import Curve, points_by_strain
+from qdsim.report.data import Curve, DisplacementPattern, points_by_strain
 from qdsim.report.figures import style
 from qdsim.report.figures.patterns import Q_TITLE, line_of, scale_buttons
 
@@ -63,6 +63,25 @@ def cluster_patterns(results: DipoleResults, patterns: Mapping[str, Curve]) -> "
     """
     pairs = list(_cluster_pairs(results, patterns))
     return _patterns_and_changes(pairs, "electrons² per atom", "distorted − undistorted")
+
+
+def displacement_patterns(patterns: Sequence[DisplacementPattern]) -> "Figure":
+    """Draw the pattern of each sample with both displacement parameters, and below how that of the phonons differs.
+
+    Parameters
+    ----------
+    patterns
+        Of the samples.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+    """
+    pairs = []
+    for one in patterns:
+        pairs.append(_Pair(style.text(f"{one.compared.sample}, fitted B"), one.fitted, None))
+        pairs.append(_Pair(style.text(f"{one.compared.sample}, B of phonons"), one.phonons, one.fitted))
+    return _patterns_and_changes(pairs, "electrons² per particle", "phonons − fitted")
 
 
 def _cluster_pairs(results: DipoleResults, patterns: Mapping[str, Curve]) -> Iterator[_Pair]:

@@ -6,6 +6,7 @@ from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
 from qdsim.analysis.quasi_harmonic import ThermalExpansion
 from qdsim.report.content import FigureBlock, Table, number, words
 from qdsim.report.data import ReportData
+from qdsim.report.figures.computed_patterns import displacement_patterns
 from qdsim.report.figures.phonons import dispersion, displacement_parameters, path_of, soft_mode
 from qdsim.report.formatting import fixed
 from qdsim.report.sections import Context, section
@@ -22,11 +23,11 @@ def phonons(data: ReportData) -> Context | None:
     return {
         "figures": list(_figures(data, results, analysis)),
         "tables": list(_tables(data, results, analysis)),
-        "sentences": list(_sentences(analysis)),
+        "sentences": list(_sentences(data, results, analysis)),
     }
 
 
-def _sentences(analysis: PhononAnalysis) -> Iterator[str]:
+def _sentences(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Iterator[str]:
     softening = analysis.softening
     if softening is not None:
         text = f"By the forces the mode softens to zero at {fixed(100 * softening.linear_strain, 2, '%', signed=True)}"
@@ -43,6 +44,17 @@ def _sentences(analysis: PhononAnalysis) -> Iterator[str]:
                 f"formula unit by itself has a mean offset of {fixed(row.well.mean_absolute, 3, 'Å')} at "
                 f"{row.well.temperature:g} K; it is {kind}."
             )
+    for one in data.displacement_patterns:
+        compared = one.compared
+        pairs = ", ".join(
+            f"{fixed(compared.fitted[element], 2)} and {fixed(compared.computed[element], 2, 'Å²')} of {element}"
+            for element in (results.cation, results.anion)
+        )
+        change = max(abs(x / y - 1) for x, y in zip(one.phonons.y, one.fitted.y, strict=True))
+        yield (
+            f"{compared.sample}: B fitted, and of the phonons of {compared.crystal} at {compared.temperature:g} K, are "
+            f"{pairs}; the patterns differ by {fixed(100 * change, 1, '%')} at most."
+        )
     yield from analysis.messages
     yield from (f"{row.label}: {row.message}" for row in analysis.rows if row.message)
 
@@ -57,6 +69,12 @@ def _figures(data: ReportData, results: PhononResults, analysis: PhononAnalysis)
     if any(state.thermal for state in results.states):
         caption = "Displacement parameters B of the harmonic crystals against the temperature."
         yield FigureBlock("displacement_parameters", displacement_parameters(results), caption)
+    if data.displacement_patterns:
+        caption = (
+            "Scattering of particles cut from the computed lattice, with the B that the fit states and with that of "
+            "the harmonic crystal nearest in strain, and the difference."
+        )
+        yield FigureBlock("displacement_patterns", displacement_patterns(data.displacement_patterns), caption, "wide")
     for index, state in enumerate(results.states):
         edge = fixed((4 * state.volume) ** (1 / 3), 3, "Å")
         caption = f"{state.label}: dispersion and density of states at a lattice constant of {edge}."
