@@ -54,7 +54,8 @@ def key_numbers(data: ReportData) -> list[KeyNumber]:
 def sentences(data: ReportData) -> Iterator[str]:
     """Yield the findings as sentences: what was found, against what it is measured, and what is missing."""
     if data.strain is None:
-        if (data.vacancies or data.dipoles) is not None and not _strain_was_asked_for(data):
+        others = (data.phonons, data.vacancies, data.dipoles)
+        if any(part is not None for part in others) and not _strain_was_asked_for(data):
             return
         yield f"There is no equation of state and no strain series to show. State of the campaign: {data.status}."
         return

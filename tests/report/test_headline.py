@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from qdsim.analysis.ferroelectric import StrainResults
+from qdsim.analysis.phonon_analysis import PhononResults
 from qdsim.report import ReportData
 from qdsim.report.formatting import NO_BREAK_SPACE
 from qdsim.report.headline import failures, key_numbers, sentences
@@ -80,6 +81,8 @@ def test_a_campaign_without_results_says_so(data: ReportData) -> None:
     empty = data.model_copy(update={"strain": None, "status": "failed"})
     assert told(empty) == ("There is no equation of state and no strain series to show. State of the campaign: failed.")
     assert key_numbers(empty) == []
+    phonons = PhononResults(compound="PbS", cation="Pb", anion="S", protocol="phonons", states=())
+    assert told(empty.model_copy(update={"phonons": phonons})) == ""
 
 
 def test_key_numbers_name_their_nodes(data: ReportData) -> None:
