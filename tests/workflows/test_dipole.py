@@ -154,14 +154,18 @@ def test_a_coarse_start_saves_steps_and_changes_nothing(cp2k_code: orm.Installed
     assert dipoles[1] == pytest.approx(dipoles[0], rel=1e-3)
 
 
-def test_occupations_that_the_coarse_start_had_to_smear_are_smeared_after_it(cp2k_code: orm.InstalledCode) -> None:
+def run_after_hopeless_start(code: orm.InstalledCode, **changes: Any) -> orm.WorkChainNode:
+    """Run a cluster whose first stage has too few steps to converge by OT."""
     made = plan(offsets=[0.2], undistorted=False, coarse_start=COARSE)
     coarse = deepcopy(made.parameters["cube"]["coarse"])
     coarse["FORCE_EVAL"]["DFT"]["SCF"]["MAX_SCF"] = 2
     coarse["FORCE_EVAL"]["DFT"]["SCF"]["OUTER_SCF"]["MAX_SCF"] = 0
-    inputs = made.inputs(cp2k_code, OPTIONS)
-    parameters = {"cube": {**inputs["parameters"]["cube"], "coarse": orm.Dict(coarse)}}
-    node = run(made, cp2k_code, parameters=parameters, max_iterations=orm.Int(3))
+    parameters = {"cube": {**made.inputs(code, OPTIONS)["parameters"]["cube"], "coarse": orm.Dict(coarse)}}
+    return run(made, code, parameters=parameters, **changes)
+
+
+def test_occupations_that_the_coarse_start_had_to_smear_are_smeared_after_it(cp2k_code: orm.InstalledCode) -> None:
+    node = run_after_hopeless_start(cp2k_code, max_iterations=orm.Int(3))
     assert node.is_finished_ok, node.exit_message
     results, (first, second) = dipole_results(node), tasks(node)
     assert results is not None
@@ -170,8 +174,7 @@ def test_occupations_that_the_coarse_start_had_to_smear_are_smeared_after_it(cp2
 
 
 def test_a_coarse_start_that_fails_is_done_without(cp2k_code: orm.InstalledCode) -> None:
-    made = plan(offsets=[0.2], undistorted=False, coarse_start={**COARSE, "eps_scf": 1e-30})
-    node = run(made, cp2k_code)
+    node = run_after_hopeless_start(cp2k_code)
     assert node.is_finished_ok, node.exit_message
     assert [task.state for task in tasks(node)] == ["failed", "done"]
 
