@@ -138,6 +138,7 @@ def ensure_daemon_running(workers: int = 1) -> bool:
 
     if daemon_is_running():
         return False
+    _forget_killed_broker()
     try:
         _client().start_daemon(number_workers=workers, timeout=_START_TIMEOUT)
     except (AiidaException, OSError) as error:
@@ -146,6 +147,22 @@ def ensure_daemon_running(workers: int = 1) -> bool:
         ) from error
     reconnect()
     return True
+
+
+def _forget_killed_broker() -> None:
+    """Remove the address of a broker that was killed.
+
+    Daemon and broker start side by side: a worker that is the first would connect to the address that is there.
+    """
+    from aiida.brokers.zeromq import ZeromqBroker
+    from aiida.brokers.zeromq.service import ZeromqBrokerService
+    from aiida.manage import get_manager
+    from aiida.manage.configuration import get_config
+
+    broker, profile = get_manager().get_broker(), get_manager().get_profile()
+    if isinstance(broker, ZeromqBroker) and profile is not None and not broker.check_service_reachable():
+        layout = ZeromqBrokerService.FilepathLayout(get_config().filepaths(profile)["broker_service"]["dir"])
+        layout.sockets_file.unlink(missing_ok=True)
 
 
 def stop_daemon() -> None:

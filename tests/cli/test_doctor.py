@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 if TYPE_CHECKING:
@@ -103,6 +104,24 @@ def test_killed_broker_is_found_and_what_was_submitted_runs_after_the_repair(mac
     assert machine.python(SUBMIT_AND_WAIT)[1]
     assert machine.python(f"from aiida.orm import load_node\nanswer = load_node({lost}).is_finished_ok")
     assert machine.python(STUCK) == []
+
+
+@pytest.mark.cp2k
+def test_after_all_was_killed_one_repair_is_enough(machine: "Machine") -> None:
+    """As when a machine lost its power: the address of the broker that is gone is left."""
+    (pid_file,) = (machine.folder / ".aiida" / "daemon").glob("circus-*.pid")
+    circus = psutil.Process(int(pid_file.read_text()))
+    processes = [circus, *circus.children(recursive=True)]
+    assert find_broker(machine) in {process.pid for process in processes}
+    for process in processes:
+        process.kill()
+    psutil.wait_procs(processes, timeout=10)
+    (address,) = (machine.folder / ".aiida" / "broker").glob("*/broker.sockets")
+    assert address.exists()
+    code, checks, _ = diagnose(machine, "--fix")
+    assert code == 0, checks
+    assert checks["broker"]["status"] == "ok"
+    assert machine.python(SUBMIT_AND_WAIT)[1]
 
 
 @pytest.mark.cp2k
