@@ -6,6 +6,7 @@ Frequencies are in cm^-1, imaginary ones negative; forces in eV/Å; displacement
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -163,6 +164,11 @@ def describe_phonons(
             f"The crystal is unstable: {lowest:.0f} cm⁻¹ at {where}, imaginary, so that it has no harmonic free energy "
             "and no harmonic displacement parameters."
         )
+        if _lowest_commensurate(phonopy, settings) >= UNSTABLE:
+            message += (
+                " At all wave vectors that fit the supercell the frequencies are real: a larger supercell tells whether"
+                " those between them are."
+            )
     result = PhononState(
         volume=state.volume,
         alpha_rh=state.alpha,
@@ -269,6 +275,12 @@ def _lowest(mesh: Mesh, gamma: GammaModes, bands: Sequence[BandSegment]) -> tupl
     # The same frequency at a point that has a name is told by the name.
     named = [where for frequency, where in found[1:] if frequency < value - UNSTABLE / 10]
     return value, named[0] if named else place
+
+
+def _lowest_commensurate(phonopy: Phonopy, settings: PhononSettings) -> float:
+    """Return the lowest frequency at the wave vectors that the supercell holds whole waves of, cm^-1."""
+    points = [np.array(q) / settings.supercell for q in product(*(range(n) for n in settings.supercell))]
+    return float(np.min(phonopy.run_qpoints(points).frequencies)) * WAVE_NUMBERS
 
 
 def _density_of_states(phonopy: Phonopy) -> DensityOfStates:

@@ -1,5 +1,6 @@
 """Lattice dynamics of a crystal of springs, whose frequencies and displacements are known in closed form."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -152,3 +153,17 @@ def test_a_distorted_crystal_has_more_displacements() -> None:
     distorted = RhombohedralState(STATE.volume, 59.3, 0.2).to_atoms("Pb", "S")
     _, moved = displaced_supercells(distorted, SETTINGS)
     assert len(moved) > 2
+
+
+def test_an_instability_between_the_waves_of_the_supercell_is_told_as_one() -> None:
+    """Forces of CP2K: PbS at rest, 3 x 3 x 3 primitive cells; too few for the long-ranged forces along <100>."""
+    recorded = json.loads((Path(__file__).parent / "recorded" / "phonon_at_rest.json").read_text(encoding="utf-8"))
+    forces = {name: np.array(one) for name, one in recorded["forces"].items()}
+    settings = PhononSettings(cation="Pb", anion="S", supercell=(3, 3, 3), distance=0.02, mesh=8, temperatures=(300.0,))
+    crystal = RhombohedralState.from_lattice_constant(recorded["lattice_constant"]).to_atoms("Pb", "S")
+    moved = [forces[name] for name in ("displaced_00", "displaced_01")]
+    state, _ = describe_phonons(crystal, settings, forces["undisplaced"], moved)
+    assert state.gamma.transverse_optical == pytest.approx(41.70, abs=0.01)
+    assert -20 < state.lowest < -10
+    assert not state.thermal
+    assert "a larger supercell tells" in (state.message or "")
