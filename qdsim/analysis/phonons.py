@@ -279,8 +279,9 @@ def _lowest(mesh: Mesh, gamma: GammaModes, bands: Sequence[BandSegment]) -> tupl
 
 def _lowest_commensurate(phonopy: Phonopy, settings: PhononSettings) -> float:
     """Return the lowest frequency at the wave vectors that the supercell holds whole waves of, cm^-1."""
-    points = [np.array(q) / settings.supercell for q in product(*(range(n) for n in settings.supercell))]
-    return float(np.min(phonopy.run_qpoints(points).frequencies)) * WAVE_NUMBERS
+    waves = np.array(list(product(*(range(n) for n in settings.supercell))))
+    frequencies = np.asarray(phonopy.run_qpoints(waves / settings.supercell).frequencies)
+    return float(frequencies.min()) * WAVE_NUMBERS
 
 
 def _density_of_states(phonopy: Phonopy) -> DensityOfStates:
