@@ -281,7 +281,7 @@ def _lowest_commensurate(phonopy: Phonopy, settings: PhononSettings) -> float:
     """Return the lowest frequency at the wave vectors that the supercell holds whole waves of, cm^-1."""
     waves = np.array(list(product(*(range(n) for n in settings.supercell))))
     frequencies = np.asarray(phonopy.run_qpoints(waves / settings.supercell).frequencies)
-    return float(frequencies.min()) * WAVE_NUMBERS
+    return float(frequencies.min() * WAVE_NUMBERS)
 
 
 def _density_of_states(phonopy: Phonopy) -> DensityOfStates:
