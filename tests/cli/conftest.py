@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-TIMEOUT = 120
+TIMEOUT = 600  # s, of one command: something that hangs ends, something slow does not
 
 
 class Machine:
