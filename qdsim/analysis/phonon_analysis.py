@@ -118,7 +118,7 @@ def _row(state: PhononState, results: PhononResults, strain: StrainResults | Non
     if centred and point is not None and point.double_well is not None:
         energies = frequency_of_curvature(point.double_well.quadratic, cation, anion)
         deviation = found * abs(found) / (energies * abs(energies)) - 1
-        if not state.stable:
+        if found < 0:
             try:
                 well = anharmonic_mode(point.double_well, cation, anion, temperature)
             except QdsimError as error:
@@ -133,7 +133,7 @@ def _row(state: PhononState, results: PhononResults, strain: StrainResults | Non
         deviation=deviation,
         b_iso=next((one.b_iso for one in state.thermal if one.temperature == temperature), None),
         well=well,
-        message=message or state.message,
+        message=" ".join(filter(None, (state.message, message))) or None,
     )
 
 

@@ -128,6 +128,15 @@ def test_an_unstable_mode_has_its_double_well_and_no_b(strain: StrainResults) ->
     assert unstable.well.minimum == pytest.approx(np.sqrt(-depth / 4), abs=2e-3)
 
 
+def test_an_instability_of_other_modes_has_no_double_well_and_keeps_its_reason(strain: StrainResults) -> None:
+    stable = state(0.0)
+    elsewhere = stable.model_copy(update={"thermal": (), "lowest": -17.0, "message": "Unstable at K."})
+    (row,) = analyse_phonons(results().model_copy(update={"states": (elsewhere,)}), strain).rows
+    assert row.transverse_optical > 0
+    assert row.well is None
+    assert row.message == "Unstable at K."
+
+
 def test_without_a_strain_series_nothing_is_compared() -> None:
     analysis = analyse_phonons(results())
     assert analysis.softening is None
