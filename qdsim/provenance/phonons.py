@@ -48,12 +48,14 @@ def thermal_b_iso(campaign: WorkChainNode, crystal: str | None, temperature: flo
     """
     results = phonon_results(campaign)
     states = {} if results is None else {state.label: state for state in results.states}
+    if not states:
+        raise QdsimError(f"{campaign.label} has no phonons.")
     if crystal is None and len(states) == 1:
         (crystal,) = states
-    if crystal is None or crystal not in states:
-        there = f"there are {', '.join(states)}" if states else "it has none"
-        missing = "give --crystal" if crystal is None else f"there are no phonons of a crystal '{crystal}'"
-        raise QdsimError(f"{campaign.label}: {missing}; {there}.")
+    if crystal is None:
+        raise QdsimError(f"{campaign.label} has phonons of {', '.join(states)}: name one of these crystals.")
+    if crystal not in states:
+        raise QdsimError(f"{campaign.label} has no phonons of a crystal '{crystal}'; there are {', '.join(states)}.")
     thermal = {one.temperature: one.b_iso for one in states[crystal].thermal}
     if not thermal:
         raise QdsimError(f"{crystal} has no harmonic B: {states[crystal].message}")

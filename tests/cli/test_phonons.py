@@ -1,0 +1,103 @@
+"""B of a campaign's phonons in a pattern: the campaign is stored as CP2K would have left it."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from ase.io import write
+
+from qdsim.analysis.phonon_results import DensityOfStates, GammaModes, PhononState, ThermalState
+from qdsim.debye import intensity
+from qdsim.provenance import CAMPAIGN_PROCESS
+from qdsim.structures import RhombohedralState
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Machine
+
+B_ISO = {"Pb": 1.3, "S": 1.1}
+STORE = """
+from aiida.common.links import LinkType
+from aiida.orm import Dict, WorkChainNode
+campaign, series = WorkChainNode(process_type={campaign!r}), WorkChainNode()
+campaign.label = "vibrating"
+document = Dict({{"campaign": {{"name": "vibrating"}}}}).store()
+campaign.base.links.add_incoming(document, LinkType.INPUT_WORK, "campaign")
+campaign.store()
+series.base.links.add_incoming(campaign, LinkType.CALL_WORK, "phonon")
+series.store()
+results = Dict({results!r}).store()
+results.base.links.add_incoming(series, LinkType.RETURN, "results")
+answer = None
+"""
+
+
+def crystal(label: str, *, stable: bool) -> PhononState:
+    thermal = ThermalState(
+        temperature=300, free_energy=0, entropy=0, heat_capacity=0, u_iso=dict.fromkeys(B_ISO, 0.0), b_iso=B_ISO
+    )
+    return PhononState(
+        label=label,
+        volume=54,
+        alpha_rh=60,
+        pb_offset=0,
+        supercell=(2, 2, 2),
+        distance=0.02,
+        residual_force=0,
+        gamma=GammaModes(frequencies=[], transverse_optical=1, antiphase=1, acoustic=0, sum_rule=0),
+        lowest=0,
+        lowest_where="Γ",
+        bands=(),
+        density_of_states=DensityOfStates(frequencies=[], total=[], by_element={}),
+        thermal=(thermal,) if stable else (),
+        message=None if stable else "The crystal is unstable.",
+    )
+
+
+@pytest.fixture(scope="module")
+def cluster(machine: "Machine", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cluster's file, beside a campaign with phonons of two crystals."""
+    results = {
+        "compound": "PbS",
+        "cation": "Pb",
+        "anion": "S",
+        "protocol": "phonons",
+        "states": [crystal("rest", stable=True).model_dump(), crystal("stretched", stable=False).model_dump()],
+    }
+    machine.python(STORE.format(campaign=CAMPAIGN_PROCESS, results=json.loads(json.dumps(results))))
+    atoms = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S", "conventional")
+    atoms.pbc = False
+    path = tmp_path_factory.mktemp("cluster") / "cluster.xyz"
+    write(path, atoms)
+    return path
+
+
+def test_a_pattern_has_the_b_of_the_phonons(machine: "Machine", cluster: Path) -> None:
+    answer = machine.qdsim(
+        "pattern", str(cluster), "--phonons", "vibrating", "--crystal", "rest", "--q", "1:13:60", "--format", "json"
+    )
+    assert answer.returncode == 0, answer.stderr
+    found = json.loads(answer.stdout)
+    atoms = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S", "conventional")
+    np.testing.assert_allclose(found["intensity"], intensity(atoms, found["q"], b_iso=B_ISO), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--phonons", "vibrating"], "has phonons of rest, stretched: name one"),
+        (["--phonons", "vibrating", "--crystal", "other"], "no phonons of a crystal 'other'; there are rest"),
+        (["--phonons", "vibrating", "--crystal", "stretched"], "has no harmonic B: The crystal is unstable."),
+        (["--phonons", "vibrating", "--crystal", "rest", "--temperature", "77"], "not computed at 77 K, but at 300 K"),
+        (["--phonons", "vibrating", "--crystal", "rest", "--b-iso", "1"], "both tell B: give one of them"),
+        (["--crystal", "rest"], "give --phonons CAMPAIGN, too"),
+    ],
+)
+def test_what_cannot_be_taken_from_phonons_is_told(
+    machine: "Machine", cluster: Path, options: list[str], message: str
+) -> None:
+    answer = machine.qdsim("pattern", str(cluster), *options)
+    assert answer.returncode == 2
+    assert message in " ".join(answer.stderr.split())
+    assert "Traceback" not in answer.stderr
