@@ -16,8 +16,8 @@ from qdsim.workflows.submission import SubmitOnce
 class IsolatedClusterWorkChain(SubmitOnce):
     """Compute a cluster, as it is given or relaxed.
 
-    A first stage on coarser grids, where its input is given, finds most of the wavefunction for a fraction of the time,
-    and whether a gap that closes needs smeared occupations. One that fails costs no more than its own time.
+    A first stage on coarser grids, where its input is given, finds most of the wavefunction for a fraction of the time;
+    occupations that it had to smear are smeared after it, too. One that fails costs no more than its own time.
 
     What is handed out is always of the single point with the full settings.
     """
