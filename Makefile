@@ -17,7 +17,7 @@ demo: venv cp2k
 	@echo "The report is in $(CURDIR)/report.html"
 
 test: .venv/.installed-dev cp2k browser
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --durations 30
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 30
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -13,17 +13,6 @@ settings.load_profile("qdsim")
 pytest_plugins = ["aiida.tools.pytest_fixtures"]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module, and those that share a machine, in one process where several run side by side.
-
-    First, because pytest-xdist reads the groups in this hook, too.
-    """
-    for item in items:
-        shares_machine = "machine" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("machine" if shares_machine else item.path.stem))
-
-
 @pytest.fixture(scope="session")
 def cp2k_executable() -> Path:
     """Return CP2K; there is nothing to test without it."""
