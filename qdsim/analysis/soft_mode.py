@@ -110,7 +110,7 @@ def anharmonic_mode(well: DoubleWell, cation: str, anion: str, temperature: floa
     if not temperature > 0:
         raise QdsimError(f"The temperature is {temperature:g} K: give a positive one.")
     u = np.linspace(-LARGEST_OFFSET, LARGEST_OFFSET, GRID_POINTS)
-    energy = well.quadratic * u**2 + well.quartic * u**4 + well.sextic * u**6
+    energy = well.energy_at(u)
     middle = GRID_POINTS // 2
     risen = energy[middle:] - np.minimum.accumulate(energy[middle:])
     beyond = np.flatnonzero(risen > max(REACH, THERMAL_REACH * units.kB * temperature))

@@ -2,11 +2,15 @@
 
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from qdsim.analysis.equation_of_state import EquationOfState
 from qdsim.analysis.model import ResultModel
 from qdsim.analysis.relaxation import RelaxationStep
+
+FloatArray = npt.NDArray[np.float64]
 
 
 class Phase(ResultModel):
@@ -60,6 +64,8 @@ class DoubleWell(ResultModel):
         Coefficient of offset^4, eV/Å^4.
     sextic
         Coefficient of offset^6, eV/Å^6; 0 unless there are data enough to fit it.
+    octic
+        Coefficient of offset^8, eV/Å^8; 0 unless there are data enough to fit it.
     """
 
     offsets: list[float]
@@ -68,6 +74,12 @@ class DoubleWell(ResultModel):
     quadratic_error: float | None
     quartic: float
     sextic: float = 0.0
+    octic: float = 0.0
+
+    def energy_at(self, offset: FloatArray) -> FloatArray:
+        """Return the polynomial, eV per formula unit, at offsets (Å) of any shape."""
+        squared = offset**2
+        return ((self.octic * squared + self.sextic) * squared + self.quartic) * squared**2 + self.quadratic * squared
 
 
 class StrainPoint(ResultModel):

@@ -105,8 +105,8 @@ class Settings(BaseModel):
 def load_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read a protocol and lay a campaign's changes over it.
 
-    With a template of one's own, values of the protocol that this template does not read are dropped; values
-    given in ``overrides`` must be read by it.
+    Values of the protocol that the template does not read with these changes (another solver, a template of one's own)
+    are dropped; values given in ``overrides`` must be read by it.
 
     Parameters
     ----------
@@ -138,9 +138,8 @@ def load_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> Sett
     template = Template.load(settings.template)
     unread = template.unread(settings.template_variables())
     fields = {("k_points" if v == "K_POINTS" else v.lower()): v for v in unread}
-    own_template = "template" in overrides
     for field, variable in fields.items():
-        if field in overrides or field not in Settings.model_fields or not own_template:
+        if field in overrides or field not in Settings.model_fields or not overrides:
             raise QdsimError(
                 f"Setting {field!r} of protocol {name!r} is read nowhere in {template.name} with the other settings "
                 f"as they are; use ${{{variable}}} in the template or drop the setting."

@@ -102,6 +102,13 @@ def test_energies_and_gradients_in_any_order_and_sign_of_the_offset() -> None:
     assert well.quadratic_error == pytest.approx(0, abs=1e-9)
 
 
+def test_five_offsets_determine_the_octic() -> None:
+    offsets = np.linspace(0, 0.5, 6)
+    well = fit_double_well(offsets.tolist(), (polynomial(offsets, -0.1, 2.2, -3.0) + 2.5 * offsets**8).tolist())
+    assert (well.quadratic, well.quartic, well.sextic, well.octic) == pytest.approx((-0.1, 2.2, -3.0, 2.5), abs=1e-8)
+    assert well.energy_at(offsets) == pytest.approx(well.energies, abs=1e-12)
+
+
 def test_one_energy_and_its_gradient_suffice() -> None:
     well = fit_double_well([0.0, 0.2], [0.0, polynomial(0.2, -0.1, 2.0)], [0.0, slope(0.2, -0.1, 2.0)])
     assert (well.quadratic, well.quartic) == pytest.approx((-0.1, 2.0), abs=1e-10)

@@ -117,6 +117,14 @@ def test_gamma_point_can_be_diagonalised_with_smearing(pbs: Atoms) -> None:
     assert "MO_CUBES" in dft["PRINT"]
 
 
+def test_a_cluster_can_be_diagonalised_with_smearing(pbs: Atoms) -> None:
+    settings = load_protocol("cluster", {"solver": "DIAGONALIZATION", "smearing_temperature": 300, "max_scf": 200})
+    scf = build_parameters(settings, pbs, isolation=Isolation("MT", (6.0, 6.0, 6.5)))["FORCE_EVAL"]["DFT"]["SCF"]
+    assert scf["ADDED_MOS"] > 0
+    assert scf["MIXING"]["METHOD"] == "BROYDEN_MIXING"
+    assert not {"OT", "OUTER_SCF"} & set(scf)
+
+
 def test_element_without_pseudopotential_is_refused() -> None:
     atoms = bulk("SnS", "rocksalt", a=5.8)
     with pytest.raises(QdsimError, match=r"There is no pseudopotential for Sn in crystal\.inp.*Pb, S, Se, Te"):

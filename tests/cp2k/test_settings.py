@@ -37,6 +37,12 @@ def test_overrides_are_laid_over_the_protocol() -> None:
     assert settings.eps_scf == load_protocol("fast").eps_scf
 
 
+def test_another_solver_drops_what_only_the_first_reads() -> None:
+    settings = load_protocol("cluster", {"solver": "DIAGONALIZATION", "smearing_temperature": 300, "max_scf": 200})
+    assert settings.max_outer_scf is None
+    assert settings.max_scf == 200
+
+
 def test_settings_survive_json() -> None:
     settings = load_protocol("paper")
     assert type(settings).model_validate_json(settings.model_dump_json()) == settings

@@ -65,9 +65,9 @@ def _draw(
     strain = style.strain_label(point.linear_strain)
     path = f"points.{point.label}.double_well"
     reach = max(well.offsets)
-    offsets = [float(offset) for offset in np.linspace(-reach, reach, 121)]
+    offsets = np.linspace(-reach, reach, 121)
     figure.add_trace(
-        style.curve(offsets, [_MEV * _polynomial(well, u) for u in offsets], strain, colour)
+        style.curve(offsets.tolist(), (_MEV * well.energy_at(offsets)).tolist(), strain, colour)
         | {"legendgroup": point.label, "showlegend": False}
     )
     curvature = with_error(
@@ -98,10 +98,6 @@ def _draw(
     )
 
 
-def _polynomial(well: DoubleWell, offset: float) -> float:
-    return well.quadratic * offset**2 + well.quartic * offset**4 + well.sextic * offset**6
-
-
 def _colours(wells: list[DoubleWell]) -> list[str]:
     from plotly.colors import sample_colorscale
 
@@ -117,7 +113,7 @@ def _colours(wells: list[DoubleWell]) -> list[str]:
 def _energy_window(wells: list[DoubleWell]) -> tuple[float, float] | None:
     """Return a range of energies (meV) in which the wells are seen; None where no well is double."""
     energies = [_MEV * energy for well in wells for energy in well.energies]
-    fitted = [_MEV * _polynomial(well, u) for well in wells for u in np.linspace(0, max(well.offsets), 41)]
+    fitted = [_MEV * float(e) for well in wells for e in well.energy_at(np.linspace(0, max(well.offsets), 41))]
     lowest = min([*energies, *fitted], default=0.0)
     if lowest >= 0:
         return None
