@@ -64,7 +64,8 @@ def phonon_rows(
         else:
             computed = Known(nearest.b_iso[element], 0.0)
             judgement = judge(computed, known[name], cast(float, QUANTITIES[name].matters), QUANTITIES[name].unit)
-            reason = "; ".join(filter(None, [judgement.reason, DISORDER]))
+            explained = DISORDER if known[name].value > computed.value else ""
+            reason = "; ".join(filter(None, [judgement.reason, explained]))
             yield Row.judged(name, condition, computed, known[name], judgement._replace(reason=reason))
     if nearest.well is not None and "pb_offset" in known:
         well = nearest.well

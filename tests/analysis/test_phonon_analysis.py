@@ -155,6 +155,9 @@ def test_fitted_b_is_judged_by_that_of_the_phonons(strain: StrainResults) -> Non
     assert found["b_iso_anion"].verdict == "disagrees"
     assert found["b_iso_anion"].difference == pytest.approx(1.2)
     assert "static disorder" in found["b_iso_anion"].reason
+    lower = rows_of(analysis, b_iso_cation=Known(0.1, 0.01))["b_iso_cation"]
+    assert lower.verdict == "disagrees"
+    assert "static disorder" not in lower.reason
     assert list(phonon_rows({"b_iso_cation": Known(1.7, 0.1)}, ("Pb", "S"), [], None)) == []
 
 

@@ -13,7 +13,7 @@ from qdsim.report.figures.patterns import Q_TITLE, line_of, scale_buttons
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-_COLOURS = (style.SKY, style.BLUE, style.GREEN, style.ORANGE, style.VERMILLION, style.PURPLE, style.INK)
+_COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PURPLE, style.SKY, style.INK)
 
 
 class _Pair(NamedTuple):
