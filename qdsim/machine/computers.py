@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from qdsim.errors import QdsimError
 from qdsim.machine.files import ComputerFile
+from qdsim.machine.resources import Resources
 
 if TYPE_CHECKING:
     from aiida.orm import Computer
+
+_RESOURCES_KEY = "qdsim_resources"
 
 
 def find_computer(label: str) -> Computer | None:
@@ -22,6 +25,11 @@ def find_computer(label: str) -> Computer | None:
         return Computer.collection.get(label=label)
     except NotExistent:
         return None
+
+
+def read_resources(computer: Computer) -> Resources:
+    """Return what calculations get on a computer, as its file says."""
+    return Resources.model_validate(computer.get_property(_RESOURCES_KEY, {}))
 
 
 def set_up_computer(description: ComputerFile) -> tuple[Computer, str]:
@@ -108,6 +116,11 @@ def _apply(computer: Computer, description: ComputerFile) -> None:
     computer.set_prepend_text(description.prepend_text)
     computer.set_append_text(description.append_text)
     computer.set_minimum_job_poll_interval(description.configure.minimum_job_poll_interval)
+    resources = description.resources.model_dump(mode="json", exclude_unset=True)
+    if resources:
+        computer.set_property(_RESOURCES_KEY, resources)
+    elif _RESOURCES_KEY in computer.metadata:
+        computer.delete_property(_RESOURCES_KEY)
 
 
 def _configure(computer: Computer, description: ComputerFile) -> bool:
