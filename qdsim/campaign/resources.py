@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from qdsim.campaign.codes import load_code
 from qdsim.campaign.schema import Campaign, ResourcesSection
 from qdsim.campaign.tasks import Task
@@ -35,8 +37,9 @@ def on_its_computer(campaign: Campaign) -> Campaign:
         return campaign
     try:
         resources = campaign.resources.over(read_resources(computer))
-    except ValueError as error:
-        raise QdsimError(f"resources: with those of the computer {computer.label!r}: {_first(error)}.") from error
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise QdsimError(f"resources: with those of the computer {computer.label!r}: {reason}.") from error
     return campaign.model_copy(update={"resources": resources})
 
 
@@ -75,7 +78,3 @@ def _options(allotment: Allotment, code: Code) -> dict[str, Any]:
         )
     made = scheduler_options(allotment, computer.scheduler_type, computer.get_default_mpiprocs_per_machine())
     return made if code.with_mpi is None else made | {"withmpi": code.with_mpi}
-
-
-def _first(error: ValueError) -> str:
-    return str(error).splitlines()[2 if len(str(error).splitlines()) > 2 else 0].split("[")[0].strip()  # noqa: PLR2004

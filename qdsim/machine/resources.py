@@ -53,9 +53,7 @@ class Limits(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     atoms: PositiveInt | None = Field(None, description="In the cell.")
-    k_points: PositiveInt | None = Field(
-        None, description="Of the whole mesh: 64 for 4 x 4 x 4, 1 for the Gamma point."
-    )
+    k_points: PositiveInt | None = Field(None, description="Of the mesh: 64 for 4 x 4 x 4, 1 at the Gamma point.")
     basis_functions: PositiveInt | None = Field(None, description="In the cell: with DZVP 13 of a Pb or S atom.")
 
 
