@@ -32,6 +32,43 @@ def read_resources(computer: Computer) -> Resources:
     return Resources.model_validate(computer.get_property(_RESOURCES_KEY, {}))
 
 
+def check_description(description: ComputerFile) -> None:
+    """Check what can be checked of a description without the machine that it describes.
+
+    Raises
+    ------
+    QdsimError
+        If the transport has no such option, or a computer of that label exists for another host, transport or
+        scheduler: past calculations refer to it.
+    """
+    from aiida.common.exceptions import AiidaException
+    from aiida.plugins import TransportFactory
+
+    existing = find_computer(description.label)
+    if existing is not None:
+        _refuse_another_machine(existing, description)
+    try:
+        valid = TransportFactory(description.transport).get_valid_auth_params()
+    except AiidaException as error:
+        raise QdsimError(f"the computer {description.label!r} cannot be set up: {error}") from error
+    for option in description.configure.transport_options():
+        if option not in valid:
+            nearest = get_close_matches(option, valid, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(valid)}."
+            raise QdsimError(
+                f"the computer {description.label!r}: the transport {description.transport!r} has no option "
+                f"{option!r}; {hint}"
+            )
+
+
+def remove_computer(computer: Computer) -> None:
+    """Remove a computer that nothing refers to."""
+    from aiida.orm import Computer as AnyComputer
+
+    if computer.pk is not None:
+        AnyComputer.collection.delete(computer.pk)
+
+
 def set_up_computer(description: ComputerFile) -> tuple[Computer, str]:
     """Make a computer in the loaded profile, or bring an existing one up to date.
 
@@ -45,12 +82,12 @@ def set_up_computer(description: ComputerFile) -> tuple[Computer, str]:
     Raises
     ------
     QdsimError
-        If the description is not valid, or a computer of that label exists for another host, transport or
-        scheduler: past calculations refer to it.
+        If the description is not valid, or does not suit an existing computer: see `check_description`.
     """
     from aiida.common.exceptions import AiidaException
     from aiida.orm import Computer
 
+    check_description(description)
     existing = find_computer(description.label)
     if existing is None:
         computer = Computer(
@@ -60,11 +97,9 @@ def set_up_computer(description: ComputerFile) -> tuple[Computer, str]:
             scheduler_type=description.scheduler,
         )
     else:
-        _refuse_another_machine(existing, description)
         computer = existing
     before = None if existing is None else _state(existing)
     try:
-        _refuse_unknown_options(computer, description)
         _apply(computer, description)
         if existing is None or _state(computer) != before:
             computer.store()
@@ -86,18 +121,6 @@ def _refuse_another_machine(computer: Computer, description: ComputerFile) -> No
             raise QdsimError(
                 f"the computer {description.label!r} exists with the {what} {old!r}, not {new!r}; give the new one "
                 "another label, since past calculations refer to the old one."
-            )
-
-
-def _refuse_unknown_options(computer: Computer, description: ComputerFile) -> None:
-    valid = computer.get_transport_class().get_valid_auth_params()
-    for option in description.configure.transport_options():
-        if option not in valid:
-            nearest = get_close_matches(option, valid, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(valid)}."
-            raise QdsimError(
-                f"the computer {description.label!r}: the transport {description.transport!r} has no option "
-                f"{option!r}; {hint}"
             )
 
 

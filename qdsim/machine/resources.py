@@ -62,18 +62,14 @@ class Size(Allotment):
 
     up_to: Limits = Field(Limits(), description="The largest calculation that this row is for; any, where not given.")
 
-    def allotment(self) -> dict[str, object]:
-        """Return what the row says, and nothing that it leaves open."""
-        return self.model_dump(exclude={"up_to"}, exclude_unset=True)
-
 
 class Resources(Allotment):
     """What every calculation gets, and what depends on its size."""
 
     sizes: tuple[Size, ...] = Field(
         (),
-        description="What depends on the size of a calculation: the first row that it is small enough for holds, "
-        "except for what is given beside the rows.",
+        description="What depends on the size of a calculation: the first row that it is small enough for holds. What "
+        "is given beside the rows is for those that do not say.",
     )
 
     @model_validator(mode="after")
@@ -85,15 +81,18 @@ class Resources(Allotment):
         return self
 
     def over(self, defaults: Resources) -> Self:
-        """Return these resources, with what they leave open taken from others."""
+        """Return these resources, with what they leave open taken from others, row by row."""
         given = self.model_dump(exclude_unset=True)
-        return type(self).model_validate(defaults.model_dump(exclude_unset=True) | given)
+        rows = [row.model_dump(exclude_unset=True) | given for row in defaults.sizes]
+        return type(self).model_validate(defaults.model_dump(exclude_unset=True) | {"sizes": rows} | given)
 
     def for_row(self, row: Size) -> Allotment:
-        """Return what a calculation of some row gets; what is given for all of them goes before."""
-        given = self.model_dump(include=set(Allotment.model_fields), exclude_unset=True)
-        return Allotment.model_validate(row.allotment() | given)
+        """Return what a calculation of some row gets."""
+        return Allotment.model_validate(self._beside_rows() | row.model_dump(exclude={"up_to"}, exclude_unset=True))
 
     def for_all(self) -> Allotment:
         """Return what a calculation gets where there is no rule."""
-        return Allotment.model_validate(self.model_dump(include=set(Allotment.model_fields), exclude_unset=True))
+        return Allotment.model_validate(self._beside_rows())
+
+    def _beside_rows(self) -> dict[str, object]:
+        return self.model_dump(include=set(Allotment.model_fields), exclude_unset=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdsim.errors import QdsimError
-from qdsim.machine import codes, computers, daemon, profile
+from qdsim.machine import codes, computers, daemon, probe, profile
 from qdsim.machine.files import CodeFile, ComputerFile, read_code_file, read_computer_file
 from qdsim.machine.installation import Cp2kInstallation, find_cp2k, find_mpirun
 from qdsim.machine.localhost import describe_localhost
@@ -94,10 +94,7 @@ def set_up(request: Request) -> list[Step]:
             steps.append(Step(f"computer {LOCALHOST}", "skipped", "there is no CP2K on this machine"))
         else:
             steps += _set_up_localhost(request, installation)
-        if computer_file is not None:
-            steps.append(_set_up_computer_file(computer_file))
-        if code_file is not None:
-            steps.append(_set_up_code_file(code_file))
+        steps += _set_up_elsewhere(computer_file, code_file)
         steps.append(_set_up_daemon())
         finished = True
     finally:
@@ -107,9 +104,14 @@ def set_up(request: Request) -> list[Step]:
 
 
 def _refuse_unknown_computer(code_file: CodeFile | None, computer_file: ComputerFile | None, *, existed: bool) -> None:
-    if code_file is None or code_file.computer == LOCALHOST:
+    if code_file is None or (computer_file is None and code_file.computer == LOCALHOST):
         return
-    if computer_file is not None and code_file.computer == computer_file.label:
+    if computer_file is not None:
+        if code_file.computer != computer_file.label:
+            raise QdsimError(
+                f"the code {code_file.label!r} is for the computer {code_file.computer!r}, and the computer file "
+                f"describes {computer_file.label!r}; give the two of one computer, or one at a time."
+            )
         return
     if not existed or computers.find_computer(code_file.computer) is None:
         raise QdsimError(
@@ -205,18 +207,54 @@ def _describe_layout(layout: Layout) -> str:
     return f"{layout.slots} calculation(s) at once, {layout.ranks} MPI rank(s) each, on {count_cores()} core(s)"
 
 
-def _set_up_computer_file(description: ComputerFile) -> Step:
-    computer, state = computers.set_up_computer(description)
-    detail = f"{computer.hostname}, {computer.transport_type}, {computer.scheduler_type}"
-    return Step(f"computer {computer.label}", state, detail)
+def _set_up_elsewhere(computer_file: ComputerFile | None, code_file: CodeFile | None) -> list[Step]:
+    """Try what the files describe; only then make it."""
+    steps: list[Step] = []
+    place = _describe_place(computer_file, code_file)
+    if place is None:
+        return steps
+    with probe.connect(place):
+        probe.check_connection(place)
+        jobs = probe.count_jobs(place)
+        probe.check_files(place)
+        version = probe.find_version(place, code_file) if code_file is not None else None
+    tested = f"tested: {jobs} job(s) in the queue, files go there and back"
+    state = "unchanged"
+    if computer_file is not None:
+        computer, state = computers.set_up_computer(computer_file)
+        detail = f"{place.host}, {computer.transport_type}, {computer.scheduler_type}; {tested}"
+        steps.append(Step(f"computer {computer.label}", state, detail))
+    if code_file is not None:
+        try:
+            steps.append(_set_up_code_file(code_file, version))
+        except QdsimError:
+            made = computers.find_computer(code_file.computer)
+            if state == "created" and made is not None:
+                computers.remove_computer(made)
+            raise
+    return steps
 
 
-def _set_up_code_file(description: CodeFile) -> Step:
+def _describe_place(computer_file: ComputerFile | None, code_file: CodeFile | None) -> probe.Place | None:
+    if computer_file is not None:
+        computers.check_description(computer_file)
+        return probe.place_of_file(computer_file)
+    if code_file is None:
+        return None
+    computer = computers.find_computer(code_file.computer)
+    if computer is None:
+        raise QdsimError(f"there is no CP2K on this machine to make the computer {code_file.computer!r} for.")
+    return probe.place_of_computer(computer)
+
+
+def _set_up_code_file(description: CodeFile, version: str | None) -> Step:
     computer = computers.find_computer(description.computer)
     if computer is None:
-        raise QdsimError(f"there is no CP2K on this machine to make the computer {description.computer!r} for.")
-    code, state = codes.set_up_code(description, computer)
-    return Step(f"code {code.full_label}", state, str(code.filepath_executable))
+        raise QdsimError(f"the code {description.label!r} is for the computer {description.computer!r}, which is gone.")
+    facts = {codes.VERSION_KEY: version} if version is not None else {}
+    code, state = codes.set_up_code(description, computer, facts)
+    named = f"CP2K {version}, " if version is not None else ""
+    return Step(f"code {code.full_label}", state, f"{named}{code.filepath_executable}")
 
 
 def _set_up_daemon() -> Step:
