@@ -101,12 +101,21 @@ def connect(place: Place) -> Iterator[None]:
     QdsimError
         If it cannot be opened.
     """
+    from aiida.common.log import override_log_level
+    from aiida.manage import get_manager
+
     how = "" if _is_local(place) else f"; `ssh {place.host}` must work without a password and know the host's key"
-    with _explained(f"{place.label}: no connection to {place.host}", how):
-        connection = ExitStack()
-        connection.enter_context(place.transport)
-    with connection:
-        yield
+    manager = get_manager()
+    manager.reset_runner()
+    # A transport borrows the runner's event loop. This runner has no broker: the daemon may not run yet.
+    manager.get_runner(communicator=None, with_persistence=False)
+    try:
+        with override_log_level(), ExitStack() as connection:
+            with _explained(f"{place.label}: no connection to {place.host}", how):
+                connection.enter_context(place.transport)
+            yield
+    finally:
+        manager.reset_runner()
 
 
 def check_connection(place: Place) -> None:

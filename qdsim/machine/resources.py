@@ -37,7 +37,8 @@ class Allotment(BaseModel):
         words = " × ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts if count is not None)
         parts = [words, f"{self.memory:g} GB" if self.memory is not None else ""]
         if "walltime" in self.model_fields_set:
-            parts.append(f"{self.walltime / 3600:.3g} h")
+            minutes, hours = self.walltime / 60, self.walltime / 3600
+            parts.append(f"{hours:.3g} h" if hours >= 1 else f"{minutes:.3g} min")
         return ", ".join(part for part in [*parts, self.queue or ""] if part)
 
     @model_validator(mode="after")
