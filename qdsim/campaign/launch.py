@@ -83,7 +83,8 @@ def _check_memory(plan: Plan, code: Code) -> None:
     """Refuse what does not fit into the memory of this machine, where it is the one that computes."""
     import psutil
 
-    from qdsim.machine.setup import LOCALHOST, read_layout
+    from qdsim.machine.computers import LOCALHOST
+    from qdsim.machine.setup import read_layout
 
     layout = read_layout()
     if layout is not None and code.computer is not None and code.computer.label == LOCALHOST:

@@ -13,6 +13,8 @@ from qdsim.machine.resources import Resources
 if TYPE_CHECKING:
     from aiida.orm import Computer
 
+LOCALHOST = "localhost"
+"""Label of this machine."""
 _RESOURCES_KEY = "qdsim_resources"
 
 
@@ -25,6 +27,27 @@ def find_computer(label: str) -> Computer | None:
         return Computer.collection.get(label=label)
     except NotExistent:
         return None
+
+
+def other_computers() -> list[Computer]:
+    """Return the computers beside this machine that are set up and not disabled, by label."""
+    from aiida.orm import Computer, QueryBuilder, User
+
+    user = User.collection.get_default()
+    query = QueryBuilder().append(Computer, filters={"label": {"!==": LOCALHOST}})
+    found = [computer for computer in query.all(flat=True) if computer.is_user_enabled(user)]
+    return sorted(found, key=lambda computer: str(computer.label))
+
+
+def unfinished_jobs(computer: Computer) -> int:
+    """Count the calculations on a computer that have not ended."""
+    from aiida.orm import CalcJobNode, QueryBuilder
+    from aiida.orm import Computer as AnyComputer
+
+    query = QueryBuilder().append(AnyComputer, filters={"id": computer.pk}, tag="computer")
+    unfinished = {"attributes.process_state": {"in": ["created", "running", "waiting"]}}
+    query.append(CalcJobNode, with_computer="computer", filters=unfinished)
+    return query.count()
 
 
 def read_resources(computer: Computer) -> Resources:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from qdsim.errors import QdsimError
+from qdsim.machine.computers import LOCALHOST
 from qdsim.machine.files import CodeFile, ComputerFile
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def find_version(place: Place, code: CodeFile) -> str | None:
     lines = [
         place.shebang,
         # The computer's own text may take what only a job has, such as a slot of this machine.
-        place.prepend_text if place.label != "localhost" else "",
+        place.prepend_text if place.label != LOCALHOST else "",
         code.prepend_text,
         f"command -v {executable} > /dev/null || exit {_NOT_FOUND}",
         f"OMP_NUM_THREADS=1 {executable} --version" if asks else "",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qdsim.errors import QdsimError
 from qdsim.machine import codes, computers, daemon, probe, profile
+from qdsim.machine.computers import LOCALHOST
 from qdsim.machine.files import CodeFile, ComputerFile, read_code_file, read_computer_file
 from qdsim.machine.installation import Cp2kInstallation, find_cp2k, find_mpirun
 from qdsim.machine.localhost import describe_localhost
@@ -17,7 +18,6 @@ from qdsim.machine.processors import Layout, choose_layout, count_cores
 if TYPE_CHECKING:
     from aiida.orm import Computer
 
-LOCALHOST = "localhost"
 _LAYOUT_KEY = "qdsim_layout"
 
 
