@@ -21,6 +21,7 @@ Examples:
   qdsim init --template slurm -o cluster      copies files for a cluster, to be changed
   qdsim init --computer cluster/slurm.yaml --code cluster/cp2k.yaml
   qdsim init --profile trial
+  qdsim --profile production init --postgres postgresql://me@db:5432/qdsim --rabbitmq amqp://me@mq:5672
 """
 
 
@@ -43,6 +44,18 @@ Examples:
     metavar="FILE",
     help="CP2K on another machine, as `verdi code create core.code.installed --config` takes it.",
 )
+@click.option(
+    "--postgres",
+    metavar="URL",
+    help="Make a profile whose data are in this database: postgresql://USER@HOST:5432/DATABASE, the password in "
+    "$QDSIM_POSTGRES_PASSWORD, ~/.pgpass or the URL.",
+)
+@click.option(
+    "--rabbitmq",
+    metavar="URL",
+    help="Make a profile whose broker is this server: amqp://USER@HOST:5672, the password in $QDSIM_RABBITMQ_PASSWORD "
+    "or the URL.",
+)
 @click.option("--template", type=click.Choice(SCHEDULERS), help="Only copy files that describe such a cluster.")
 @click.option(
     "-o",
@@ -58,6 +71,8 @@ def command(
     cp2k: Path | None,
     computer: Path | None,
     code: Path | None,
+    postgres: str | None,
+    rabbitmq: str | None,
     template: str | None,
     output: Path | None,
 ) -> None:
@@ -79,7 +94,7 @@ def command(
     from qdsim.machine.setup import Request, set_up
 
     with console.status("Setting up this machine"):
-        steps = set_up(Request(session.profile, slots, ranks, cp2k, computer, code))
+        steps = set_up(Request(session.profile, slots, ranks, cp2k, computer, code, postgres, rabbitmq))
     table = Table(box=None, show_header=False, pad_edge=False)
     for step in steps:
         colour = "dim" if step.state in {"unchanged", "skipped"} else "green"

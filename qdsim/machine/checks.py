@@ -223,7 +223,7 @@ def check_profile(profile_name: str) -> Check:
             fix=f"verdi -p {profile_name} storage migrate" if exists else "qdsim init",
             repair=None if exists else Repair.SET_UP,
         )
-    detail = f"{loaded.name}: {loaded.storage_backend}, broker {loaded.process_control_backend}"
+    detail = f"{loaded.name}: {profile.describe(loaded)}"
     return Check(name="profile", status=Status.OK, detail=detail)
 
 
@@ -281,8 +281,6 @@ def check_other_computers() -> list[Check]:
 
 def check_other_computer(computer: Computer) -> Check:
     """Connect with a computer and ask for its queue; where calculations wait for it, its absence is a failure."""
-    from aiida.orm import User
-
     name = f"computer {computer.label}"
     try:
         place = probe.place_of_computer(computer)
@@ -296,7 +294,7 @@ def check_other_computer(computer: Computer) -> Check:
             status=Status.FAILED if waiting else Status.WARNING,
             detail=f"{error}" + (f" {waiting} calculation(s) wait for it." if waiting else ""),
             fix="`verdi process play -a` once it is back; if it is gone for good, "
-            f"`verdi computer disable {computer.label} {User.collection.get_default().email}`",
+            f"`verdi computer disable {computer.label} {computers.user_email()}`",
         )
     return Check(name=name, status=Status.OK, detail=f"{place.host} answers, {jobs} job(s) in its queue")
 

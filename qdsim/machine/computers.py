@@ -39,6 +39,14 @@ def other_computers() -> list[Computer]:
     return sorted(found, key=lambda computer: str(computer.label))
 
 
+def user_email() -> str:
+    """Return the name that AiiDA knows the profile's user by."""
+    from aiida.orm import User
+
+    user = User.collection.get_default()
+    return "" if user is None else str(user.email)
+
+
 def unfinished_jobs(computer: Computer) -> int:
     """Count the calculations on a computer that have not ended."""
     from aiida.orm import CalcJobNode, QueryBuilder

@@ -14,6 +14,7 @@ from qdsim.machine.files import CodeFile, ComputerFile, read_code_file, read_com
 from qdsim.machine.installation import Cp2kInstallation, find_cp2k, find_mpirun
 from qdsim.machine.localhost import describe_localhost
 from qdsim.machine.processors import Layout, choose_layout, count_cores
+from qdsim.machine.services import check_postgres, check_rabbitmq, read_postgres, read_rabbitmq
 
 if TYPE_CHECKING:
     from aiida.orm import Computer
@@ -36,6 +37,8 @@ class Request:
         CP2K's executable; None keeps what an earlier call found, or looks in ``PATH``.
     computer_file, code_file : Path or None
         Descriptions of another machine and of the CP2K on it.
+    postgres, rabbitmq : str or None
+        URLs of servers that a new profile is to use.
     """
 
     profile: str = "qdsim"
@@ -44,6 +47,8 @@ class Request:
     cp2k: Path | None = None
     computer_file: Path | None = None
     code_file: Path | None = None
+    postgres: str | None = None
+    rabbitmq: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,17 +84,25 @@ def set_up(request: Request) -> list[Step]:
     computer_file = read_computer_file(request.computer_file) if request.computer_file else None
     code_file = read_code_file(request.code_file) if request.code_file else None
     choose_layout(count_cores(), request.slots, request.ranks)
+    services = profile.Services(
+        postgres=read_postgres(request.postgres) if request.postgres else None,
+        rabbitmq=read_rabbitmq(request.rabbitmq) if request.rabbitmq else None,
+    )
     existed = profile.profile_exists(request.profile)
+    if existed:
+        _refuse_other_services(request.profile, services)
     if existed:
         profile.open_profile(request.profile)
     _refuse_unknown_computer(code_file, computer_file, existed=existed)
     optional = (computer_file or code_file) is not None and request.cp2k is None
     installation = _find_installation(request, existed=existed, optional=optional)
+    notes = ""
     if not existed:
-        profile.create_profile(request.profile)
+        notes = _check_services(services)
+        profile.create_profile(request.profile, services)
     finished = False
     try:
-        steps = _set_up_profile(request, existed=existed)
+        steps = _set_up_profile(request, notes, existed=existed)
         if installation is None:
             steps.append(Step(f"computer {LOCALHOST}", "skipped", "there is no CP2K on this machine"))
         else:
@@ -99,8 +112,32 @@ def set_up(request: Request) -> list[Step]:
         finished = True
     finally:
         if not existed and not finished:
-            profile.delete_profile(request.profile)
+            profile.delete_profile(request.profile, services)
     return steps
+
+
+def _check_services(services: profile.Services) -> str:
+    """Check that the servers can be used, and return what there is to be said of them."""
+    if services.postgres is not None:
+        check_postgres(services.postgres)
+    if services.rabbitmq is None:
+        return ""
+    version = check_rabbitmq(services.rabbitmq)
+    return (
+        f"; RabbitMQ {version} must let a message wait for as long as a calculation takes: "
+        "`[{rabbit,[{consumer_timeout,undefined}]}].` in its advanced.config"
+    )
+
+
+def _refuse_other_services(name: str, services: profile.Services) -> None:
+    """Refuse servers that an existing profile does not use: its data would have to move."""
+    used = profile.services_of(name)
+    for kind, server in (("postgres", services.postgres), ("rabbitmq", services.rabbitmq)):
+        if server is not None and used.get(kind) != server.where:
+            raise QdsimError(
+                f"the AiiDA profile {name!r} exists and uses {used.get(kind, 'no such server')}, not {server.where}; "
+                "choose another name with --profile."
+            )
 
 
 def _refuse_unknown_computer(code_file: CodeFile | None, computer_file: ComputerFile | None, *, existed: bool) -> None:
@@ -142,11 +179,11 @@ def _executable_in_use() -> Path | None:
     return executable if os.access(executable, os.X_OK) else None
 
 
-def _set_up_profile(request: Request, *, existed: bool) -> list[Step]:
+def _set_up_profile(request: Request, notes: str, *, existed: bool) -> list[Step]:
     added = profile.set_options(request.profile)
     loaded = profile.open_profile(request.profile)
     state = "created" if not existed else "updated" if added else "unchanged"
-    detail = f"{loaded.storage_backend}, broker {loaded.process_control_backend}"
+    detail = profile.describe(loaded) + notes
     return [Step(f"profile {request.profile}", state, detail)]
 
 
