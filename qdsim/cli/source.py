@@ -65,7 +65,7 @@ def opened(
 
 @contextmanager
 def _own_folder() -> Iterator[None]:
-    """Let AiiDA keep its records in a folder for this command alone: a reader's own, if any, is none of its business."""
+    """Let AiiDA keep its records in a folder for this command alone: the reader's own, if any, stays as it is."""
     if "aiida" in sys.modules:  # it has chosen its folder
         yield
         return

@@ -14,7 +14,7 @@ from qdsim.errors import QdsimError
 from qdsim.provenance.campaigns import campaigns
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+    from aiida.storage.sqlite_zip.backend import SqliteZipBackend
 
 SUFFIX = ".aiida"
 LARGEST_UNPACKED = 1_000_000_000
@@ -55,56 +55,54 @@ def open_archive(path: Path) -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     damaged = (
-        AiidaException,
-        SQLAlchemyError,
-        BadZipFile,
-        ValidationError,
-        KeyError,
-        ValueError,
-        FileNotFoundError,
-        MemoryError,
+        *(AiidaException, SQLAlchemyError, BadZipFile, zlib.error, ValidationError),
+        *(KeyError, ValueError, FileNotFoundError, MemoryError),
     )
-    before = get_manager().get_profile()
+    manager = get_manager()
+    before = manager.get_profile()
     try:
         with override_log_level():
             _check_version(path)
-            load_profile(SqliteZipBackend.create_profile(path.resolve()), allow_switch=True)
-            storage = get_manager().get_profile_storage()
-            assert isinstance(storage, SqliteZipBackend)
-            _check_schema(storage.get_session(), path)
+            profile = SqliteZipBackend.create_profile(path.resolve())
+            _check_database(SqliteZipBackend(profile), path)
+            manager.load_profile(profile, allow_switch=True)
+            manager.get_profile_storage()
         yield
-    except QdsimError:
-        raise
-    except (*damaged, zlib.error) as error:
+    except damaged as error:
         sentence = " ".join(str(error).split()) or type(error).__name__
         raise QdsimError(f"{path} cannot be read, it is damaged or of another version of qdsim: {sentence}") from error
     finally:
-        get_manager().unload_profile()
+        manager.unload_profile()
         if before is not None:
-            load_profile(before, allow_switch=True)
+            manager.load_profile(before, allow_switch=True)
 
 
 def only_campaign(path: Path) -> str:
-    """Return the UUID of the only campaign of the archive that is open.
+    """Return the UUID of the only campaign of the archive that is open, or of the one that the archive was made of.
 
     Parameters
     ----------
     path
-        The archive, as errors name it.
+        The archive.
 
     Raises
     ------
     QdsimError
         If there is none, or there are several: they are listed.
     """
+    from aiida.storage.sqlite_zip.utils import extract_metadata
+
     found = campaigns()
     if not found:
         raise QdsimError(f"{path} holds no campaign of qdsim; it has {_kinds()}.")
-    if len(found) > 1:
+    made = extract_metadata(path, search_limit=None).get("creation_parameters") or {}
+    starts = (made.get("entities_starting_set") or {}).get("node") or []
+    chosen = [one for one in found if one.uuid in starts] or found
+    if len(chosen) > 1:
         listed = [f"{one.label} ({one.uuid[:8]}, {one.ctime:%Y-%m-%d %H:%M})" for one in found[:_LONGEST_LIST]]
         more = f" and {len(found) - _LONGEST_LIST} more" if len(found) > _LONGEST_LIST else ""
-        raise QdsimError(f"{path} holds {len(found)} campaigns, {', '.join(listed)}{more}: choose one with --campaign.")
-    return found[0].uuid
+        raise QdsimError(f"{path} holds {len(found)} campaigns, {', '.join(listed)}{more}: say which one you mean.")
+    return chosen[0].uuid
 
 
 def _kinds() -> str:
@@ -154,12 +152,14 @@ def _check_version(path: Path) -> None:
     )
 
 
-def _check_schema(session: Session, path: Path) -> None:
+def _check_database(storage: SqliteZipBackend, path: Path) -> None:
     """Refuse a database with anything but AiiDA's tables, such as a view or a trigger, which is a program."""
     from aiida.storage.sqlite_zip.models import SqliteBase
     from sqlalchemy import text
 
-    for kind, name in session.execute(text("SELECT type, name FROM sqlite_master")):
-        if kind == "index" or (kind == "table" and name in SqliteBase.metadata.tables):
-            continue
-        raise QdsimError(f"{path} is refused: its database has a {kind} {name!r}, which AiiDA does not write.")
+    try:
+        for kind, name in storage.get_session().execute(text("SELECT type, name FROM sqlite_master")):
+            if kind != "index" and (kind, name) not in {("table", known) for known in SqliteBase.metadata.tables}:
+                raise QdsimError(f"{path} is refused: its database has a {kind} {name!r}, which AiiDA does not write.")
+    finally:
+        storage.close()

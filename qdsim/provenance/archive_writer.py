@@ -116,10 +116,10 @@ def _write_entities(archive: ArchiveWriterAbstract, nodes: set[int], steps: _Ste
     from aiida import orm
     from aiida.orm.entities import EntityTypes
 
-    computers = _belonging(orm.Computer, {"with_node": "node"}, nodes)
-    comments = _belonging(orm.Comment, {"with_node": "node"}, nodes)
-    logs = _belonging(orm.Log, {"with_node": "node"}, nodes)
-    users = _belonging(orm.User, {"with_node": "node"}, nodes)
+    computers = _belonging(orm.Computer, nodes)
+    comments = _belonging(orm.Comment, nodes)
+    logs = _belonging(orm.Log, nodes)
+    users = _belonging(orm.User, nodes)
     if comments:
         query = orm.QueryBuilder().append(orm.Comment, filters={"id": {"in": list(comments)}}, tag="comment")
         users |= set(query.append(orm.User, with_comment="comment", project="id").all(flat=True))
