@@ -49,7 +49,6 @@ def open_archive(path: Path) -> Iterator[None]:
     from aiida.common.exceptions import AiidaException
     from aiida.common.log import override_log_level
     from aiida.manage import get_manager
-    from aiida.manage.configuration import load_profile
     from aiida.storage.sqlite_zip.backend import SqliteZipBackend
     from pydantic import ValidationError
     from sqlalchemy.exc import SQLAlchemyError

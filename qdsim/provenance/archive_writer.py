@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from qdsim.provenance.campaigns import CP2K_PROCESS
 
@@ -56,30 +56,28 @@ def write_archive(
     from aiida.tools.archive.implementations.sqlite_zip.main import ArchiveFormatSqlZip
     from aiida.tools.graph.graph_traversers import get_nodes_export
 
-    assert campaign.pk is not None
-    graph = get_nodes_export({campaign.pk}, get_links=True)
+    graph = get_nodes_export({cast("int", campaign.pk)}, get_links=True)
     nodes = graph["nodes"] - (_unused_files(graph) if small else set())
     keys = _repository_keys(nodes)
     steps = _Steps(len(nodes) + len(keys), progress)
     with ArchiveFormatSqlZip().open(path, mode="x") as archive:
-        archive.update_metadata(
-            {"ctime": datetime.now().isoformat(), "creation_parameters": _parameters(campaign, graph)}
-        )
+        archive.update_metadata(_metadata(campaign, graph))
         _write_entities(archive, nodes, steps)
         _write_links(archive, nodes, graph)
         _write_files(archive, keys, steps)
     return Contents(len(nodes), len(keys))
 
 
-def _parameters(campaign: WorkChainNode, graph: TraverseGraphOutput) -> dict[str, Any]:
+def _metadata(campaign: WorkChainNode, graph: TraverseGraphOutput) -> dict[str, Any]:
     """Return what `verdi archive info` tells of how an archive was made."""
-    return {
+    made = {
         "entities_starting_set": {"node": [campaign.uuid]},
         "include_authinfos": False,
         "include_comments": True,
         "include_logs": True,
         "graph_traversal_rules": graph["rules"],
     }
+    return {"ctime": datetime.now().isoformat(), "creation_parameters": made}
 
 
 class _Steps:
@@ -130,12 +128,12 @@ def _write_entities(archive: ArchiveWriterAbstract, nodes: set[int], steps: _Ste
     _write_rows(archive, EntityTypes.LOG, orm.Log, logs)
 
 
-def _belonging(entity: type, relation: dict[str, str], nodes: set[int]) -> set[int]:
+def _belonging(entity: type, nodes: set[int]) -> set[int]:
     """Return the PKs of what belongs to nodes."""
     from aiida import orm
 
     query = orm.QueryBuilder().append(orm.Node, filters={"id": {"in": list(nodes)}}, tag="node")
-    return set(query.append(entity, project="id", **relation).distinct().all(flat=True))
+    return set(query.append(entity, with_node="node", project="id").distinct().all(flat=True))
 
 
 def _write_rows(
