@@ -32,9 +32,9 @@ def command(session: Session, campaign: str | None, output: Path | None, small: 
     processes, and of all data that they took and made, back to where these were made. It has the set-up of computers
     and codes, with the commands that they begin jobs with, but nothing that you connect to them with.
     """
-    from rich.console import Console
     from rich.filesize import decimal
 
+    from qdsim.cli.terminal import Terminal
     from qdsim.exports import safe_name
     from qdsim.machine.profile import open_profile
     from qdsim.provenance import find_campaign, state_of
@@ -45,7 +45,7 @@ def command(session: Session, campaign: str | None, output: Path | None, small: 
     open_profile(session.profile)
     found = find_campaign(campaign)
     path = output or Path(safe_name(found.label) + SUFFIX)
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     state = state_of(found)
     if state != "done":
         notice(console, _STATES[state].format(label=found.label))

@@ -63,11 +63,10 @@ def _print(node: WorkChainNode, form: str | None) -> None:
         chosen = [table(parts[name]) for name, table in tables.items() if name in parts]
         click.echo("\n".join(table.to_csv() for table in chosen), nl=False)
     else:
-        from rich.console import Console
-
         from qdsim.cli.show import print_results
+        from qdsim.cli.terminal import Terminal
 
-        print_results(Console(), node)
+        print_results(Terminal(), node)
 
 
 def _parts(node: WorkChainNode) -> dict[str, Any]:

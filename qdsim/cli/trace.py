@@ -52,8 +52,7 @@ def command(
     CAMPAIGN is a name, PK or UUID, the newest one where none is given: its verdicts, or else its results, are followed.
     NODE is any node of the provenance graph. FILE.aiida is what qdsim archive has written.
     """
-    from rich.console import Console
-
+    from qdsim.cli.terminal import Terminal
     from qdsim.provenance import find_node
     from qdsim.provenance.trace import points_behind, shortened, trace, verdict_node
 
@@ -63,7 +62,7 @@ def command(
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2))
         return
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    console = Terminal(width=None if sys.stdout.isatty() else _WIDTH)
     console.print(_tree(found if everything else shortened(found)))
     console.print(f"{sum(1 for _ in found.calculations())} CP2K calculations.", highlight=False)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdsim import __version__
 from qdsim.errors import QdsimError
+from qdsim.printable import printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -165,11 +166,17 @@ def _environment() -> "Environment":
         loader=FileSystemLoader([here, here / "sections"]),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["figure_json"] = _figure_json
     return environment
+
+
+def _visible(value: Any) -> Any:
+    """Mark in texts what is not seen, such as what turns the direction of writing; leave markup of our own."""
+    return printable(value) if type(value) is str else value
 
 
 def _figure_json(figure: "Figure") -> "Markup":
