@@ -1,6 +1,7 @@
 """From a YAML file to a checked document, with errors that name the line."""
 
 import difflib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -8,6 +9,9 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from qdsim.errors import QdsimError
+
+LARGEST_DOCUMENT = 1_000_000
+"""Values in a YAML file, those behind aliases counted as often as they stand there."""
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -46,8 +50,13 @@ def load_document(path: Path, model: type[Document], name: str) -> Document:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise QdsimError(f"{path}, line {line}: not valid YAML: {error.problem or error.context}.") from error
-    except YAMLError as error:
+    except (
+        YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # no number, no date, too deep
         raise QdsimError(f"{path}: not valid YAML: {error}.") from error
+    check_size(path, document)
     if not isinstance(document, dict):
         first = next(field for field, info in model.model_fields.items() if info.is_required())
         raise QdsimError(f"{path}: {name} is a mapping that starts with '{first}:', this is not.")
@@ -55,6 +64,29 @@ def load_document(path: Path, model: type[Document], name: str) -> Document:
         return model.model_validate(document)
     except ValidationError as error:
         raise QdsimError(_explain(path, document, model, error)) from error
+
+
+def check_size(path: Path, document: Any) -> None:
+    """Refuse a YAML document whose aliases (`*name`) make it contain itself, or more than anyone would write out.
+
+    Raises
+    ------
+    QdsimError
+        If it is one.
+    """
+    sizes: dict[int, float] = {}
+
+    def size(part: Any) -> float:
+        if not isinstance(part, dict | list):
+            return 1
+        if id(part) not in sizes:
+            sizes[id(part)] = math.inf  # while it is not known: whoever asks for it is inside of it
+            children = part.values() if isinstance(part, dict) else part
+            sizes[id(part)] = 1 + sum(map(size, children))
+        return sizes[id(part)]
+
+    if size(document) > LARGEST_DOCUMENT:
+        raise QdsimError(f"{path}: its aliases stand for more than {LARGEST_DOCUMENT} values: write out what you mean.")
 
 
 def _explain(path: Path, document: Any, model: type[BaseModel], error: ValidationError) -> str:

@@ -28,6 +28,7 @@ COMMANDS = {
     "check": "Check relaxed crystals by scattering fits and data.",
     "trace": "Follow a result back to CP2K's outputs.",
     "report": "Write a campaign's results as one HTML file.",
+    "archive": "Write a campaign as one file for other machines.",
     "export": "Write relaxed structures as starting models of scattering fits.",
     "campaign": "Check campaign files and print their schema.",
     "pattern": "Compute the scattering of a structure or a model.",

@@ -76,6 +76,7 @@ def command(
 
     from qdsim.campaign.check import check_node
     from qdsim.cli.check_tables import print_consistency
+    from qdsim.cli.terminal import Terminal
     from qdsim.machine.profile import open_profile
     from qdsim.provenance import consistency, find_node
     from qdsim.report.document import check_place, write_file
@@ -96,7 +97,7 @@ def command(
     if as_json:
         click.echo(verdicts.model_dump_json(indent=2))
     else:
-        console = Console()
+        console = Terminal()
         print_consistency(console, verdicts)
         console.print(f"'qdsim trace {check.uuid[:8]}' leads from the verdicts to CP2K's outputs.", highlight=False)
     if output is not None:
@@ -122,6 +123,7 @@ def _check_cluster(
 
     from qdsim.campaign.check_cluster import check_cluster
     from qdsim.cli.check_tables import print_cluster
+    from qdsim.cli.terminal import Terminal
     from qdsim.report.document import write_file
 
     if fits is not None or len(data) != 1:
@@ -134,7 +136,7 @@ def _check_cluster(
         document = {"cluster": fitted.model_dump(mode="json"), "model": model and model.model_dump(mode="json")}
         click.echo(json.dumps(document, indent=2))
     else:
-        print_cluster(Console(), title, fitted, model)
+        print_cluster(Terminal(), title, fitted, model)
     if output is not None:
         from qdsim.report.scattering_page import render_cluster
 

@@ -6,7 +6,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -32,9 +31,9 @@ def print_consistency(console: Console, consistency: Consistency) -> None:
         if sample.pattern is not None:
             console.print(_pattern(sample.pattern))
         for sentence in sample.sentences:
-            console.print(escape(sentence), highlight=False, soft_wrap=True)
+            console.print(Text(sentence), soft_wrap=True)
         for remark in (*row_remarks(sample), *remarks(sample)):
-            console.print(f"[dim]·[/] {escape(remark)}", highlight=False, soft_wrap=True)
+            console.print(Text.assemble(("· ", "dim"), remark), soft_wrap=True)
         console.print()
     for sentence in consistency.notes:
         notice(console, sentence)
@@ -69,7 +68,7 @@ def _pattern(pattern: PatternCheck) -> Table:
             f"{fit.chi2_reduced:.4g}",
             fixed(fit.chi2_difference, 1),
             fixed(fit.standard_errors, 1),
-            "" if fit.converged else "[red]not converged[/]",
+            Text("" if fit.converged else "not converged", style="red"),
         )
     return table
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -50,7 +51,7 @@ def _marks(lines: list[Line]) -> Text:
     for line in lines:
         role = line.label.partition("__")[2].partition("_")[0]
         roles[role] = roles.get(role, "") + MARKS[line.state]
-    return Text.from_markup("  ".join(f"{role} {marks}".strip() for role, marks in roles.items()))
+    return Text.from_markup("  ".join(f"{escape(role)} {marks}".strip() for role, marks in roles.items()))
 
 
 def watch(console: Console, name: str, steps: Iterable[CampaignProgress]) -> CampaignProgress:

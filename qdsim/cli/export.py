@@ -108,7 +108,10 @@ def _write_phonopy(campaign: str | None, output: Path | None, force: bool) -> li
         raise QdsimError(f"Campaign '{found.label}' has no phonons; give one with a phonon section.")
     place = output or Path(f"{exports.safe_name(found.label)}-{PHONOPY}")
     exports.check_folder(place, force)
-    texts = {f"{exports.safe_name(label)}/{node.filename}": node.get_content(mode="r") for label, node in files.items()}
+    texts = {
+        f"{exports.safe_name(label)}/{exports.safe_name(node.filename)}": node.get_content(mode="r")
+        for label, node in files.items()
+    }
     return exports.write_folder(place, texts, force)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from qdsim.cli import Session
+from qdsim.cli.source import campaign_or_archive, opened
 
 EXAMPLES = """
 \b
@@ -14,11 +15,12 @@ Examples:
   qdsim report                                the newest campaign, to report.html
   qdsim report quickstart -o pbs.html         another file; an existing one is kept
   qdsim report quickstart -o pbs.html --force an existing one is replaced
+  qdsim report quickstart.aiida               from an archive, where nothing was ever computed
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("campaign", required=False)
+@campaign_or_archive
 @click.option(
     "-o",
     "--output",
@@ -29,15 +31,16 @@ Examples:
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.pass_obj
-def command(session: Session, campaign: str | None, output: Path, force: bool) -> None:
+def command(session: Session, campaign: str | None, archived: str | None, output: Path, force: bool) -> None:
     """Write the results of CAMPAIGN as one HTML file.
 
-    CAMPAIGN is a name, PK or UUID; without one it is the newest campaign.
+    CAMPAIGN is a name, PK or UUID; without one it is the newest campaign. FILE.aiida is what qdsim archive has written:
+    it is read where it lies, and needs no profile.
     """
-    from qdsim.machine.profile import open_profile
     from qdsim.provenance import find_campaign
     from qdsim.report import write_report
     from qdsim.report.collect import collect
 
-    open_profile(session.profile)
-    click.echo(write_report(collect(find_campaign(campaign)), output, force=force).resolve())
+    with opened(session, campaign, archived, find_campaign) as found:
+        data = collect(found)
+    click.echo(write_report(data, output, force=force).resolve())

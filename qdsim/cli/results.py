@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qdsim.cli import Session
+from qdsim.cli.source import campaign_or_archive, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,22 +21,29 @@ Examples:
   qdsim results                              the newest campaign, as a table for people
   qdsim results quickstart --csv > out.csv   one row a strain, a vacancy, a cluster
   qdsim results quickstart --json            the whole results document, with node UUIDs
+  qdsim results quickstart.aiida             of an archive
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("campaign", required=False)
+@campaign_or_archive
 @click.option("--json", "form", flag_value="json", help="Print the results document.")
 @click.option("--csv", "form", flag_value="csv", help="Print a row for each strain, phonon crystal, vacancy, cluster.")
 @click.pass_obj
-def command(session: Session, campaign: str | None, form: str | None) -> None:
-    """Print the results of CAMPAIGN (name, PK or UUID), or of the newest one where none is given."""
-    from qdsim.errors import QdsimError
-    from qdsim.machine.profile import open_profile
+def command(session: Session, campaign: str | None, archived: str | None, form: str | None) -> None:
+    """Print the results of CAMPAIGN (name, PK or UUID), or of the newest one where none is given.
+
+    FILE.aiida is what qdsim archive has written: it is read where it lies, and needs no profile.
+    """
     from qdsim.provenance import find_campaign
 
-    open_profile(session.profile)
-    node = find_campaign(campaign)
+    with opened(session, campaign, archived, find_campaign) as node:
+        _print(node, form)
+
+
+def _print(node: WorkChainNode, form: str | None) -> None:
+    from qdsim.errors import QdsimError
+
     parts = _parts(node)
     if not parts:
         raise QdsimError(
@@ -55,11 +63,10 @@ def command(session: Session, campaign: str | None, form: str | None) -> None:
         chosen = [table(parts[name]) for name, table in tables.items() if name in parts]
         click.echo("\n".join(table.to_csv() for table in chosen), nl=False)
     else:
-        from rich.console import Console
-
         from qdsim.cli.show import print_results
+        from qdsim.cli.terminal import Terminal
 
-        print_results(Console(), node)
+        print_results(Terminal(), node)
 
 
 def _parts(node: WorkChainNode) -> dict[str, Any]:

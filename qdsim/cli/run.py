@@ -42,13 +42,12 @@ def command(session: Session, file: Path, detach: bool, dry_run: bool, output: P
     Finished calculations are not repeated: run the same file again after an interruption or a failure, or with more
     strains in it.
     """
-    from rich.console import Console
-
     from qdsim.campaign import load_campaign, plan_campaign
     from qdsim.campaign.resources import on_its_computer
+    from qdsim.cli.terminal import Terminal
     from qdsim.machine.profile import open_profile
 
-    console = Console()
+    console = Terminal()
     campaign = load_campaign(file)
     if campaign.needs_profile:
         open_profile(session.profile)
@@ -75,12 +74,14 @@ def command(session: Session, file: Path, detach: bool, dry_run: bool, output: P
 
 
 def _tell_cost(console: Console, plan: Plan) -> None:
+    from rich.text import Text
+
     console.print(
         f"{plan.single_points} single points, about {plan.core_hours:.2g} core-hours (within a factor of three).",
         highlight=False,
     )
     for sentence in plan.advice:
-        console.print(f"[yellow]advice[/] {sentence}", highlight=False, soft_wrap=True)
+        console.print(Text.assemble(("advice ", "yellow"), sentence), soft_wrap=True)
 
 
 def _watch(console: Console, file: Path, plan: Plan, node: WorkChainNode) -> None:
@@ -103,6 +104,8 @@ def _tell_detached(console: Console, file: Path, plan: Plan) -> None:
 
 
 def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
+    from rich.text import Text
+
     from qdsim.cli.show import print_results
     from qdsim.provenance import consistency, failures, restarts, section
 
@@ -115,10 +118,10 @@ def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
         console.print()
         print_consistency(console, verdicts)
     for sentence in restarts(node):
-        console.print(f"[yellow]restarted[/] {sentence}", highlight=False)
+        console.print(Text.assemble(("restarted ", "yellow"), sentence))
     if not node.is_finished_ok:
         for sentence in failures(node):
-            console.print(f"[red]failed[/] {sentence}", highlight=False)
+            console.print(Text.assemble(("failed ", "red"), sentence))
         raise SystemExit(1)
     console.print(f"'qdsim report {plan.campaign.name}' draws it.", highlight=False)
     if verdicts is not None:

@@ -31,15 +31,14 @@ def command(session: Session, campaign: str | None, as_json: bool) -> None:
 
     CAMPAIGN is a campaign's name, PK or UUID; without one all campaigns are listed.
     """
-    from rich.console import Console
-
+    from qdsim.cli.terminal import Terminal
     from qdsim.machine.profile import open_profile
 
     open_profile(session.profile)
     if campaign is None:
-        _list(Console(), as_json)
+        _list(Terminal(), as_json)
     else:
-        _show(Console(), campaign, as_json)
+        _show(Terminal(), campaign, as_json)
 
 
 def _list(console: Console, as_json: bool) -> None:
@@ -71,6 +70,8 @@ def _list(console: Console, as_json: bool) -> None:
 
 
 def _show(console: Console, campaign: str, as_json: bool) -> None:
+    from rich.text import Text
+
     from qdsim.campaign.progress import measure_progress
     from qdsim.cli.display import progress_table
     from qdsim.provenance import find_campaign
@@ -80,10 +81,9 @@ def _show(console: Console, campaign: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"uuid": node.uuid, **asdict(progress)}, indent=2))
         return
-    console.print(
-        f"[bold]{node.label}[/]: {progress.state}, {progress.single_points} of {progress.expected} single points"
-    )
+    how_far = f": {progress.state}, {progress.single_points} of {progress.expected} single points"
+    console.print(Text.assemble((node.label, "bold"), how_far))
     console.print(progress_table(progress))
     for line in progress.lines:
         if line.message:
-            console.print(f"[red]{line.label}[/]: {line.message}", highlight=False)
+            console.print(Text.assemble((line.label, "red"), f": {line.message}"))

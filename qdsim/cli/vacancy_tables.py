@@ -35,7 +35,7 @@ def print_vacancies(console: Console, analysis: VacancyAnalysis) -> None:
         for how, limit in limits.items():
             console.print(f"{series.host}, {series.reservoir}, favourable {how}: {limit.message}", highlight=False)
     for sentence in _notes(analysis):
-        console.print(f"[yellow]note[/] {sentence}", highlight=False)
+        console.print(Text.assemble(("note ", "yellow"), sentence))
 
 
 def formation_energy_table(analysis: VacancyAnalysis) -> Table:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from qdsim.documents import check_size
 from qdsim.errors import QdsimError
 from qdsim.machine.resources import Resources
 
@@ -103,11 +104,12 @@ def _read_mapping(path: Path) -> Mapping[str, Any]:
         content = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise QdsimError(f"{path} cannot be read: {error}.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
         raise QdsimError(f"{path}{line}: the YAML cannot be read ({problem}).") from error
+    check_size(path, content)
     if not isinstance(content, dict):
         raise QdsimError(f"{path} must hold `key: value` lines, as `verdi computer setup --config` takes them.")
     return content

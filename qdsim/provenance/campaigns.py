@@ -147,12 +147,13 @@ def section(campaign: WorkChainNode, name: str) -> WorkChainNode | None:
 
 
 def called(process: ProcessNode) -> list[tuple[str, WorkChainNode]]:
-    """Return the work chains that a process has called, each with its call label."""
+    """Return the work chains that a process has called, each with its call label, in the order of calling."""
     from aiida import orm
     from aiida.common.links import LinkType
 
     links = process.base.links.get_outgoing(orm.WorkChainNode, link_type=LinkType.CALL_WORK).all()
-    return [(link.link_label, cast("WorkChainNode", link.node)) for link in links]
+    found = [(link.link_label, cast("WorkChainNode", link.node)) for link in links]
+    return sorted(found, key=lambda one: one[1].pk or 0)
 
 
 def tasks(campaign: WorkChainNode) -> list[Task]:
@@ -394,7 +395,7 @@ def series_structures(series: WorkChainNode) -> dict[str, dict[str, StructureDat
     """Return the structures of a strain series as nodes, by the label of the strain and the phase."""
     if "structures" not in series.outputs:
         return {}
-    return {point: dict(phases) for point, phases in series.outputs.structures.items()}
+    return {point: dict(sorted(phases.items())) for point, phases in sorted(series.outputs.structures.items())}
 
 
 def state_of(process: ProcessNode) -> TaskState:

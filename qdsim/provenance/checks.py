@@ -28,11 +28,11 @@ def nodes_of_check(check: WorkChainNode) -> dict[str, str]:
         nodes[f"displacement_patterns.{label}"] = pattern.uuid
     for label, fitted in outputs_of(check, "fits").items():
         sample = check.inputs.data[label].measured["sample"]
-        for name, node in fitted.items():
+        for name, node in sorted(fitted.items()):
             nodes[f"fits.{sample}.{name}"] = node.uuid if name == "map" else node["result"].uuid
     return nodes
 
 
 def outputs_of(check: WorkChainNode, namespace: str) -> dict[str, Any]:
     """Return what a check has put out in a namespace, by label."""
-    return dict(check.outputs[namespace]) if namespace in check.outputs else {}
+    return dict(sorted(check.outputs[namespace].items())) if namespace in check.outputs else {}

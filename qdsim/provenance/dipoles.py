@@ -69,4 +69,5 @@ def dipole_patterns(campaign: WorkChainNode) -> dict[str, XyData]:
 
 def _by_label(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Join what AiiDA has put apart at the double underscore."""
-    return {f"{particle}__{state}": node for particle, states in outputs.items() for state, node in states.items()}
+    found = {f"{particle}__{state}": node for particle, states in outputs.items() for state, node in states.items()}
+    return dict(sorted(found.items()))

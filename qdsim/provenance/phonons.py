@@ -71,4 +71,6 @@ def thermal_b_iso(campaign: WorkChainNode, crystal: str | None, temperature: flo
 def phonopy_files(campaign: WorkChainNode) -> dict[str, SinglefileData]:
     """Return `phonopy_params.yaml` of each crystal as nodes, by its label."""
     process = section(campaign, "phonon")
-    return {} if process is None or "parameter_files" not in process.outputs else dict(process.outputs.parameter_files)
+    if process is None or "parameter_files" not in process.outputs:
+        return {}
+    return dict(sorted(process.outputs.parameter_files.items()))

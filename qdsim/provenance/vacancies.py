@@ -75,9 +75,9 @@ def vacancy_structures(campaign: WorkChainNode) -> dict[str, dict[str, Structure
     process = section(campaign, "vacancy")
     if process is None or "hosts" not in process.outputs:
         return {}
-    found = {label: {"host": structure} for label, structure in process.outputs.hosts.items()}
-    for label, structures in process.outputs.structures.items() if "structures" in process.outputs else ():
-        found.setdefault(label, {}).update(structures.items())
+    found = {label: {"host": structure} for label, structure in sorted(process.outputs.hosts.items())}
+    for label, structures in sorted(process.outputs.structures.items()) if "structures" in process.outputs else ():
+        found.setdefault(label, {}).update(sorted(structures.items()))
     return found
 
 

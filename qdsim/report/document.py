@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdsim import __version__
 from qdsim.errors import QdsimError
+from qdsim.printable import printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -113,14 +114,31 @@ def write_file(path: Path, make: Callable[[], str], force: bool = False) -> Path
     QdsimError
         If the file exists and `force` is not set, or cannot be written.
     """
+    with replacing(path, force) as temporary:
+        temporary.write_text(make(), encoding="utf-8")
+    return path
+
+
+@contextlib.contextmanager
+def replacing(path: Path, force: bool = False) -> Iterator[Path]:
+    """Give a temporary file beside `path` that takes its place at the end, or vanishes on any error.
+
+    Raises
+    ------
+    QdsimError
+        If the place cannot be used, see `check_place`, or written to.
+    """
     try:
         check_place(path, force)
-        text = make()
-        with _replacing(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         raise QdsimError(f"Cannot write {path}: {error.strerror or error}. Give another path with --output.") from error
-    return path
 
 
 def check_place(path: Path, force: bool = False) -> None:
@@ -139,18 +157,6 @@ def check_place(path: Path, force: bool = False) -> None:
         raise QdsimError(f"The folder {path.parent} does not exist: make it first, or give another path.")
 
 
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path` that takes its place at the end, or vanishes on any error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
 @cache
 def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -160,11 +166,17 @@ def _environment() -> "Environment":
         loader=FileSystemLoader([here, here / "sections"]),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["figure_json"] = _figure_json
     return environment
+
+
+def _visible(value: Any) -> Any:
+    """Mark in texts what is not seen, such as what turns the direction of writing; leave markup of our own."""
+    return printable(value) if type(value) is str else value
 
 
 def _figure_json(figure: "Figure") -> "Markup":

@@ -4,6 +4,7 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from qdsim.printable import printable
 from qdsim.report.data import Reference, node_behind
 from qdsim.report.formatting import fixed
 
@@ -42,7 +43,7 @@ def strain_label(strain: float) -> str:
 
 def text(value: str) -> str:
     """Make any text safe for plotly, which reads a subset of HTML in its labels."""
-    return html.escape(value)
+    return html.escape(printable(value))
 
 
 def hover(title: str, rows: Sequence[tuple[str, str]], nodes: Mapping[str, str], path: str) -> str:
