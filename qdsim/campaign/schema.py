@@ -490,6 +490,11 @@ class ResourcesSection(Section):
     walltime: Annotated[int, Field(gt=60)] = Field(86_400, description="Seconds until a calculation is stopped.")
     queue: str | None = Field(None, description="Partition or queue of the scheduler.")
     account: str | None = Field(None, description="Account that the scheduler charges.")
+    at_once: PositiveInt | None = Field(
+        None,
+        description="Calculations of this campaign in the scheduler's queue at most; the others wait in AiiDA, and the "
+        "expensive go first. max_jobs in a computer's file is the same for all campaigns together.",
+    )
 
 
 class Campaign(Section):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdsim.errors import QdsimError
 from qdsim.machine.files import ComputerFile
+from qdsim.workflows.places import MAX_JOBS
 
 if TYPE_CHECKING:
     from aiida.orm import Computer
@@ -108,6 +109,10 @@ def _apply(computer: Computer, description: ComputerFile) -> None:
     computer.set_prepend_text(description.prepend_text)
     computer.set_append_text(description.append_text)
     computer.set_minimum_job_poll_interval(description.configure.minimum_job_poll_interval)
+    if description.max_jobs is None:
+        computer.delete_property(MAX_JOBS, raise_exception=False)
+    else:
+        computer.set_property(MAX_JOBS, description.max_jobs)
 
 
 def _configure(computer: Computer, description: ComputerFile) -> bool:
