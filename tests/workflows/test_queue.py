@@ -17,7 +17,7 @@ from qdsim.workflows.queue import AT_ONCE, QueuedCalcJob
 RESOURCES = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
 
 
-class Addition(QueuedCalcJob, ArithmeticAddCalculation):  # type: ignore[misc]  # not typed
+class Addition(QueuedCalcJob, ArithmeticAddCalculation):
     """Costs as much as its first number."""
 
     def estimated_cost(self) -> float:
