@@ -1,12 +1,11 @@
 """One CP2K calculation, carried to its end: failures that have a remedy are restarted, the others are reported."""
 
-from typing import Any, cast
+from typing import Any
 
 from aiida import orm
 from aiida.common import AttributeDict
 from aiida.engine import (
     BaseRestartWorkChain,
-    CalcJob,
     ExitCode,
     ProcessHandlerReport,
     calcfunction,
@@ -17,10 +16,39 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import CalculationFactory
 
 from qdsim.cp2k import remedies, walltime
+from qdsim.cp2k.cost import input_core_seconds
 from qdsim.cp2k.sizes import measure_size
+from qdsim.workflows.queue import QueuedCalcJob
 from qdsim.workflows.submission import SubmitOnce
 
-Cp2kCalculation = cast("type[CalcJob]", CalculationFactory("cp2k"))
+PluginCalculation: Any = CalculationFactory("cp2k")
+
+
+class Cp2kCalculation(QueuedCalcJob, PluginCalculation):  # type: ignore[misc]  # aiida-cp2k is not typed
+    """The calculation of aiida-cp2k, except for when it is submitted.
+
+    To the database it is one of aiida-cp2k: it takes and gives the same, the cache finds its results whichever of the
+    two computed them, and an archive can be read without qdsim.
+    """
+
+    @classmethod
+    def build_process_type(cls) -> str:
+        """Return the process type of aiida-cp2k's calculation."""
+        return str(PluginCalculation.build_process_type())
+
+    def estimated_cost(self) -> float:
+        """Estimate the cost from the CP2K input."""
+        if "structure" not in self.inputs:
+            return 0.0
+        return input_core_seconds(self.inputs.parameters.get_dict(), self.inputs.structure.get_ase())
+
+    def _setup_version_info(self) -> dict[str, Any]:
+        super()._setup_version_info()
+        version: dict[str, Any] = self.runner.plugin_version_provider.get_version_info(PluginCalculation)
+        self.node.base.attributes.set_many(version)
+        return version
+
+
 EXIT = Cp2kCalculation.exit_codes
 
 

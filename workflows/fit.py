@@ -11,7 +11,7 @@ import numpy as np
 from aiida import orm
 from aiida.common import CalcInfo, CodeInfo
 from aiida.common.folders import Folder
-from aiida.engine import CalcJob, ExitCode, calcfunction
+from aiida.engine import ExitCode, calcfunction
 from aiida.engine.processes.process_spec import CalcJobProcessSpec
 from aiida.parsers import Parser
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from qdsim.debye.fit_file import FitFile
 from qdsim.debye.fit_result import FitResult, FittedCurve
 from qdsim.debye.fitting import Fit
 from qdsim.errors import QdsimError
+from qdsim.workflows.queue import QueuedCalcJob
 
 CURVES = ("q", "observed", "sigma", "calculated", "background_curve")
 """Of a fit result, what is kept as arrays."""
@@ -97,7 +98,7 @@ def curves_of(curves: orm.ArrayData) -> dict[str, Any]:
     return {name: curves.get_array(name).tolist() if name in curves.get_arraynames() else None for name in CURVES}
 
 
-class FitCalculation(CalcJob):
+class FitCalculation(QueuedCalcJob):
     """Fit a model on any computer that has the `qdsim` command: what `fit_pattern` does, for fits that take long."""
 
     @classmethod

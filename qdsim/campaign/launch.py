@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
     """Submit a campaign, unless the same one is running or has succeeded already.
 
-    A campaign that failed is submitted anew: AiiDA's cache gives back every calculation that had finished.
+    A campaign that failed is submitted anew: AiiDA's cache gives back every calculation that had finished. One that is
+    running is told how many of its calculations may be in the queue by now.
 
     Returns
     -------
@@ -38,12 +39,14 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
 
     from qdsim.machine.daemon import ensure_daemon_running
     from qdsim.workflows.campaign import CampaignWorkChain
+    from qdsim.workflows.queue import AT_ONCE
 
     code = load_code(plan.campaign.code)
     check_installation(code)
     with _one_at_a_time():
         earlier = find_same(plan)
         if earlier is not None:
+            earlier.base.extras.set(AT_ONCE, plan.campaign.resources.at_once)
             return earlier, False
         _check_memory(plan, code)
         ensure_daemon_running()
@@ -53,6 +56,7 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
             "metadata": {"label": plan.campaign.name},
         }
         node = cast("WorkChainNode", submit(CampaignWorkChain, **inputs))
+        node.base.extras.set(AT_ONCE, plan.campaign.resources.at_once)
     return node, True
 
 

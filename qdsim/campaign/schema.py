@@ -484,6 +484,12 @@ class PhononSection(Section):
 class ResourcesSection(Resources, Section):
     """What one calculation gets from its computer; what is not given here is taken from the computer's own file."""
 
+    at_once: PositiveInt | None = Field(
+        None,
+        description="Calculations of this campaign in the scheduler's queue at most; the others wait in AiiDA, and the "
+        "expensive go first. max_jobs in a computer's file is the same for all campaigns together.",
+    )
+
 
 class Campaign(Section):
     """A campaign: one compound, one protocol, and what is to be computed."""

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from qdsim.campaign.progress import Line
     from qdsim.campaign.progress import Progress as CampaignProgress
 
-MARKS = {"waiting": "[dim]·[/]", "running": "[yellow]▶[/]", "done": "[green]✓[/]", "failed": "[red]✗[/]"}
+MARKS = {
+    "waiting": "[dim]·[/]",
+    "running": "[yellow]▶[/]",
+    "paused": "[yellow]‖[/]",
+    "done": "[green]✓[/]",
+    "failed": "[red]✗[/]",
+}
 
 
 def progress_table(progress: CampaignProgress) -> Table:

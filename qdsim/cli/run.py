@@ -59,11 +59,15 @@ def command(session: Session, file: Path, detach: bool, dry_run: bool, output: P
         raise click.UsageError("--output goes with --dry-run.")
 
     from qdsim.campaign.launch import launch
+    from qdsim.provenance import state_of
 
     open_profile(session.profile)
     node, new = launch(plan)
     if new:
         _tell_cost(console, plan)
+    if state_of(node) == "paused":
+        name = plan.campaign.name
+        console.print(f"Campaign '{name}' is paused; 'qdsim resume {name}' lets it go on.", highlight=False)
     if detach:
         _tell_detached(console, file, plan)
         return

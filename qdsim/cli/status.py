@@ -74,16 +74,27 @@ def _show(console: Console, campaign: str, as_json: bool) -> None:
 
     from qdsim.campaign.progress import measure_progress
     from qdsim.cli.display import progress_table
-    from qdsim.provenance import find_campaign
+    from qdsim.provenance import find_campaign, jobs_of
 
     node = find_campaign(campaign)
     progress = measure_progress(node)
+    jobs = jobs_of(node)
     if as_json:
-        click.echo(json.dumps({"uuid": node.uuid, **asdict(progress)}, indent=2))
+        click.echo(json.dumps({"uuid": node.uuid, **asdict(progress), "jobs": asdict(jobs)}, indent=2))
         return
     how_far = f": {progress.state}, {progress.single_points} of {progress.expected} single points"
     console.print(Text.assemble((node.label, "bold"), how_far))
     console.print(progress_table(progress))
+    if jobs.queued or jobs.waiting:
+        console.print(f"{jobs.queued} calculation(s) in the queue, {jobs.waiting} waiting for a place in it")
+    if jobs.stopped:
+        console.print(
+            f"[yellow]stopped[/] {jobs.stopped} calculation(s), whose computer could not be reached; "
+            f"'qdsim resume {node.label}' lets them go on.",
+            highlight=False,
+        )
+    elif progress.state == "paused":
+        console.print(f"'qdsim resume {node.label}' lets it go on.", highlight=False)
     for line in progress.lines:
         if line.message:
             console.print(Text.assemble((line.label, "red"), f": {line.message}"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qdsim.errors import QdsimError
 from qdsim.machine.files import ComputerFile
 from qdsim.machine.resources import Resources
+from qdsim.workflows.places import MAX_JOBS
 
 if TYPE_CHECKING:
     from aiida.orm import Computer
@@ -175,6 +176,10 @@ def _apply(computer: Computer, description: ComputerFile) -> None:
         computer.set_property(_RESOURCES_KEY, resources)
     elif _RESOURCES_KEY in computer.metadata:
         computer.delete_property(_RESOURCES_KEY)
+    if description.max_jobs is None:
+        computer.delete_property(MAX_JOBS, raise_exception=False)
+    else:
+        computer.set_property(MAX_JOBS, description.max_jobs)
 
 
 def _configure(computer: Computer, description: ComputerFile) -> bool:

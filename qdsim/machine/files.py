@@ -51,6 +51,8 @@ class ComputerFile(BaseModel):
     mpirun_command: str = "mpirun -np {tot_num_mpiprocs}"
     mpiprocs_per_machine: int | None = Field(None, ge=1)
     default_memory_per_machine: int | None = Field(None, ge=1)
+    max_jobs: int | None = Field(None, ge=1)
+    """Jobs in its queue at most, of all campaigns together; the others wait in AiiDA, and the expensive go first."""
     use_double_quotes: bool = False
     prepend_text: str = ""
     append_text: str = ""

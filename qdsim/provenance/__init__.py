@@ -26,6 +26,7 @@ from qdsim.provenance.campaigns import (
 from qdsim.provenance.checks import consistency, nodes_of_check
 from qdsim.provenance.dipoles import dipole_analysis, dipole_patterns, dipole_results, dipole_structures
 from qdsim.provenance.phonons import phonon_analysis, phonon_results, phonopy_files
+from qdsim.provenance.queue import Jobs, jobs_of
 from qdsim.provenance.vacancies import vacancy_analysis, vacancy_results, vacancy_structures
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "SCATTERING_PROCESS",
     "STRAIN_PROCESS",
     "Calculation",
+    "Jobs",
     "Task",
     "TaskState",
     "calculations",
@@ -47,6 +49,7 @@ __all__ = [
     "failures",
     "find_campaign",
     "find_node",
+    "jobs_of",
     "nodes_behind",
     "nodes_of_check",
     "phonon_analysis",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from qdsim.analysis.ferroelectric import StrainResults
 from qdsim.errors import QdsimError
 from qdsim.provenance.checks import nodes_of_check
+from qdsim.provenance.queue import is_paused
 
 if TYPE_CHECKING:
     from aiida.orm import Node, ProcessNode, StructureData, WorkChainNode
@@ -30,7 +31,7 @@ TASK_PROCESSES = {f"aiida.workflows:qdsim.{name}" for name in ("cp2k", "relax", 
 CACHED_FROM = "extras._aiida_cached_from"
 TERMINATED = {"finished", "excepted", "killed"}
 
-TaskState = Literal["waiting", "running", "done", "failed"]
+TaskState = Literal["waiting", "running", "paused", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -402,5 +403,7 @@ def state_of(process: ProcessNode) -> TaskState:
     """Return the state of a process in one word."""
     if process.is_terminated:
         return "done" if process.is_finished_ok else "failed"
+    if is_paused(process):
+        return "paused"
     created = process.process_state is None or process.process_state.value == "created"
     return "waiting" if created else "running"

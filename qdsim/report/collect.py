@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 STATES = {
     "waiting": "waiting; the figures show nothing yet",
     "running": "still running; the figures show what is finished",
+    "paused": "paused; the figures show what is finished",
     "done": "finished",
     "failed": "finished with failures",
 }

@@ -1,0 +1,39 @@
+"""`qdsim pause`."""
+
+from __future__ import annotations
+
+import click
+
+from qdsim.cli import Session
+
+EXAMPLES = """
+\b
+Examples:
+  qdsim pause quickstart    what is in the queue goes on, nothing new is submitted
+  qdsim resume quickstart   go on
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("campaign")
+@click.pass_obj
+def command(session: Session, campaign: str) -> None:
+    """Submit nothing new of a campaign for the time being.
+
+    CAMPAIGN is a campaign's name, PK or UUID. What is in the queue goes on, and its results are kept.
+    """
+    from rich.console import Console
+
+    from qdsim.campaign.control import pause
+    from qdsim.machine.profile import open_profile
+    from qdsim.provenance import find_campaign
+
+    open_profile(session.profile)
+    node = find_campaign(campaign)
+    jobs = pause(node)
+    Console().print(
+        f"Campaign '{node.label}' is paused: {jobs.queued} calculation(s) in the queue go on, {jobs.waiting} wait; "
+        f"'qdsim resume {node.label}' submits them.",
+        highlight=False,
+        soft_wrap=True,
+    )
