@@ -174,7 +174,7 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
 
 def _restart_file(calculation: orm.CalcJobNode) -> str:
     """Return the restart file of a geometry optimisation; nothing where CP2K had not written any."""
-    files, name = calculation.outputs.retrieved.base.repository, Cp2kCalculation._DEFAULT_RESTART_FILE_NAME  # noqa: SLF001
+    files, name = calculation.outputs.retrieved.base.repository, Cp2kCalculation._DEFAULT_RESTART_FILE_NAME
     return str(files.get_object_content(name)) if name in files.list_object_names() else ""
 
 

@@ -6,7 +6,6 @@ from aiida import orm
 from aiida.common.links import LinkType
 from aiida.engine import Process, ProcessState, WorkChain
 
-
 ABANDONED = "It was left behind in the middle of its submission: no worker can begin with it."
 
 

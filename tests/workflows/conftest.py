@@ -23,7 +23,8 @@ def stretched() -> orm.StructureData:
 
 
 KILLER = """#!/bin/bash
-# Kill CP2K with SIGKILL in its first {times} runs, once it has written a line; runs side by side cannot make one folder.
+# Kill CP2K with SIGKILL in its first {times} runs, once it has written a line.
+# Runs side by side cannot make one folder.
 {cp2k} "$@" &
 child=$!
 for ((run = 0; run < {times}; run++)); do

@@ -25,6 +25,17 @@ def changed(inputs: dict[str, Any], structure: orm.StructureData, **scf: Any) ->
     return {"cp2k": {**inputs, "structure": structure, "parameters": orm.Dict(parameters)}}
 
 
+def coarse(inputs: dict[str, Any], structure: orm.StructureData, **scf: Any) -> dict[str, Any]:
+    """Return inputs for a tenth of a second an SCF step."""
+    made = changed(inputs, structure, **scf)
+    parameters = made["cp2k"]["parameters"].get_dict()
+    parameters["FORCE_EVAL"]["DFT"]["QS"]["EPS_DEFAULT"] = 1e-6
+    parameters["FORCE_EVAL"]["DFT"]["MGRID"]["CUTOFF"] = 60
+    parameters["FORCE_EVAL"]["DFT"]["KPOINTS"]["SCHEME"] = "MONKHORST-PACK 2 2 2"
+    made["cp2k"]["parameters"] = orm.Dict(parameters)
+    return made
+
+
 def identifier(job: orm.CalcJobNode) -> int:
     assert job.pk is not None
     return job.pk
@@ -101,18 +112,13 @@ def test_killed_runs_go_on_from_their_wavefunction_and_what_they_led_to_is_not_c
     cp2k_inputs: dict[str, Any], stretched: orm.StructureData, killed_code: Callable[..., orm.InstalledCode]
 ) -> None:
     """As often as they get further: only what dies twice at one place is given up."""
-    inputs = changed(
+    inputs = coarse(
         cp2k_inputs,
         stretched,
         MIXING={"METHOD": "DIRECT_P_MIXING", "ALPHA": 0.2},
         MAX_SCF=300,
         EPS_SCF=1e-8,
     )
-    parameters = inputs["cp2k"]["parameters"].get_dict()
-    parameters["FORCE_EVAL"]["DFT"]["QS"]["EPS_DEFAULT"] = 1e-6
-    parameters["FORCE_EVAL"]["DFT"]["MGRID"]["CUTOFF"] = 60
-    parameters["FORCE_EVAL"]["DFT"]["KPOINTS"]["SCHEME"] = "MONKHORST-PACK 2 2 2"
-    inputs["cp2k"]["parameters"] = orm.Dict(parameters)
     inputs["cp2k"]["code"] = killed_code(2, line="^ +21 ")
     _, node = run_get_node(Cp2kWorkChain, **inputs)
     assert node.is_finished_ok, node.exit_message
@@ -132,11 +138,11 @@ def test_killed_runs_go_on_from_their_wavefunction_and_what_they_led_to_is_not_c
 def test_wavefunction_that_was_broken_off_is_forgotten(
     cp2k_inputs: dict[str, Any], stretched: orm.StructureData
 ) -> None:
-    _, first = run_get_node(Cp2kWorkChain, **changed(cp2k_inputs, stretched))
+    _, first = run_get_node(Cp2kWorkChain, **coarse(cp2k_inputs, stretched))
     parent = first.outputs.remote_folder
     wavefunction = Path(parent.get_remote_path()) / "aiida-RESTART.kp"
     wavefunction.write_bytes(wavefunction.read_bytes()[:1000])
-    inputs = changed(cp2k_inputs, stretched)
+    inputs = coarse(cp2k_inputs, stretched)
     inputs["cp2k"]["parent_calc_folder"] = parent
     outputs, node = run_get_node(Cp2kWorkChain, **inputs)
     assert node.is_finished_ok, node.exit_message
