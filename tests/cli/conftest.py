@@ -1,57 +1,11 @@
-"""A machine that `qdsim init` has set up for real: its own AiiDA folder, profile and daemon."""
+"""A machine that `qdsim init` has set up for real, and one that it has not."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-TIMEOUT = 600  # s, of one command: something that hangs ends, something slow does not
-
-
-class Machine:
-    """Runs `qdsim`, `verdi` and Python in an AiiDA folder of its own."""
-
-    first: subprocess.CompletedProcess[str]
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        inherited = {key: value for key, value in os.environ.items() if key != "QDSIM_PROFILE"}
-        self.environment = inherited | {"AIIDA_PATH": str(folder), "COLUMNS": "200"}
-
-    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            check=False,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-        )
-
-    def qdsim(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.run(str(Path(sys.executable).with_name("qdsim")), *arguments, **environment)
-
-    def verdi(self, *arguments: str) -> str:
-        answer = self.run(str(Path(sys.executable).with_name("verdi")), *arguments)
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout
-
-    def python(self, script: str) -> Any:
-        """Run a script that has the profile open, and return what it puts into `answer`."""
-        opened = "import json\nfrom qdsim.machine.profile import open_profile\nopen_profile('qdsim')\n"
-        run = self.run(sys.executable, "-c", f"{opened}{script}\nprint(json.dumps(answer))")
-        assert run.returncode == 0, run.stderr
-        return json.loads(run.stdout.splitlines()[-1])
-
-    @property
-    def configuration(self) -> dict[str, Any]:
-        configuration: dict[str, Any] = json.loads((self.folder / ".aiida" / "config.json").read_text())
-        return configuration
+from tests.machines import Machine
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +14,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     machine = Machine(tmp_path_factory.mktemp("machine"))
     machine.first = machine.qdsim("init", "--slots", "2")
     yield machine
-    for profile in machine.configuration["profiles"]:
-        machine.run(str(Path(sys.executable).with_name("verdi")), "-p", profile, "daemon", "stop")
+    machine.stop_daemons()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from qdsim.debye import ModelPattern, NanocrystalModel, ScatteringData, intensit
 from qdsim.structures import RhombohedralState, cut_rocksalt
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Machine
+    from tests.machines import Machine
 
 CAMPAIGN = """\
 name: {name}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Machine
+    from tests.machines import Machine
 
 COMPUTER = """\
 label: cluster

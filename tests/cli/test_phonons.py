@@ -14,7 +14,7 @@ from qdsim.provenance import CAMPAIGN_PROCESS
 from qdsim.structures import RhombohedralState
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Machine
+    from tests.machines import Machine
 
 B_ISO = {"Pb": 1.3, "S": 1.1}
 STORE = """

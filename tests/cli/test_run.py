@@ -16,7 +16,7 @@ from qdsim.debye import read_structure
 from qdsim.structures import RhombohedralState
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Machine
+    from tests.machines import Machine
 
 WriteCampaign = Callable[[str, list[float]], Path]
 
