@@ -144,7 +144,7 @@ def section(campaign: WorkChainNode, name: str) -> WorkChainNode | None:
     links = campaign.base.links.get_outgoing(
         orm.WorkChainNode, link_type=LinkType.CALL_WORK, link_label_filter=name
     ).all()
-    return cast("WorkChainNode", max((link.node for link in links), key=lambda node: node.pk)) if links else None
+    return cast("WorkChainNode", max((link.node for link in links), key=lambda node: node.pk or 0)) if links else None
 
 
 def called(process: ProcessNode) -> list[tuple[str, WorkChainNode]]:

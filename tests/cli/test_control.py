@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Machine
+    from tests.machines import Machine
 
 DEADLINE = 120  # s
 CAMPAIGN = """\
