@@ -220,11 +220,19 @@ def check_profile(profile_name: str) -> Check:
             name="profile",
             status=Status.FAILED,
             detail=str(error),
-            fix=f"verdi -p {profile_name} storage migrate" if exists else "qdsim init",
+            fix=_profile_fix(profile_name, error) if exists else "qdsim init",
             repair=None if exists else Repair.SET_UP,
         )
     detail = f"{loaded.name}: {profile.describe(loaded)}"
     return Check(name="profile", status=Status.OK, detail=detail)
+
+
+def _profile_fix(profile_name: str, error: QdsimError) -> str:
+    from aiida.common.exceptions import UnreachableStorage
+
+    if isinstance(error.__cause__, UnreachableStorage):
+        return "start its PostgreSQL server"
+    return f"verdi -p {profile_name} storage migrate"
 
 
 def check_computer(profile_name: str, installation: Cp2kInstallation | None) -> Check:

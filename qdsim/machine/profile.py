@@ -211,15 +211,21 @@ def open_profile(name: str) -> Profile:
     """
     if not profile_exists(name):
         raise QdsimError(f"there is no AiiDA profile {name!r} yet; make it with {_init_command(name)}.")
-    from aiida.common.exceptions import AiidaException
+    from aiida.common.exceptions import AiidaException, UnreachableStorage
     from aiida.manage import get_manager
     from aiida.manage.configuration import load_profile
 
     try:
         profile = load_profile(name, allow_switch=True)
         get_manager().get_profile_storage()
+    except UnreachableStorage as error:
+        where = services_of(name).get("postgres", "its storage")
+        raise QdsimError(
+            f"the AiiDA profile {name!r} cannot be opened: {where} cannot be reached; is PostgreSQL running, and "
+            "are user and password still right?"
+        ) from error
     except AiidaException as error:
-        raise QdsimError(f"the AiiDA profile {name!r} cannot be opened: {error}.") from error
+        raise QdsimError(f"the AiiDA profile {name!r} cannot be opened: {' '.join(str(error).split())}.") from error
     return profile
 
 
