@@ -16,7 +16,8 @@ from aiida.engine import (
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.plugins import CalculationFactory
 
-from qdsim.cp2k import remedies
+from qdsim.cp2k import remedies, walltime
+from qdsim.cp2k.sizes import measure_size
 from qdsim.workflows.submission import SubmitOnce
 
 Cp2kCalculation = cast("type[CalcJob]", CalculationFactory("cp2k"))
@@ -47,6 +48,12 @@ def smear_occupations(parameters: orm.Dict) -> orm.Dict:
     return orm.Dict(remedies.smear_occupations(parameters.get_dict()))
 
 
+@calcfunction
+def limit_walltime(parameters: orm.Dict, limit: orm.Int) -> orm.Dict:
+    """Wrap :func:`qdsim.cp2k.walltime.limit_walltime`."""
+    return orm.Dict(walltime.limit_walltime(parameters.get_dict(), limit.value))
+
+
 class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
     """Run CP2K until it has converged, or say why it cannot.
 
@@ -61,6 +68,15 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         super().define(spec)
         spec.expose_inputs(Cp2kCalculation, namespace="cp2k")
         spec.input("cp2k.metadata.options.parser_name", valid_type=str, default="qdsim.cp2k", non_db=True)
+        spec.input(
+            "sizes",
+            valid_type=(list, tuple),
+            required=False,
+            non_db=True,
+            help="Options that depend on the size of the calculation: `up_to`, limits of "
+            "`qdsim.cp2k.sizes.CalculationSize`, and `options`, which take the place of those of the calculation. "
+            "The first that holds.",
+        )
         spec.expose_outputs(Cp2kCalculation)
         spec.output("output_arrays", valid_type=orm.ArrayData, required=False, help="Forces, stress, charges.")
         spec.outline(
@@ -78,8 +94,24 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         self.ctx.inputs = AttributeDict(self.exposed_inputs(Cp2kCalculation, "cp2k"))
         self.ctx.scf_failures = 0
         self.ctx.incomplete = 0
+        options = self._options()
+        self.ctx.inputs.metadata = AttributeDict({**self.ctx.inputs.metadata, "options": options})
+        limit = options.get("max_wallclock_seconds")
+        if limit is not None and not walltime.fits(self.ctx.inputs.parameters.get_dict(), limit):
+            self.ctx.inputs.parameters = limit_walltime(self.ctx.inputs.parameters, orm.Int(limit))
         if "parent_calc_folder" in self.ctx.inputs:
             self.ctx.inputs.parameters = restart_wavefunction(self.ctx.inputs.parameters)
+
+    def _options(self) -> dict[str, Any]:
+        """Return the options of a calculation of this size."""
+        options = dict(self.ctx.inputs.metadata.options)
+        sizes = self.inputs.get("sizes", ())
+        if sizes:
+            size = measure_size(
+                self.ctx.inputs.parameters.get_dict(), [site.kind_name for site in self.ctx.inputs.structure.sites]
+            )
+            options |= next((row["options"] for row in sizes if size.within(row["up_to"])), {})
+        return options
 
     def results(self) -> None:
         """Hand out the last calculation's outputs, the parser's arrays among them.
@@ -165,4 +197,4 @@ def cp2k_inputs(exposed: Any, structure: orm.StructureData, parent: orm.RemoteDa
     if parent is not None:
         inputs["cp2k"]["parent_calc_folder"] = parent
     # Handed on from the top: defaults made here would be nodes out of nowhere.
-    return inputs | {name: exposed[name] for name in ("max_iterations", "clean_workdir") if name in exposed}
+    return inputs | {name: exposed[name] for name in ("max_iterations", "clean_workdir", "sizes") if name in exposed}

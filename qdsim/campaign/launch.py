@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from qdsim.campaign.codes import check_installation, load_code
 from qdsim.campaign.memory import check_memory
 from qdsim.campaign.plan import Plan
+from qdsim.campaign.resources import options
 from qdsim.campaign.tasks import GIGABYTE
 from qdsim.errors import QdsimError
 
@@ -82,7 +83,8 @@ def _check_memory(plan: Plan, code: Code) -> None:
     """Refuse what does not fit into the memory of this machine, where it is the one that computes."""
     import psutil
 
-    from qdsim.machine.setup import LOCALHOST, read_layout
+    from qdsim.machine.computers import LOCALHOST
+    from qdsim.machine.setup import read_layout
 
     layout = read_layout()
     if layout is not None and code.computer is not None and code.computer.label == LOCALHOST:
@@ -103,40 +105,17 @@ def _document(plan: Plan) -> Any:
 
 
 def _section_inputs(plan: Plan, code: Code) -> dict[str, Any]:
-    options = _options(plan, code)
+    common, sizes = options(plan.campaign.resources, code)
+    shared = {"sizes": sizes} if sizes else {}
     inputs: dict[str, Any] = {}
     if plan.strain is not None:
-        inputs["strain"] = plan.strain.inputs(code, options)
+        inputs["strain"] = plan.strain.inputs(code, common) | shared
     if plan.phonon is not None:
-        inputs["phonon"] = plan.phonon.inputs(code, options)
+        inputs["phonon"] = plan.phonon.inputs(code, common) | shared
     if plan.vacancy is not None:
-        inputs["vacancy"] = plan.vacancy.inputs(code, options)
+        inputs["vacancy"] = plan.vacancy.inputs(code, common) | shared
     if plan.dipole is not None:
-        inputs["dipole"] = plan.dipole.inputs(code, options)
+        inputs["dipole"] = plan.dipole.inputs(code, common) | shared
     if plan.scattering is not None:
         inputs["scattering"] = plan.scattering.inputs()
     return inputs
-
-
-def _options(plan: Plan, code: Code) -> dict[str, Any]:
-    """Return the scheduler options of one calculation."""
-    wanted = plan.campaign.resources
-    computer = code.computer
-    resources: dict[str, Any] = {"num_machines": 1}
-    if wanted.ranks is not None:
-        if wanted.ranks > 1 and computer is not None and not computer.get_mpirun_command():
-            raise QdsimError(
-                f"resources.ranks: computer '{computer.label}' starts every calculation with one rank; "
-                f"'qdsim init --ranks {wanted.ranks}' changes that."
-            )
-        resources["num_mpiprocs_per_machine"] = wanted.ranks
-    elif computer is None or computer.get_default_mpiprocs_per_machine() is None:
-        raise QdsimError(f"resources.ranks: the computer of '{code.full_label}' has no default number; give one.")
-    options: dict[str, Any] = {"resources": resources, "max_wallclock_seconds": wanted.walltime}
-    if code.with_mpi is not None:
-        options["withmpi"] = code.with_mpi
-    if wanted.queue is not None:
-        options["queue_name"] = wanted.queue
-    if wanted.account is not None:
-        options["account"] = wanted.account
-    return options

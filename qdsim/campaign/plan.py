@@ -11,6 +11,7 @@ from ase import Atoms
 
 from qdsim.campaign.dipole import DipolePlan, plan_dipoles
 from qdsim.campaign.phonon import PhononPlan, plan_phonons
+from qdsim.campaign.resources import allotment_of
 from qdsim.campaign.scattering import ScatteringPlan, mesh_reservations, plan_scattering
 from qdsim.campaign.schema import Campaign
 from qdsim.campaign.strain import StrainPlan, plan_strain
@@ -19,11 +20,9 @@ from qdsim.campaign.vacancy import VacancyPlan, plan_vacancies
 from qdsim.cp2k.compounds import Compound, compound_of, load_compound
 from qdsim.cp2k.inputs import load_protocol, render
 from qdsim.cp2k.settings import with_walltime
+from qdsim.cp2k.walltime import cp2k_walltime, limit_walltime
 from qdsim.errors import QdsimError
 from qdsim.structures import measure_distortion
-
-WALLTIME_SHARE = 0.95
-"""CP2K stops itself at this share of the scheduler's limit, so that it always writes its restart."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def plan_campaign(campaign: Campaign) -> Plan:
         If compound, structure, protocol, overrides, template, nodes, scattering fits or data cannot be used.
     """
     compound, reference = _crystal(campaign)
-    walltime = int(WALLTIME_SHARE * campaign.resources.walltime)
+    walltime = cp2k_walltime(campaign.resources.walltime)
     strain = phonon = vacancy = dipole = scattering = None
     if campaign.strain is not None:
         settings = with_walltime(load_protocol(campaign.protocol, campaign.overrides), walltime)
@@ -121,7 +120,8 @@ def write_inputs(plan: Plan, folder: Path) -> list[Path]:
         for name, task in zip(names, plan.tasks, strict=True):
             path = partial / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(render(task.parameters, task.atoms), encoding="utf-8")
+            parameters = limit_walltime(task.parameters, allotment_of(task, plan.campaign.resources).walltime)
+            path.write_text(render(parameters, task.atoms), encoding="utf-8")
         partial.replace(folder)
     finally:
         rmtree(partial, ignore_errors=True)

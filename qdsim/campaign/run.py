@@ -12,6 +12,7 @@ from qdsim.campaign.follow import follow
 from qdsim.campaign.launch import launch
 from qdsim.campaign.load import load_campaign
 from qdsim.campaign.plan import Plan, plan_campaign
+from qdsim.campaign.resources import on_its_computer
 from qdsim.campaign.schema import Campaign
 from qdsim.campaign.tables import strain_table
 
@@ -85,7 +86,7 @@ def run_campaign(campaign: Campaign | str | Path, profile: str | None = None, wa
         open_profile(profile)
     if not isinstance(campaign, Campaign):
         campaign = load_campaign(campaign)
-    plan = plan_campaign(campaign)
+    plan = plan_campaign(on_its_computer(campaign))
     node, _ = launch(plan)
     run = CampaignRun(plan, node)
     if wait:

@@ -20,6 +20,7 @@ from qdsim.analysis.consistency_results import Reference
 from qdsim.analysis.relaxation import RelaxationSettings
 from qdsim.analysis.scattering_fit import Tolerances
 from qdsim.analysis.strain import Quantity
+from qdsim.machine.resources import Resources
 from qdsim.structures.cluster import Surface
 
 LARGEST_STRAIN = 0.30
@@ -480,16 +481,8 @@ class PhononSection(Section):
         return crystals
 
 
-class ResourcesSection(Section):
-    """What one calculation gets from its computer."""
-
-    ranks: PositiveInt | None = Field(None, description="MPI ranks; the computer's default where not given.")
-    memory: float | None = Field(
-        None, gt=0, description="GB that a calculation may take; clusters that need more are refused."
-    )
-    walltime: Annotated[int, Field(gt=60)] = Field(86_400, description="Seconds until a calculation is stopped.")
-    queue: str | None = Field(None, description="Partition or queue of the scheduler.")
-    account: str | None = Field(None, description="Account that the scheduler charges.")
+class ResourcesSection(Resources, Section):
+    """What one calculation gets from its computer; what is not given here is taken from the computer's own file."""
 
 
 class Campaign(Section):
@@ -518,8 +511,13 @@ class Campaign(Section):
         return self
 
     @property
+    def needs_profile(self) -> bool:
+        """Whether a plan can be made with an AiiDA profile only: for its nodes, or for what its computer gives."""
+        return self.refers_to_nodes or not self.code.endswith("@localhost")
+
+    @property
     def refers_to_nodes(self) -> bool:
-        """Whether a plan can be made with an AiiDA profile only."""
+        """Whether any crystal is a node."""
         nodes = [host.node for host in self.vacancy.hosts.values()] if self.vacancy is not None else []
         nodes += [crystal.node for crystal in self.phonon.crystals.values()] if self.phonon is not None else []
         nodes += [self.dipole.lattice.node] if self.dipole is not None else []

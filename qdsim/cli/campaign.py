@@ -39,12 +39,13 @@ def schema(fits: bool) -> None:
 def check(session: Session, file: Path) -> None:
     """Check the campaign in FILE, its protocol and its template, and run nothing."""
     from qdsim.campaign import load_campaign, plan_campaign
+    from qdsim.campaign.resources import on_its_computer
     from qdsim.machine.profile import open_profile
 
     campaign = load_campaign(file)
-    if campaign.refers_to_nodes:
+    if campaign.needs_profile:
         open_profile(session.profile)
-    plan = plan_campaign(campaign)
+    plan = plan_campaign(on_its_computer(campaign))
     click.echo(f"{file}: good; {plan.single_points} single points, about {plan.core_hours:.2g} core-hours.")
     for sentence in plan.advice:
         click.echo(f"advice: {sentence}")

@@ -45,13 +45,14 @@ def command(session: Session, file: Path, detach: bool, dry_run: bool, output: P
     from rich.console import Console
 
     from qdsim.campaign import load_campaign, plan_campaign
+    from qdsim.campaign.resources import on_its_computer
     from qdsim.machine.profile import open_profile
 
     console = Console()
     campaign = load_campaign(file)
-    if campaign.refers_to_nodes:
+    if campaign.needs_profile:
         open_profile(session.profile)
-    plan = plan_campaign(campaign)
+    plan = plan_campaign(on_its_computer(campaign))
     if dry_run:
         _dry_run(console, plan, output or Path(f"{plan.campaign.name}-inputs"))
         return
@@ -128,17 +129,21 @@ def _dry_run(console: Console, plan: Plan, folder: Path) -> None:
     from rich.table import Table
 
     from qdsim.campaign.plan import write_inputs
+    from qdsim.campaign.resources import allotment_of
 
     written = write_inputs(plan, folder)
     table = Table(title=f"{plan.campaign.name}: {plan.compound.name}")
-    for heading in ("calculation", "single points", "atoms", "k-points", "core-hours", "GB"):
-        table.add_column(heading, justify="left" if heading == "calculation" else "right")
+    for heading in ("calculation", "single points", "atoms", "k-points", "core-hours", "GB", "gets"):
+        table.add_column(heading, justify="left" if heading in {"calculation", "gets"} else "right")
     for task in plan.tasks:
         mesh = task.settings.k_points
         points = "×".join(map(str, mesh)) if mesh else "Γ"
         label = f"{task.part}/{task.label}"
         memory = "" if task.memory is None else f"{task.memory:.1f}"
-        table.add_row(label, str(task.single_points), str(len(task.atoms)), points, f"{task.core_hours:.3f}", memory)
+        gets = allotment_of(task, plan.campaign.resources).describe()
+        table.add_row(
+            label, str(task.single_points), str(len(task.atoms)), points, f"{task.core_hours:.3f}", memory, gets
+        )
     console.print(table)
     _tell_cost(console, plan)
     console.print(f"{len(written)} inputs are in {folder}.", highlight=False)

@@ -9,16 +9,21 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from qdsim.errors import QdsimError
-from qdsim.machine import codes, computers, daemon, profile
+from qdsim.machine import codes, computers, daemon, probe, profile
+from qdsim.machine.computers import LOCALHOST
 from qdsim.machine.installation import HOW_TO_INSTALL, Cp2kInstallation, find_cp2k, find_mpirun, find_reference_blas
 from qdsim.machine.localhost import describe_localhost
 from qdsim.machine.processors import Layout
-from qdsim.machine.setup import LOCALHOST, Request, read_layout, set_up
+from qdsim.machine.setup import Request, read_layout, set_up
 from qdsim.machine.trial import run_trial
+
+if TYPE_CHECKING:
+    from aiida.orm import Computer
 
 _GIGABYTE = 1e9
 _LEAST_SPACE = 1.0
@@ -81,13 +86,15 @@ def check_machine(profile_name: str) -> list[Check]:
     """
     opened = check_profile(profile_name)
     works = opened.status is Status.OK
+    if works and computers.find_computer(LOCALHOST) is None and computers.other_computers():
+        return [opened, *_daemon_checks(), *check_other_computers(), check_disk_space()]
     installation, found = check_cp2k(use_code=works)
     layout = read_layout() if works else None
     checks = [found, check_data_files(installation), check_linear_algebra(installation)]
     checks += [check_mpi(installation, layout), check_calculation(installation, layout), opened]
     for name, check in _profile_checks(profile_name, installation):
         checks.append(check() if works else _skipped(name, f"needs the profile {profile_name!r}"))
-    return [*checks, check_disk_space()]
+    return [*checks, *(check_other_computers() if works else []), check_disk_space()]
 
 
 def _profile_checks(profile_name: str, installation: Cp2kInstallation | None) -> list[tuple[str, Callable[[], Check]]]:
@@ -98,6 +105,10 @@ def _profile_checks(profile_name: str, installation: Cp2kInstallation | None) ->
         ("broker", check_broker),
         ("stuck processes", check_stuck_processes),
     ]
+
+
+def _daemon_checks() -> list[Check]:
+    return [check_daemon(), check_broker(), check_stuck_processes()]
 
 
 def repair_machine(profile_name: str, checks: Iterable[Check]) -> list[Repair]:
@@ -209,11 +220,19 @@ def check_profile(profile_name: str) -> Check:
             name="profile",
             status=Status.FAILED,
             detail=str(error),
-            fix=f"verdi -p {profile_name} storage migrate" if exists else "qdsim init",
+            fix=_profile_fix(profile_name, error) if exists else "qdsim init",
             repair=None if exists else Repair.SET_UP,
         )
-    detail = f"{loaded.name}: {loaded.storage_backend}, broker {loaded.process_control_backend}"
+    detail = f"{loaded.name}: {profile.describe(loaded)}"
     return Check(name="profile", status=Status.OK, detail=detail)
+
+
+def _profile_fix(profile_name: str, error: QdsimError) -> str:
+    from aiida.common.exceptions import UnreachableStorage
+
+    if isinstance(error.__cause__, UnreachableStorage):
+        return "start its PostgreSQL server"
+    return f"verdi -p {profile_name} storage migrate"
 
 
 def check_computer(profile_name: str, installation: Cp2kInstallation | None) -> Check:
@@ -261,6 +280,31 @@ def check_code(installation: Cp2kInstallation | None) -> Check:
             repair=Repair.SET_UP,
         )
     return Check(name="code", status=Status.OK, detail=f"{code.full_label}: {code.description}")
+
+
+def check_other_computers() -> list[Check]:
+    """Connect with every other computer, and ask it for its queue."""
+    return [check_other_computer(computer) for computer in computers.other_computers()]
+
+
+def check_other_computer(computer: Computer) -> Check:
+    """Connect with a computer and ask for its queue; where calculations wait for it, its absence is a failure."""
+    name = f"computer {computer.label}"
+    try:
+        place = probe.place_of_computer(computer)
+        with probe.connect(place):
+            probe.check_connection(place)
+            jobs = probe.count_jobs(place)
+    except QdsimError as error:
+        waiting = computers.unfinished_jobs(computer)
+        return Check(
+            name=name,
+            status=Status.FAILED if waiting else Status.WARNING,
+            detail=f"{error}" + (f" {waiting} calculation(s) wait for it." if waiting else ""),
+            fix="`verdi process play -a` once it is back; if it is gone for good, "
+            f"`verdi computer disable {computer.label} {computers.user_email()}`",
+        )
+    return Check(name=name, status=Status.OK, detail=f"{place.host} answers, {jobs} job(s) in its queue")
 
 
 def check_daemon() -> Check:

@@ -92,7 +92,7 @@ def set_up_code(
     existing = find_code(description.label, computer)
     if existing is not None and _is_same(existing, description, facts):
         return existing, "unchanged"
-    options = description.model_dump(exclude={"computer"})
+    options = description.model_dump(exclude={"computer", "version"})
     try:
         code = InstalledCode(computer=computer, **options)
         if existing is not None:

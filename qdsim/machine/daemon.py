@@ -113,16 +113,15 @@ def daemon_is_running() -> bool:
     return True
 
 
-def ensure_daemon_running(workers: int = 1) -> bool:
+def ensure_daemon_running(workers: int | None = None) -> bool:
     """Start the daemon unless it runs.
-
-    One worker serves hundreds of small calculations a minute, and a single one never waits for another to
-    write to SQLite.
 
     Parameters
     ----------
-    workers : int
-        Workers of a daemon that is started.
+    workers : int, optional
+        Workers of a daemon that is started; the profile's own number (`daemon.default_workers`) where not given. That
+        is one where the data are in SQLite: it serves hundreds of small calculations a minute, and never waits for
+        another to write.
 
     Returns
     -------
@@ -140,13 +139,19 @@ def ensure_daemon_running(workers: int = 1) -> bool:
         return False
     _forget_killed_broker()
     try:
-        _client().start_daemon(number_workers=workers, timeout=_START_TIMEOUT)
+        _client().start_daemon(number_workers=workers or _usual_workers(), timeout=_START_TIMEOUT)
     except (AiidaException, OSError) as error:
         raise QdsimError(
             f"the AiiDA daemon could not be started ({error}); `verdi daemon logshow` may tell why."
         ) from error
     reconnect()
     return True
+
+
+def _usual_workers() -> int:
+    from aiida.manage import get_manager
+
+    return int(get_manager().get_option("daemon.default_workers") or 1)
 
 
 def _forget_killed_broker() -> None:
@@ -194,7 +199,7 @@ def stop_daemon() -> None:
         ) from error
 
 
-def restart_cleanly(workers: int = 1) -> None:
+def restart_cleanly(workers: int | None = None) -> None:
     """Stop the daemon, give every unfinished process back to the queue, start the daemon, and reconnect.
 
     This brings back processes that were submitted while the broker and the workers had lost each other.

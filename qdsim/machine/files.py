@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from qdsim.errors import QdsimError
+from qdsim.machine.resources import Resources
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -24,10 +25,10 @@ class TransportFile(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    safe_interval: float = Field(30.0, ge=0)
-    """Seconds between two connections."""
-    minimum_job_poll_interval: float = Field(10.0, ge=0)
-    """Seconds between two questions to the scheduler."""
+    safe_interval: float = Field(1.0, ge=0)
+    """Seconds between two connections; AiiDA's own 15 to 30 are most of what a small calculation takes."""
+    minimum_job_poll_interval: float = Field(2.0, ge=0)
+    """Seconds between two questions to the scheduler; one question is for all calculations together."""
 
     def transport_options(self) -> dict[str, Any]:
         """Return the options that are the transport's own."""
@@ -35,7 +36,7 @@ class TransportFile(BaseModel):
 
 
 class ComputerFile(BaseModel):
-    """A computer, as ``verdi computer setup --config`` takes it, and the options of its transport."""
+    """A computer, as ``verdi computer setup --config`` takes it, the options of its transport, and the resources."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,6 +54,8 @@ class ComputerFile(BaseModel):
     prepend_text: str = ""
     append_text: str = ""
     configure: TransportFile = Field(default_factory=TransportFile)
+    resources: Resources = Field(default_factory=Resources)
+    """What calculations get there, where a campaign does not say otherwise."""
 
 
 class CodeFile(BaseModel):
@@ -65,6 +68,8 @@ class CodeFile(BaseModel):
     filepath_executable: str
     description: str = ""
     default_calc_job_plugin: str = "cp2k"
+    version: str | None = None
+    """Of CP2K, where it does not start on the login node and cannot be asked."""
     use_double_quotes: bool = False
     with_mpi: bool | None = None
     prepend_text: str = ""

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdsim.errors import QdsimError
-from qdsim.machine import codes, computers, daemon, profile
+from qdsim.machine import codes, computers, daemon, probe, profile
+from qdsim.machine.computers import LOCALHOST
 from qdsim.machine.files import CodeFile, ComputerFile, read_code_file, read_computer_file
 from qdsim.machine.installation import Cp2kInstallation, find_cp2k, find_mpirun
 from qdsim.machine.localhost import describe_localhost
 from qdsim.machine.processors import Layout, choose_layout, count_cores
+from qdsim.machine.services import check_postgres, check_rabbitmq, read_postgres, read_rabbitmq
 
 if TYPE_CHECKING:
     from aiida.orm import Computer
 
-LOCALHOST = "localhost"
 _LAYOUT_KEY = "qdsim_layout"
 
 
@@ -36,6 +37,8 @@ class Request:
         CP2K's executable; None keeps what an earlier call found, or looks in ``PATH``.
     computer_file, code_file : Path or None
         Descriptions of another machine and of the CP2K on it.
+    postgres, rabbitmq : str or None
+        URLs of servers that a new profile is to use.
     """
 
     profile: str = "qdsim"
@@ -44,6 +47,8 @@ class Request:
     cp2k: Path | None = None
     computer_file: Path | None = None
     code_file: Path | None = None
+    postgres: str | None = None
+    rabbitmq: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,37 +84,71 @@ def set_up(request: Request) -> list[Step]:
     computer_file = read_computer_file(request.computer_file) if request.computer_file else None
     code_file = read_code_file(request.code_file) if request.code_file else None
     choose_layout(count_cores(), request.slots, request.ranks)
+    services = profile.Services(
+        postgres=read_postgres(request.postgres) if request.postgres else None,
+        rabbitmq=read_rabbitmq(request.rabbitmq) if request.rabbitmq else None,
+    )
     existed = profile.profile_exists(request.profile)
+    if existed:
+        _refuse_other_services(request.profile, services)
     if existed:
         profile.open_profile(request.profile)
     _refuse_unknown_computer(code_file, computer_file, existed=existed)
     optional = (computer_file or code_file) is not None and request.cp2k is None
     installation = _find_installation(request, existed=existed, optional=optional)
+    notes = ""
     if not existed:
-        profile.create_profile(request.profile)
+        notes = _check_services(services)
+        profile.create_profile(request.profile, services)
     finished = False
     try:
-        steps = _set_up_profile(request, existed=existed)
+        steps = _set_up_profile(request, notes, existed=existed)
         if installation is None:
             steps.append(Step(f"computer {LOCALHOST}", "skipped", "there is no CP2K on this machine"))
         else:
             steps += _set_up_localhost(request, installation)
-        if computer_file is not None:
-            steps.append(_set_up_computer_file(computer_file))
-        if code_file is not None:
-            steps.append(_set_up_code_file(code_file))
+        steps += _set_up_elsewhere(computer_file, code_file)
         steps.append(_set_up_daemon())
         finished = True
     finally:
         if not existed and not finished:
-            profile.delete_profile(request.profile)
+            profile.delete_profile(request.profile, services)
     return steps
 
 
+def _check_services(services: profile.Services) -> str:
+    """Check that the servers can be used, and return what there is to be said of them."""
+    if services.postgres is not None:
+        check_postgres(services.postgres)
+    if services.rabbitmq is None:
+        return ""
+    version = check_rabbitmq(services.rabbitmq)
+    return (
+        f"; RabbitMQ {version} must let a message wait for as long as a calculation takes: "
+        "`[{rabbit,[{consumer_timeout,undefined}]}].` in its advanced.config"
+    )
+
+
+def _refuse_other_services(name: str, services: profile.Services) -> None:
+    """Refuse servers that an existing profile does not use: its data would have to move."""
+    used = profile.services_of(name)
+    for kind, server in (("postgres", services.postgres), ("rabbitmq", services.rabbitmq)):
+        if server is not None and used.get(kind) != server.where:
+            raise QdsimError(
+                f"the AiiDA profile {name!r} exists and uses {used.get(kind, 'no such server')}, not {server.where}; "
+                "choose another name with --profile."
+            )
+
+
 def _refuse_unknown_computer(code_file: CodeFile | None, computer_file: ComputerFile | None, *, existed: bool) -> None:
-    if code_file is None or code_file.computer == LOCALHOST:
+    if code_file is None or (computer_file is None and code_file.computer == LOCALHOST):
         return
-    if computer_file is not None and code_file.computer == computer_file.label:
+    if computer_file is not None:
+        if code_file.computer != computer_file.label:
+            raise QdsimError(
+                f"the code {code_file.label!r} is for the computer {code_file.computer!r}, and the computer file "
+                f"describes {computer_file.label!r}; give the two of one computer, or one at a time."
+            )
         return
     if not existed or computers.find_computer(code_file.computer) is None:
         raise QdsimError(
@@ -140,11 +179,11 @@ def _executable_in_use() -> Path | None:
     return executable if os.access(executable, os.X_OK) else None
 
 
-def _set_up_profile(request: Request, *, existed: bool) -> list[Step]:
+def _set_up_profile(request: Request, notes: str, *, existed: bool) -> list[Step]:
     added = profile.set_options(request.profile)
     loaded = profile.open_profile(request.profile)
     state = "created" if not existed else "updated" if added else "unchanged"
-    detail = f"{loaded.storage_backend}, broker {loaded.process_control_backend}"
+    detail = profile.describe(loaded) + notes
     return [Step(f"profile {request.profile}", state, detail)]
 
 
@@ -205,18 +244,54 @@ def _describe_layout(layout: Layout) -> str:
     return f"{layout.slots} calculation(s) at once, {layout.ranks} MPI rank(s) each, on {count_cores()} core(s)"
 
 
-def _set_up_computer_file(description: ComputerFile) -> Step:
-    computer, state = computers.set_up_computer(description)
-    detail = f"{computer.hostname}, {computer.transport_type}, {computer.scheduler_type}"
-    return Step(f"computer {computer.label}", state, detail)
+def _set_up_elsewhere(computer_file: ComputerFile | None, code_file: CodeFile | None) -> list[Step]:
+    """Try what the files describe; only then make it."""
+    steps: list[Step] = []
+    place = _describe_place(computer_file, code_file)
+    if place is None:
+        return steps
+    with probe.connect(place):
+        probe.check_connection(place)
+        jobs = probe.count_jobs(place)
+        probe.check_files(place)
+        version = probe.find_version(place, code_file) if code_file is not None else None
+    tested = f"tested: {jobs} job(s) in the queue, files go there and back"
+    state = "unchanged"
+    if computer_file is not None:
+        computer, state = computers.set_up_computer(computer_file)
+        detail = f"{place.host}, {computer.transport_type}, {computer.scheduler_type}; {tested}"
+        steps.append(Step(f"computer {computer.label}", state, detail))
+    if code_file is not None:
+        try:
+            steps.append(_set_up_code_file(code_file, version))
+        except QdsimError:
+            made = computers.find_computer(code_file.computer)
+            if state == "created" and made is not None:
+                computers.remove_computer(made)
+            raise
+    return steps
 
 
-def _set_up_code_file(description: CodeFile) -> Step:
+def _describe_place(computer_file: ComputerFile | None, code_file: CodeFile | None) -> probe.Place | None:
+    if computer_file is not None:
+        computers.check_description(computer_file)
+        return probe.place_of_file(computer_file)
+    if code_file is None:
+        return None
+    computer = computers.find_computer(code_file.computer)
+    if computer is None:
+        raise QdsimError(f"there is no CP2K on this machine to make the computer {code_file.computer!r} for.")
+    return probe.place_of_computer(computer)
+
+
+def _set_up_code_file(description: CodeFile, version: str | None) -> Step:
     computer = computers.find_computer(description.computer)
     if computer is None:
-        raise QdsimError(f"there is no CP2K on this machine to make the computer {description.computer!r} for.")
-    code, state = codes.set_up_code(description, computer)
-    return Step(f"code {code.full_label}", state, str(code.filepath_executable))
+        raise QdsimError(f"the code {description.label!r} is for the computer {description.computer!r}, which is gone.")
+    facts = {codes.VERSION_KEY: version} if version is not None else {}
+    code, state = codes.set_up_code(description, computer, facts)
+    named = f"CP2K {version}, " if version is not None else ""
+    return Step(f"code {code.full_label}", state, f"{named}{code.filepath_executable}")
 
 
 def _set_up_daemon() -> Step:

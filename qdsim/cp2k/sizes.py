@@ -1,0 +1,81 @@
+"""How large a calculation is, as its input tells: atoms, k-points, basis functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+_ZETAS = {"S": 1, "D": 2, "T": 3, "Q": 4}
+_VALENCE_FUNCTIONS = {"hydrogen": (1, 3), "s and p": (4, 5), "s, p and d": (9, 7)}
+"""Functions of one zeta, and of one set of polarisation functions."""
+_USUAL_BASIS = "DZVP"
+
+
+@dataclass(frozen=True)
+class CalculationSize:
+    """What decides how much a calculation takes.
+
+    Attributes
+    ----------
+    atoms : int
+        In the cell.
+    k_points : int
+        Of the whole mesh; 1 at the Gamma point.
+    basis_functions : int
+        In the cell.
+    """
+
+    atoms: int
+    k_points: int
+    basis_functions: int
+
+    def within(self, limits: Mapping[str, int | None]) -> bool:
+        """Tell whether nothing exceeds its limit; None is no limit."""
+        return all(limit is None or getattr(self, name) <= limit for name, limit in limits.items())
+
+
+def measure_size(parameters: Mapping[str, Any], kinds: Iterable[str]) -> CalculationSize:
+    """Measure a calculation.
+
+    Parameters
+    ----------
+    parameters
+        CP2K's input, nested, as `Cp2kCalculation` takes it.
+    kinds
+        Kind name of each atom: its element, perhaps with a number.
+    """
+    names = list(kinds)
+    force_eval = parameters["FORCE_EVAL"]
+    mesh = re.findall(r"\d+", str(force_eval["DFT"].get("KPOINTS", {}).get("SCHEME", "")))
+    sections = force_eval["SUBSYS"]["KIND"]
+    basis_sets = {
+        kind["_"]: str(kind.get("BASIS_SET", _USUAL_BASIS))
+        for kind in (sections if isinstance(sections, list) else [sections])
+    }
+    functions = sum(count_functions(name, basis_sets.get(name, _USUAL_BASIS)) for name in names)
+    return CalculationSize(len(names), prod(int(points) for points in mesh[:3]), functions)
+
+
+def count_functions(kind: str, basis_set: str) -> int:
+    """Count the basis functions of an atom from the name of its basis set; one of unknown name counts as DZVP.
+
+    Parameters
+    ----------
+    kind
+        Element, perhaps with a number.
+    basis_set
+        Such as DZVP-MOLOPT-SR-GTH-q4: two functions for each valence orbital, and one set of polarisation functions.
+    """
+    from ase.data import atomic_numbers
+
+    found = re.match(r"([SDTQ])ZV(\d?)(P?)", basis_set.upper()) or re.match(r"([SDTQ])ZV(\d?)(P?)", _USUAL_BASIS)
+    if found is None:
+        raise ValueError(f"{_USUAL_BASIS} is not understood")
+    sets = int(found.group(2) or 1) if found.group(3) else 0
+    number = atomic_numbers.get(re.sub(r"\d+$", "", kind), 0)
+    metal = number in {*range(21, 31), *range(39, 49), *range(57, 81)}
+    valence, polarisation = _VALENCE_FUNCTIONS["hydrogen" if number == 1 else "s, p and d" if metal else "s and p"]
+    return _ZETAS[found.group(1)] * valence + sets * polarisation
