@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import psutil
 from aiida import orm
 from aiida.common import AttributeDict
 from aiida.engine import (
@@ -34,6 +35,12 @@ def restart_wavefunction(parameters: orm.Dict) -> orm.Dict:
 def restart_geometry(parameters: orm.Dict) -> orm.Dict:
     """Wrap :func:`qdsim.cp2k.remedies.restart_geometry`."""
     return orm.Dict(remedies.restart_geometry(parameters.get_dict()))
+
+
+@calcfunction
+def forget_wavefunction(parameters: orm.Dict) -> orm.Dict:
+    """Wrap :func:`qdsim.cp2k.remedies.forget_wavefunction`."""
+    return orm.Dict(remedies.forget_wavefunction(parameters.get_dict()))
 
 
 @calcfunction
@@ -121,6 +128,8 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         """
         outputs = self.ctx.children[self.ctx.iteration - 1].outputs
         self.report(f"Finished after {self.ctx.iteration} calculation(s).")
+        for attempt in self.ctx.children[: self.ctx.iteration - 1]:
+            attempt.base.caching.is_valid_cache = True  # the way to this result: whoever asks again is led along it
         self.out_many({name: outputs[name] for name in self.spec().outputs if name in outputs})
 
     def _continue_from(self, calculation: orm.CalcJobNode, parameters: orm.Dict, remedy: str) -> ProcessHandlerReport:
@@ -153,28 +162,57 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
     )
     def handle_unfinished(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
         """Continue from the files that CP2K wrote before it stopped in good order."""
-        parameters = self.ctx.inputs.parameters
-        if self._moves_atoms():
-            return self._continue_from(calculation, restart_geometry(parameters), "the geometry reached so far")
-        return self._continue_from(calculation, restart_wavefunction(parameters), "the wavefunction reached so far")
+        return self._continue_from(calculation, *self._what_is_left_by(calculation))
 
     @process_handler(
         priority=300,
         exit_codes=[EXIT.ERROR_OUTPUT_INCOMPLETE, EXIT.ERROR_OUTPUT_PARSE, EXIT.ERROR_OUTPUT_MISSING],
     )
     def handle_incomplete(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
-        """Run once more what was killed or came back truncated."""
-        self.ctx.incomplete += 1
+        """Go on from what a run has left that was killed or came back truncated.
+
+        Given up is what ends so twice in a row without getting any further, unless the machine went down under it.
+        """
+        found = calculation.outputs
+        output = found.output_parameters.get_dict() if "output_parameters" in found else {}
+        if remedies.got_further(output):
+            self.ctx.incomplete = 0
+        elif not _is_older_than_this_worker(calculation):
+            self.ctx.incomplete += 1
         if self.ctx.incomplete > 1:
             return ProcessHandlerReport(do_break=True, exit_code=self.exit_codes.ERROR_ENDED_TWICE)
-        self.report(f"{calculation.process_label}<{calculation.pk}>: {calculation.exit_message} Next: once more.")
+        if remedies.left_wavefunction(output):
+            return self._continue_from(calculation, *self._what_is_left_by(calculation))
+        remedy = "once more"
+        if "parent_calc_folder" in self.ctx.inputs and not remedies.reached_scf(output):
+            self.ctx.inputs.parameters = forget_wavefunction(self.ctx.inputs.parameters)
+            remedy = "without the wavefunction of another, which may be broken"
+        self.report(f"{calculation.process_label}<{calculation.pk}>: {calculation.exit_message} Next: {remedy}.")
         return ProcessHandlerReport(do_break=True)
+
+    def _what_is_left_by(self, calculation: orm.CalcJobNode) -> tuple[orm.Dict, str]:
+        """Return the input that goes on from the files of a run, and what they hold."""
+        parameters = self.ctx.inputs.parameters
+        if self._moves_atoms() and remedies.is_whole_restart(_restart_file(calculation)):
+            return restart_geometry(parameters), "the geometry reached so far"
+        return restart_wavefunction(parameters), "the wavefunction reached so far"
 
     @process_handler(priority=200, exit_codes=[EXIT.ERROR_OUTPUT_CONTAINS_ABORT])
     def handle_abort(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
         """Pass on CP2K's own message: nothing but a change by the user helps."""
         reason = calculation.exit_message or "no message"
         return ProcessHandlerReport(do_break=True, exit_code=self.exit_codes.ERROR_CP2K_ABORTED.format(reason=reason))
+
+
+def _restart_file(calculation: orm.CalcJobNode) -> str:
+    """Return the restart file of a geometry optimisation; nothing where CP2K had not written any."""
+    files, name = calculation.outputs.retrieved.base.repository, Cp2kCalculation._DEFAULT_RESTART_FILE_NAME
+    return str(files.get_object_content(name)) if name in files.list_object_names() else ""
+
+
+def _is_older_than_this_worker(calculation: orm.CalcJobNode) -> bool:
+    """Return whether the daemon was started again since a calculation began, as it is after a power cut."""
+    return psutil.Process().create_time() > calculation.ctime.timestamp()
 
 
 def failure_of(process: orm.ProcessNode) -> str:

@@ -4,7 +4,21 @@ from typing import Any, cast
 
 from aiida import orm
 from aiida.common.links import LinkType
-from aiida.engine import Process, WorkChain
+from aiida.engine import Process, ProcessState, WorkChain
+
+ABANDONED = "It was left behind in the middle of its submission: no worker can begin with it."
+
+
+def abandon(process: orm.ProcessNode) -> None:
+    """End a process without a checkpoint: the one that submitted it was killed before any worker could have begun."""
+    process.set_exception(ABANDONED)
+    process.set_process_state(ProcessState.EXCEPTED)
+    process.seal()
+
+
+def is_abandoned(process: orm.ProcessNode) -> bool:
+    """Return whether a process was ended by :func:`abandon`."""
+    return process.exception == ABANDONED
 
 
 class SubmitOnce(WorkChain):
@@ -18,8 +32,11 @@ class SubmitOnce(WorkChain):
     def submit(self, process: type[Process], inputs: dict[str, Any] | None = None, **kwargs: Any) -> orm.ProcessNode:
         """Submit a process, or return the child of that label that has been submitted already."""
         label = {**(inputs or {}), **kwargs}.get("metadata", {}).get("call_link_label")
-        # A child without a checkpoint was left behind before any worker could have begun with it.
-        there = [child for child in self._children(label) if child.is_terminated or child.checkpoint is not None]
+        there = self._children(label)
+        for child in there:
+            if not child.is_terminated and child.checkpoint is None:
+                abandon(child)
+        there = [child for child in there if not is_abandoned(child)]
         return there[0] if there else super().submit(process, inputs, **kwargs)
 
     def run_once(self, function: Any, label: str, **inputs: Any) -> orm.ProcessNode:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from qdsim.campaign.codes import check_installation, load_code
@@ -36,17 +32,20 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
     """
     from aiida.engine import submit
 
-    from qdsim.machine.daemon import ensure_daemon_running
+    from qdsim.machine.daemon import exclusively, mend_daemon
     from qdsim.workflows.campaign import CampaignWorkChain
 
     code = load_code(plan.campaign.code)
     check_installation(code)
-    with _one_at_a_time():
+    with exclusively():
+        _abandon_half_submitted(plan)
         earlier = find_same(plan)
         if earlier is not None:
+            if not earlier.is_terminated:
+                mend_daemon()
             return earlier, False
         _check_memory(plan, code)
-        ensure_daemon_running()
+        mend_daemon()
         inputs = {
             "campaign": _document(plan),
             **_section_inputs(plan, code),
@@ -66,17 +65,14 @@ def find_same(plan: Plan) -> WorkChainNode | None:
     return None
 
 
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Keep two clients from submitting the same campaign in the same moment."""
-    from aiida.manage.configuration import get_config, get_profile
+def _abandon_half_submitted(plan: Plan) -> None:
+    """End what a client left behind that was killed while it submitted; the lock tells that it is not at it still."""
+    from qdsim.provenance import campaigns
+    from qdsim.workflows.submission import abandon
 
-    profile = get_profile()
-    if profile is None:
-        raise QdsimError("No AiiDA profile is loaded; run 'qdsim init' first.")
-    with (Path(get_config().dirpath) / f"qdsim-{profile.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    for node in campaigns(plan.fingerprint):
+        if not node.is_terminated and node.checkpoint is None:
+            abandon(node)
 
 
 def _check_memory(plan: Plan, code: Code) -> None:

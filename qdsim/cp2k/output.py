@@ -34,6 +34,7 @@ _STRESS = (
 )
 _OUTER_LOOP = r"outer SCF loop (?:converged in|FAILED to converge after) +\d+ iterations or +(\d+) steps"
 _INNER_LOOP = r"(?:SCF run converged in|Leaving inner SCF loop after reaching) +(\d+) steps"
+_SCF_STEP = r"^ +\d+ (?:OT [A-Z]+|\S+/Diag\.) "
 _ABORT_BOX = (
     r"^ \*{79}\n \*   ___ .*\n"
     r"((?: \*.*\*\n)*? \* \[ABORT\].*\n(?: \*.*\*\n)*?)"
@@ -84,6 +85,7 @@ class Cp2kOutput(BaseModel):
     scf_converged: bool | None = Field(None, description="Whether the last SCF cycle converged; None without one.")
     scf_steps: list[int] = Field(default_factory=list, description="Steps of each SCF cycle.")
     scf_unconverged_cycles: int = Field(0, description="SCF cycles that ended without convergence.")
+    scf_steps_broken_off: int = Field(0, description="Steps of an SCF cycle that the output breaks off in.")
     geometry_converged: bool | None = Field(None, description="None where no geometry was optimised.")
     geometry_steps: int | None = Field(None, description="Steps of the geometry optimisation.")
     wall_time: float | None = Field(None, description="CP2K's own wall time, s.")
@@ -299,11 +301,13 @@ def _dipole(text: str) -> dict[str, Any]:
 
 def _scf(text: str) -> dict[str, Any]:
     converged, steps = [], []
+    broken_off = 0
     for cycle in text.split("SCF WAVEFUNCTION OPTIMIZATION")[1:]:
         outer = re.search(_OUTER_LOOP, cycle)
         inner = re.search(_INNER_LOOP, cycle)
         failed = "SCF run NOT converged" in cycle
         ended = failed or (inner is not None and "Total energy:" in cycle)
+        broken_off = 0 if ended else len(re.findall(_SCF_STEP, cycle, re.MULTILINE))
         if not ended or inner is None:
             continue
         converged.append(not failed)
@@ -312,6 +316,7 @@ def _scf(text: str) -> dict[str, Any]:
         "scf_converged": converged[-1] if converged else None,
         "scf_steps": steps,
         "scf_unconverged_cycles": converged.count(False),
+        "scf_steps_broken_off": broken_off,
     }
 
 

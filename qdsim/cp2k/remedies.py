@@ -7,6 +7,26 @@ Parameters = dict[str, Any]
 
 PARENT_FOLDER = "parent_calc"
 PROJECT = "aiida"
+STEPS_OF_A_WAVEFUNCTION = 20
+"""CP2K writes the wavefunction every so many steps of an SCF cycle, and at its end."""
+
+
+def reached_scf(output: dict[str, Any]) -> bool:
+    """Return whether a run, as `qdsim.cp2k.output.Cp2kOutput`, got as far as its first SCF step."""
+    return bool(output.get("scf_steps") or output.get("scf_steps_broken_off"))
+
+
+def left_wavefunction(output: dict[str, Any]) -> bool:
+    """Return whether a run that was killed had written a wavefunction by then."""
+    return bool(output.get("scf_steps")) or output.get("scf_steps_broken_off", 0) >= STEPS_OF_A_WAVEFUNCTION
+
+
+def got_further(output: dict[str, Any]) -> bool:
+    """Return whether a run that was killed left what the next begins nearer to the end with.
+
+    The end of an SCF cycle alone does not count: who dies after it once may die after it again.
+    """
+    return bool(output.get("geometry_steps")) or output.get("scf_steps_broken_off", 0) >= STEPS_OF_A_WAVEFUNCTION
 
 
 def uses_kpoints(parameters: Parameters) -> bool:
@@ -46,6 +66,19 @@ def restart_geometry(parameters: Parameters) -> Parameters:
         "RESTART_POS": True,
     }
     return changed
+
+
+def forget_wavefunction(parameters: Parameters) -> Parameters:
+    """Start the electrons from atomic densities: CP2K stops at a wavefunction that was broken off in writing."""
+    changed = deepcopy(parameters)
+    changed["FORCE_EVAL"]["DFT"].pop("RESTART_FILE_NAME", None)
+    changed["FORCE_EVAL"]["DFT"]["SCF"]["SCF_GUESS"] = "ATOMIC"
+    return changed
+
+
+def is_whole_restart(text: str) -> bool:
+    """Return whether a restart file was written to its end: CP2K aborts on one that is broken off."""
+    return text.rstrip().endswith("&END FORCE_EVAL")
 
 
 def soften_scf(parameters: Parameters) -> Parameters:

@@ -7,11 +7,14 @@ here work on the loaded profile (see `qdsim.machine.profile.open_profile`).
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,6 +33,7 @@ _POLL_INTERVAL = 0.1
 _START_TIMEOUT = 60
 _WORKER_ROOMS = ("structures", "analysis", "cp2k", "workflows", "templates")  # what daemon workers import
 _STOP_TIMEOUT = 60
+_ORPHAN_TIMEOUT = 10
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,39 @@ def daemon_is_running() -> bool:
     return True
 
 
+def daemon_has_died() -> bool:
+    """Tell whether the daemon was killed; one that was stopped by a person leaves nothing that names its process."""
+    pid = _client().get_daemon_pid()
+    return pid is not None and not psutil.pid_exists(pid)
+
+
+@contextmanager
+def exclusively() -> Iterator[None]:
+    """Keep others that use the same profile from submitting the same campaign, or mending the daemon, meanwhile."""
+    from aiida.manage.configuration import get_config, get_profile
+
+    profile = get_profile()
+    if profile is None:
+        raise QdsimError("No AiiDA profile is loaded; run 'qdsim init' first.")
+    with (Path(get_config().dirpath) / f"qdsim-{profile.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def mend_daemon() -> None:
+    """Start the daemon unless it runs; restart it where workers hold the socket of a broker that is gone.
+
+    Raises
+    ------
+    QdsimError
+        If it cannot be started.
+    """
+    if not daemon_is_running():
+        ensure_daemon_running()
+    elif strayed_workers():
+        restart_cleanly()
+
+
 def ensure_daemon_running(workers: int | None = None) -> bool:
     """Start the daemon unless it runs.
 
@@ -137,6 +174,7 @@ def ensure_daemon_running(workers: int | None = None) -> bool:
 
     if daemon_is_running():
         return False
+    _end_orphans()
     _forget_killed_broker()
     try:
         _client().start_daemon(number_workers=workers or _usual_workers(), timeout=_START_TIMEOUT)
@@ -152,6 +190,30 @@ def _usual_workers() -> int:
     from aiida.manage import get_manager
 
     return int(get_manager().get_option("daemon.default_workers") or 1)
+
+
+def _end_orphans() -> None:
+    """End the workers and the broker that outlived a daemon that was killed.
+
+    They would go on beside those of the next daemon, and what that is given once more would be done twice.
+    """
+    client = _client()
+    folder = client.get_env()["AIIDA_PATH"]
+    orphans = []
+    for process in psutil.process_iter():
+        try:
+            roles = [part for part in zip(*(process.cmdline()[i:] for i in range(4)), strict=False) if "daemon" in part]
+            of_profile = any(part[:3] == ("-p", client.profile.name, "daemon") for part in roles)
+            if of_profile and process.environ().get("AIIDA_PATH") == folder:
+                orphans.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    for orphan in orphans:
+        orphan.terminate()
+    _, stubborn = psutil.wait_procs(orphans, timeout=_ORPHAN_TIMEOUT)
+    for orphan in stubborn:
+        orphan.kill()
+    psutil.wait_procs(stubborn, timeout=_ORPHAN_TIMEOUT)
 
 
 def _forget_killed_broker() -> None:
@@ -271,15 +333,28 @@ def probe_connection() -> Connection:
     pid = status.get("pid")
     if not isinstance(pid, int) or not psutil.pid_exists(pid):
         return Connection(None, len(workers), 0, (), answers=False)
-    born = psutil.Process(pid).create_time()
-    strayed = tuple(worker.pid for worker in workers if worker.create_time() < born)
     return Connection(
         broker_pid=pid,
         workers=len(workers),
         subscribed=int(status.get("task_subscribers", 0)),
-        strayed=strayed,
+        strayed=strayed_workers(),
         answers=client_is_connected(),
     )
+
+
+def strayed_workers() -> tuple[int, ...]:
+    """Return the process ids of workers older than the broker: they still hold the socket of its predecessor."""
+    from aiida.brokers.zeromq import ZeromqBroker
+    from aiida.manage import get_manager
+
+    broker = get_manager().get_broker()
+    if not isinstance(broker, ZeromqBroker) or not broker.check_service_reachable():
+        return ()
+    pid = broker.probe_service_status().get("pid")
+    if not isinstance(pid, int) or not psutil.pid_exists(pid):
+        return ()
+    born = psutil.Process(pid).create_time()
+    return tuple(worker.pid for worker in worker_processes() if worker.create_time() < born)
 
 
 def wait_for_connection(timeout: float = 30.0) -> Connection:

@@ -24,12 +24,13 @@ OPTIONS: dict[str, object] = {
     "runner.poll.interval": 1,
     "caching.enabled_for": ["aiida.calculations:cp2k"],
     "daemon.timeout": 20,
+    "broker.task_timeout": 60,
     # A work chain keeps its place in the worker while it waits for its calculations: with too few places
     # a wide campaign would wait for calculations that cannot begin.
     "daemon.worker_process_slots": 1000,
 }
 """Options of the profile, where its owner has not set them: finished CP2K calculations are never repeated,
-a client hears of finished processes within a second, and a busy machine has time to start the daemon."""
+a client hears of finished processes within a second, and a busy machine has time to start the daemon and to answer."""
 
 
 SERVICE_OPTIONS: dict[str, object] = {

@@ -143,7 +143,7 @@ def section(campaign: WorkChainNode, name: str) -> WorkChainNode | None:
     links = campaign.base.links.get_outgoing(
         orm.WorkChainNode, link_type=LinkType.CALL_WORK, link_label_filter=name
     ).all()
-    return cast("WorkChainNode", links[0].node) if links else None
+    return cast("WorkChainNode", max((link.node for link in links), key=lambda node: node.pk)) if links else None
 
 
 def called(process: ProcessNode) -> list[tuple[str, WorkChainNode]]:
@@ -218,11 +218,14 @@ def _state(call: _Call, calculations: tuple[Calculation, ...]) -> TaskState:
 
 
 def _calls(root: int) -> dict[int, list[_Call]]:
-    """Return the work chains and calculations that each process below `root` has called, by the caller's PK."""
+    """Return the work chains and calculations that each process below `root` has called, by the caller's PK.
+
+    Of those with one label the newest: it was called anew because no worker could begin with the one before.
+    """
     from aiida import orm
 
     attributes = ("process_state", "exit_status", "exit_message")
-    tree: dict[int, list[_Call]] = {}
+    tree: dict[int, dict[str, _Call]] = {}
     level = [root]
     while level:
         query = orm.QueryBuilder()
@@ -237,25 +240,23 @@ def _calls(root: int) -> dict[int, list[_Call]]:
             edge_project=["label"],
         )
         query.order_by({"called": "id"})
-        tree |= {pk: [] for pk in level}
+        tree |= {pk: {} for pk in level}
         level = []
         for row in query.dict():
             called = row["called"]
             state, status, message = (called[f"attributes.{name}"] for name in attributes)
-            tree[row["caller"]["id"]].append(
-                _Call(
-                    pk=called["id"],
-                    uuid=called["uuid"],
-                    label=row["call"]["label"],
-                    process_type=called["process_type"],
-                    state=state or "created",
-                    exit_status=status,
-                    message=message,
-                    reused=called[CACHED_FROM] is not None,
-                )
+            tree[row["caller"]["id"]][row["call"]["label"]] = _Call(
+                pk=called["id"],
+                uuid=called["uuid"],
+                label=row["call"]["label"],
+                process_type=called["process_type"],
+                state=state or "created",
+                exit_status=status,
+                message=message,
+                reused=called[CACHED_FROM] is not None,
             )
             level.append(called["id"])
-    return tree
+    return {pk: list(calls.values()) for pk, calls in tree.items()}
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,13 @@ def stretched() -> orm.StructureData:
 
 
 KILLER = """#!/bin/bash
-# Kill CP2K with SIGKILL in its first {times} runs, once the SCF has begun; runs side by side cannot make one folder.
+# Kill CP2K with SIGKILL in its first {times} runs, once it has written a line.
+# Runs side by side cannot make one folder.
 {cp2k} "$@" &
 child=$!
 for ((run = 0; run < {times}; run++)); do
   if mkdir {marks}/$run 2>/dev/null; then
-    until grep -qs "Broy./Diag." aiida.out; do kill -0 $child || exit 1; done
+    until grep -qsE "{line}" aiida.out; do kill -0 $child || exit 1; done
     kill -9 $child
     break
   fi
@@ -40,14 +41,14 @@ wait $child
 @pytest.fixture
 def killed_code(
     tmp_path: Path, aiida_localhost: orm.Computer, cp2k_executable: Path
-) -> Callable[[int], orm.InstalledCode]:
-    """Return a maker of codes that are real CP2K, killed in its first so many runs."""
+) -> Callable[..., orm.InstalledCode]:
+    """Return a maker of codes that are real CP2K, killed in its first so many runs, once it has written a line."""
 
-    def make(times: int) -> orm.InstalledCode:
+    def make(times: int, line: str = "Broy./Diag.") -> orm.InstalledCode:
         marks = tmp_path / "marks"
         marks.mkdir()
         script = tmp_path / "killed_cp2k.sh"
-        script.write_text(KILLER.format(cp2k=cp2k_executable, marks=marks, times=times), encoding="utf-8")
+        script.write_text(KILLER.format(cp2k=cp2k_executable, marks=marks, times=times, line=line), encoding="utf-8")
         script.chmod(0o755)
         return orm.InstalledCode(
             label="killed", computer=aiida_localhost, filepath_executable=str(script), with_mpi=False

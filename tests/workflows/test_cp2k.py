@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
+from aiida.manage.caching import enable_caching
 
 from qdsim.workflows.cp2k import Cp2kWorkChain
 
@@ -20,6 +23,17 @@ def changed(inputs: dict[str, Any], structure: orm.StructureData, **scf: Any) ->
     parameters = deepcopy(inputs["parameters"].get_dict())
     parameters["FORCE_EVAL"]["DFT"]["SCF"].update(scf)
     return {"cp2k": {**inputs, "structure": structure, "parameters": orm.Dict(parameters)}}
+
+
+def coarse(inputs: dict[str, Any], structure: orm.StructureData, **scf: Any) -> dict[str, Any]:
+    """Return inputs for a tenth of a second an SCF step."""
+    made = changed(inputs, structure, **scf)
+    parameters = made["cp2k"]["parameters"].get_dict()
+    parameters["FORCE_EVAL"]["DFT"]["QS"]["EPS_DEFAULT"] = 1e-6
+    parameters["FORCE_EVAL"]["DFT"]["MGRID"]["CUTOFF"] = 60
+    parameters["FORCE_EVAL"]["DFT"]["KPOINTS"]["SCHEME"] = "MONKHORST-PACK 2 2 2"
+    made["cp2k"]["parameters"] = orm.Dict(parameters)
+    return made
 
 
 def identifier(job: orm.CalcJobNode) -> int:
@@ -85,13 +99,55 @@ def test_killed_run_is_repeated_once(
     exit_status: int,
     cp2k_inputs: dict[str, Any],
     stretched: orm.StructureData,
-    killed_code: Callable[[int], orm.InstalledCode],
+    killed_code: Callable[..., orm.InstalledCode],
 ) -> None:
     inputs = changed(cp2k_inputs, stretched)
     inputs["cp2k"]["code"] = killed_code(times)
     _, node = run_get_node(Cp2kWorkChain, **inputs)
     assert [run.exit_status for run in attempts(node)] == statuses
     assert node.exit_status == exit_status
+
+
+def test_killed_runs_go_on_from_their_wavefunction_and_what_they_led_to_is_not_computed_again(
+    cp2k_inputs: dict[str, Any], stretched: orm.StructureData, killed_code: Callable[..., orm.InstalledCode]
+) -> None:
+    """As often as they get further: only what dies twice at one place is given up."""
+    inputs = coarse(
+        cp2k_inputs,
+        stretched,
+        MIXING={"METHOD": "DIRECT_P_MIXING", "ALPHA": 0.2},
+        MAX_SCF=300,
+        EPS_SCF=1e-8,
+    )
+    inputs["cp2k"]["code"] = killed_code(2, line="^ +21 ")
+    _, node = run_get_node(Cp2kWorkChain, **inputs)
+    assert node.is_finished_ok, node.exit_message
+    runs = attempts(node)
+    assert [run.exit_status for run in runs] == [303, 303, 0]
+    for earlier, later in pairwise(runs):
+        assert later.inputs.parent_calc_folder.uuid == earlier.outputs.remote_folder.uuid
+    assert runs[2].outputs.output_parameters["scf_steps"][0] < 60  # 81 from the beginning
+
+    with enable_caching(identifier="aiida.calculations:cp2k"):
+        _, again = run_get_node(Cp2kWorkChain, **inputs)
+    assert again.is_finished_ok, again.exit_message
+    assert all(run.base.caching.is_created_from_cache for run in attempts(again))
+    assert again.outputs.output_parameters["energy"] == node.outputs.output_parameters["energy"]
+
+
+def test_wavefunction_that_was_broken_off_is_forgotten(
+    cp2k_inputs: dict[str, Any], stretched: orm.StructureData
+) -> None:
+    _, first = run_get_node(Cp2kWorkChain, **coarse(cp2k_inputs, stretched))
+    parent = first.outputs.remote_folder
+    wavefunction = Path(parent.get_remote_path()) / "aiida-RESTART.kp"
+    wavefunction.write_bytes(wavefunction.read_bytes()[:1000])
+    inputs = coarse(cp2k_inputs, stretched)
+    inputs["cp2k"]["parent_calc_folder"] = parent
+    outputs, node = run_get_node(Cp2kWorkChain, **inputs)
+    assert node.is_finished_ok, node.exit_message
+    assert [run.exit_status for run in attempts(node)] == [303, 0]
+    assert outputs["output_parameters"]["energy"] == pytest.approx(first.outputs.output_parameters["energy"], abs=1e-6)
 
 
 def test_walltime_continues_from_the_written_wavefunction(

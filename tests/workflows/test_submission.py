@@ -56,3 +56,4 @@ def test_a_child_that_no_worker_can_go_on_with_is_submitted_anew() -> None:
     _, parent = run_get_node(Bereft)
     assert parent.is_finished_ok
     assert len(parent.called) == 3
+    assert all(child.is_terminated for child in parent.called)

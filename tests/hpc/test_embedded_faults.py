@@ -1,0 +1,381 @@
+"""Faults of the profile that `qdsim init` makes: SQLite, the ZeroMQ broker and CP2K on this machine.
+
+After each the campaign ends complete, by itself or by one command, and no input has been computed twice.
+"""
+
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import psutil
+import pytest
+
+from tests.hpc import fault_table
+from tests.machines import TIMEOUT, Machine
+
+pytestmark = pytest.mark.cp2k
+
+CAMPAIGN = """\
+name: {name}
+compound: PbS
+protocol: fast
+overrides:
+  {{k_points: [2, 2, 2], cutoff: {cutoff}, basis_set: SZV-MOLOPT-SR-GTH, eps_default: 1.0e-6, walltime: {walltime}}}
+strain:
+  lattice_constant: [6.2]
+  double_well: [0.3]
+  relaxation: {{start_offset: 0.46, alpha_tolerance: 0.2, offset_tolerance: 0.05}}
+  equation_of_state: {{span: 6 %, points: 5}}
+"""
+STEP = re.compile(r"^ +\d+ \S+/Diag\. ", re.MULTILINE)
+QDSIM = str(Path(sys.executable).with_name("qdsim"))
+MOMENTS = 20
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    machine = Machine(tmp_path_factory.mktemp("faults"))
+    first = machine.qdsim("init", "--slots", "2")
+    assert first.returncode == 0, first.stdout + first.stderr
+    # A transport that failed is tried again after 1, 2, 4 and 8 s, rather than from 20 s up.
+    machine.verdi("config", "set", "transport.task_retry_initial_interval", "1")
+    machine.verdi("daemon", "restart")
+    yield machine
+    machine.stop_daemons()
+
+
+@pytest.fixture
+def write(tmp_path: Path, request: pytest.FixtureRequest) -> Write:
+    """Return a writer of campaign files; cutoffs of their own keep what one computes from another's cache."""
+
+    def make(name: str, walltime: int = 3600) -> Path:
+        path = tmp_path / f"{name}.yaml"
+        cutoff = 60 + request.session.items.index(request.node) % 40
+        path.write_text(CAMPAIGN.format(name=name, cutoff=cutoff, walltime=walltime), encoding="utf-8")
+        return path
+
+    return make
+
+
+class Client:
+    """A `qdsim run` that watches its campaign, and the points that it has told of by now."""
+
+    def __init__(self, machine: Machine, path: Path):
+        self.process = subprocess.Popen(
+            [QDSIM, "run", str(path)],
+            env=machine.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self.points: list[tuple[float, int]] = []
+        assert self.process.stdout is not None
+        self._reader = threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True)
+        self._reader.start()
+
+    def _read(self, stream: IO[str]) -> None:
+        for line in stream:
+            self.lines.append(line)
+            if match := re.search(r": (\d+) of \d+ single points done", line):
+                self.points.append((time.monotonic(), int(match[1])))
+
+    @property
+    def done(self) -> int:
+        return self.points[-1][1] if self.points else 0
+
+    def wait_for_point(self) -> None:
+        wait_until(lambda: self.done > 0 or self.process.poll() is not None)
+        assert self.done > 0, "".join(self.lines)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=TIMEOUT)
+
+    def wait_until_complete(self) -> None:
+        assert self.process.wait(timeout=TIMEOUT) == 0, "".join(self.lines)
+        self._reader.join(timeout=TIMEOUT)
+
+    def moved_on_after(self, moment: float, done: int) -> float:
+        """Return the seconds from a moment until one point more was done."""
+        return next(at for at, points in self.points if at > moment and points > done) - moment
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def scratch(machine: Machine) -> Path:
+    return machine.folder / ".aiida" / "scratch" / "qdsim"
+
+
+def jobs(machine: Machine, name: str = "") -> list[psutil.Process]:
+    """Return the processes that run in the scratch folder: CP2K, and the scripts around it."""
+    found = []
+    for process in psutil.process_iter(["name"]):
+        try:
+            if name in process.info["name"] and process.cwd().startswith(str(scratch(machine))):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+def catch_cp2k(machine: Machine) -> psutil.Process:
+    """Stop a CP2K in the middle of its SCF cycle, so that it is there for what is to happen to it."""
+    caught: list[psutil.Process] = []
+
+    def catch() -> bool:
+        for process in jobs(machine, "cp2k"):
+            try:
+                output = Path(process.cwd(), "aiida.out")
+                if not STEP.search(output.read_text(errors="replace")):
+                    continue
+                process.suspend()
+                if "SCF run" not in output.read_text(errors="replace"):
+                    caught.append(process)
+                    return True
+                process.resume()
+            except (psutil.NoSuchProcess, FileNotFoundError):
+                continue
+        return False
+
+    wait_until(catch)
+    return caught[0]
+
+
+def arbiter(machine: Machine) -> psutil.Process:
+    (pid_file,) = (machine.folder / ".aiida" / "daemon").glob("circus-*.pid")
+    return psutil.Process(int(pid_file.read_text()))
+
+
+def broker(machine: Machine) -> psutil.Process:
+    (pid_file,) = (machine.folder / ".aiida" / "broker").glob("*/broker.pid")
+    return psutil.Process(int(pid_file.read_text().split()[-1]))
+
+
+def workers(machine: Machine) -> list[psutil.Process]:
+    return [child for child in arbiter(machine).children() if child.cmdline()[-2:] == ["daemon", "worker"]]
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=TIMEOUT)
+
+
+def fill_up(disk: Path) -> Path:
+    """Return the file that takes up all that was free."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    assert shutil.disk_usage(disk).free == 0
+    return ballast
+
+
+def settle(machine: Machine, fault: str, campaign: str, seconds: float) -> None:
+    """Count what a fault has cost, put it into the table, and ask for nothing."""
+    lost, twice = fault_table.count_losses(machine, campaign)
+    fault_table.record(fault, recovered=lost == 0, lost=lost, computed_twice=twice, seconds=seconds)
+    assert (lost, twice) == (0, 0)
+
+
+def exit_statuses(machine: Machine, campaign: str) -> list[int]:
+    """Return those of a campaign's CP2K runs that failed."""
+    found: list[int] = machine.python(
+        "from aiida import orm\nfrom qdsim.provenance import find_campaign\n"
+        f"runs = find_campaign({campaign!r}).called_descendants\n"
+        "answer = [run.exit_status for run in runs if isinstance(run, orm.CalcJobNode) and run.is_failed]"
+    )
+    return found
+
+
+def test_cp2k_is_killed(machine: Machine, write: Write) -> None:
+    client = Client(machine, write("cp2k"))
+    victim = catch_cp2k(machine)
+    moment, done = time.monotonic(), client.done
+    kill([victim])
+    client.wait_until_complete()
+    assert exit_statuses(machine, "cp2k") == [303]
+    settle(machine, "CP2K killed", "cp2k", client.moved_on_after(moment, done))
+
+
+def test_time_of_cp2k_is_up(machine: Machine, write: Write) -> None:
+    """The clock goes on while CP2K stands still; what it finds then is that its time is up."""
+    client = Client(machine, write("walltime", walltime=10))
+    late = catch_cp2k(machine)
+    wait_until(lambda: time.time() - late.create_time() > 11)
+    moment, done = time.monotonic(), client.done
+    late.resume()
+    client.wait_until_complete()
+    assert 400 in exit_statuses(machine, "walltime")
+    settle(machine, "GLOBAL/WALLTIME reached", "walltime", client.moved_on_after(moment, done))
+
+
+def test_output_is_cut_before_it_is_retrieved(machine: Machine, write: Write) -> None:
+    client = Client(machine, write("truncated"))
+    run = catch_cp2k(machine)
+    (worker,) = workers(machine)
+    worker.suspend()
+    output = Path(run.cwd(), "aiida.out")
+    run.resume()
+    wait_until(lambda: not run.is_running())
+    text = output.read_bytes()
+    output.write_bytes(text[: len(text) // 2])
+    moment, done = time.monotonic(), client.done
+    worker.resume()
+    client.wait_until_complete()
+    assert exit_statuses(machine, "truncated") == [303]
+    settle(machine, "retrieved output truncated", "truncated", client.moved_on_after(moment, done))
+
+
+def test_worker_is_killed(machine: Machine, write: Write) -> None:
+    client = Client(machine, write("worker"))
+    client.wait_for_point()
+    moment, done = time.monotonic(), client.done
+    kill(workers(machine))
+    client.wait_until_complete()
+    settle(machine, "daemon worker killed", "worker", client.moved_on_after(moment, done))
+
+
+def test_daemon_is_killed_and_its_broker_left(machine: Machine, write: Write) -> None:
+    client = Client(machine, write("daemon"))
+    client.wait_for_point()
+    left = broker(machine)
+    moment, done = time.monotonic(), client.done
+    kill([arbiter(machine), *workers(machine)])
+    client.wait_until_complete()
+    assert not left.is_running()
+    settle(machine, "daemon killed", "daemon", client.moved_on_after(moment, done))
+
+
+def test_broker_is_killed_while_a_client_watches(machine: Machine, write: Write) -> None:
+    client = Client(machine, write("broker"))
+    client.wait_for_point()
+    moment, done = time.monotonic(), client.done
+    kill([broker(machine)])
+    client.wait_until_complete()
+    settle(machine, "broker killed, client watching", "broker", client.moved_on_after(moment, done))
+
+
+def test_broker_is_killed_while_nobody_watches(machine: Machine, write: Write) -> None:
+    path = write("unwatched")
+    client = Client(machine, path)
+    client.wait_for_point()
+    client.kill()
+    moment, done = time.monotonic(), client.done
+    kill([broker(machine)])
+    again = Client(machine, path)
+    again.wait_until_complete()
+    settle(machine, "broker killed, then qdsim run FILE", "unwatched", again.moved_on_after(moment, done))
+
+
+def test_power_is_cut_twice(machine: Machine, write: Write) -> None:
+    """Each time in the middle of the same calculation, which is not given up for that."""
+    client = Client(machine, write("power"))
+    moment = 0.0
+    for _ in range(2):
+        catch_cp2k(machine)
+        moment = time.monotonic()
+        circus = arbiter(machine)
+        client.process.kill()
+        kill([circus, *circus.children(recursive=True), *jobs(machine)])
+        repaired = machine.qdsim("doctor", "--fix")
+        assert "start the daemon" in repaired.stdout, repaired.stdout + repaired.stderr
+    ended = machine.python(
+        "import time\nfrom qdsim.provenance import find_campaign\n"
+        "campaign = find_campaign('power')\n"
+        f"deadline = time.monotonic() + {TIMEOUT - 60}\n"
+        "while not campaign.is_terminated and time.monotonic() < deadline:\n    time.sleep(0.5)\n"
+        "answer = [campaign.is_finished_ok, campaign.exit_message]"
+    )
+    assert ended[0], ended[1]
+    settle(machine, "power cut twice, then qdsim doctor --fix", "power", time.monotonic() - moment)
+
+
+def test_scratch_disk_is_full(machine: Machine, write: Write) -> None:
+    """Free the space, and the work goes on."""
+    disk = scratch(machine)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=True)
+    try:
+        client = Client(machine, write("disk"))
+        client.wait_for_point()
+        ballast = fill_up(disk)
+        logs = list((machine.folder / ".aiida" / "daemon" / "log").glob("aiida-*.log"))
+        wait_until(lambda: any("No space left on device" in log.read_text(errors="replace") for log in logs))
+        moment, done = time.monotonic(), client.done
+        ballast.unlink()
+        client.wait_until_complete()
+        settle(machine, "scratch disk full", "disk", client.moved_on_after(moment, done))
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_same_campaign_is_run_twice_at_once(machine: Machine, write: Write) -> None:
+    path = write("twins")
+    moment = time.monotonic()
+    clients = [Client(machine, path), Client(machine, path)]
+    for client in clients:
+        client.wait_until_complete()
+    submitted = machine.python(
+        "from qdsim.provenance import campaigns\nanswer = sum(campaign.label == 'twins' for campaign in campaigns())"
+    )
+    assert submitted == 1
+    settle(machine, "two qdsim run at once", "twins", clients[0].moved_on_after(moment, 0))
+
+
+def test_client_is_killed_at_random_moments(machine: Machine, write: Write) -> None:
+    """From before its first import to some time after its submission."""
+    path = write("restless")
+    begin = time.monotonic()
+    machine.qdsim("status")
+    usual = time.monotonic() - begin
+    chance = random.Random(2023)  # noqa: S311 (moments, no secrets)
+    for _ in range(MOMENTS):
+        client = Client(machine, path)
+        try:
+            client.process.wait(timeout=chance.uniform(0, 1.5 * usual))
+        except subprocess.TimeoutExpired:
+            client.process.send_signal(signal.SIGKILL)
+        client.process.wait(timeout=TIMEOUT)
+    moment = time.monotonic()
+    last = Client(machine, path)
+    last.wait_until_complete()
+    settle(machine, f"client killed at {MOMENTS} moments", "restless", time.monotonic() - moment)
+
+
+def test_nothing_is_left_in_created(machine: Machine) -> None:
+    waiting = machine.python(
+        "from datetime import timedelta\nfrom qdsim.machine.daemon import stuck_processes\n"
+        "answer = [node.pk for node in stuck_processes(timedelta(0))]"
+    )
+    assert waiting == []
+    assert not jobs(machine)
+    assert len([pid for pid in psutil.pids() if _is_worker_of(machine, pid)]) == 1
+
+
+def _is_worker_of(machine: Machine, pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        ours = process.environ().get("AIIDA_PATH") == str(machine.folder / ".aiida")
+        return ours and process.cmdline()[-2:] == ["daemon", "worker"]
+    except (psutil.NoSuchProcess, psutil.AccessDenied, FileNotFoundError):
+        return False
