@@ -51,6 +51,8 @@ class Machine:
         return configuration
 
     def stop_daemons(self) -> None:
-        """Stop the daemon of every profile."""
+        """Stop the daemon of every profile; there is none where setting up has failed."""
+        if not (self.folder / ".aiida" / "config.json").exists():
+            return
         for profile in self.configuration["profiles"]:
             self.run(str(Path(sys.executable).with_name("verdi")), "-p", profile, "daemon", "stop")
