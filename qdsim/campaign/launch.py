@@ -9,7 +9,6 @@ from qdsim.campaign.memory import check_memory
 from qdsim.campaign.plan import Plan
 from qdsim.campaign.resources import options
 from qdsim.campaign.tasks import GIGABYTE
-from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
     from aiida.orm import Code, WorkChainNode
