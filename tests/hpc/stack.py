@@ -175,6 +175,7 @@ class Job:
 
     name: str
     state: str
+    submit: str
     start: str
     end: str
 
@@ -254,7 +255,7 @@ class Stack:
         path = self.folder / "jobs.txt"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         found = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
-        return [Job(job["Name"], job["JobState"], job["StartTime"], job["EndTime"]) for job in found]
+        return [Job(job["Name"], job["JobState"], job["SubmitTime"], job["StartTime"], job["EndTime"]) for job in found]
 
     def _munge(self) -> Service:
         key = self.folder / "munge.key"
