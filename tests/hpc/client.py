@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from tests.hpc.stack import wait_until
+from tests.hpc.service import wait_until
 from tests.machines import TIMEOUT, Machine
 
 _POINTS = re.compile(r": (\d+) of \d+ single points done")

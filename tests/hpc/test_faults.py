@@ -13,7 +13,8 @@ import pytest
 
 from tests.hpc import fault_table
 from tests.hpc.client import Client
-from tests.hpc.stack import Service, Stack, wait_until
+from tests.hpc.service import Service, wait_until
+from tests.hpc.stack import Stack
 from tests.machines import TIMEOUT, Machine
 
 pytestmark = pytest.mark.cp2k
