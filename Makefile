@@ -1,6 +1,7 @@
 # make demo   install what is missing, then run examples/quickstart.yaml and write report.html
 # make test   run the tests           make lint   check style, types and imports
 # make bench  run the benchmarks      make docs   build the documentation
+# make test-hpc   run the tests that start SLURM, an SSH server, PostgreSQL and RabbitMQ on this machine, as root
 # PYTHON=/path/to/python3 chooses the Python that .venv is made with.
 
 INSTALL := sh qdsim/machine/install.sh
@@ -8,7 +9,7 @@ BIN := .venv/bin
 export PYTHON
 export PATH := $(PATH):$(CURDIR)/.conda/bin
 
-.PHONY: demo test lint bench docs venv cp2k browser
+.PHONY: demo test test-hpc lint bench docs venv cp2k browser hpc
 
 demo: venv cp2k
 	@$(BIN)/qdsim init
@@ -19,13 +20,16 @@ demo: venv cp2k
 test: .venv/.installed-dev cp2k browser
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 30
 
+test-hpc: .venv/.installed-dev cp2k hpc
+	$(BIN)/python -m pytest tests/hpc --durations 10
+
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
 
-bench: .venv/.installed-dev cp2k
+bench: .venv/.installed-dev cp2k hpc
 	for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
 docs: .venv/.installed-docs
@@ -39,6 +43,9 @@ cp2k:
 
 browser:
 	@$(INSTALL) browser
+
+hpc:
+	@$(INSTALL) hpc
 
 .venv/.installed: pyproject.toml
 	@$(INSTALL) venv

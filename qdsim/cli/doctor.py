@@ -23,7 +23,7 @@ Examples:
 
 
 @click.command(name="doctor", epilog=_EXAMPLES)
-@click.option("--fix", is_flag=True, help="Do the repairs that are safe: set up, start or restart the daemon.")
+@click.option("--fix", is_flag=True, help="Do the repairs that are safe: set up, start or restart the daemon, resume.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.pass_context
 def command(context: click.Context, *, fix: bool, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -23,7 +23,7 @@ from qdsim.machine.setup import Request, read_layout, set_up
 from qdsim.machine.trial import run_trial
 
 if TYPE_CHECKING:
-    from aiida.orm import Computer
+    from aiida.orm import Computer, ProcessNode
 
 _GIGABYTE = 1e9
 _LEAST_SPACE = 1.0
@@ -48,6 +48,7 @@ class Repair(StrEnum):
     SET_UP = "set up this machine again (qdsim init)"
     START_DAEMON = "start the daemon"
     RESTART_DAEMON = "restart the daemon and give unfinished processes back to it"
+    RESUME = "resume the processes that could not reach their computer"
 
 
 class Check(BaseModel):
@@ -104,6 +105,7 @@ def _profile_checks(profile_name: str, installation: Cp2kInstallation | None) ->
         ("daemon", check_daemon),
         ("broker", check_broker),
         ("stuck processes", check_stuck_processes),
+        ("interrupted processes", check_interrupted_processes),
     ]
 
 
@@ -132,6 +134,9 @@ def repair_machine(profile_name: str, checks: Iterable[Check]) -> list[Repair]:
         done.append(Repair.START_DAEMON)
     if done:
         daemon.wait_for_connection()
+    if Repair.RESUME in wanted:
+        daemon.resume_interrupted()
+        done.append(Repair.RESUME)
     return done
 
 
@@ -364,14 +369,31 @@ def check_stuck_processes(older_than: timedelta = timedelta(minutes=1)) -> Check
     stuck = daemon.stuck_processes(older_than)
     if not stuck:
         return Check(name="stuck processes", status=Status.OK, detail="none")
-    names = ", ".join(str(process.pk) for process in stuck[:5]) + (", ..." if len(stuck) > 5 else "")  # noqa: PLR2004
     return Check(
         name="stuck processes",
         status=Status.FAILED,
-        detail=f"{len(stuck)} process(es) submitted but never taken up: {names}",
+        detail=f"{len(stuck)} process(es) submitted but never taken up: {_name(stuck)}",
         fix=_RESTART,
         repair=Repair.RESTART_DAEMON,
     )
+
+
+def check_interrupted_processes() -> Check:
+    """Look for processes that AiiDA has paused, since their computer could not be reached."""
+    interrupted = daemon.interrupted_processes()
+    if not interrupted:
+        return Check(name="interrupted processes", status=Status.OK, detail="none")
+    return Check(
+        name="interrupted processes",
+        status=Status.FAILED,
+        detail=f"{len(interrupted)} process(es) paused: their computer could not be reached: {_name(interrupted)}",
+        fix="once it can be: qdsim doctor --fix, or verdi process play",
+        repair=Repair.RESUME,
+    )
+
+
+def _name(processes: Sequence[ProcessNode]) -> str:
+    return ", ".join(str(process.pk) for process in processes[:5]) + (", ..." if len(processes) > 5 else "")  # noqa: PLR2004
 
 
 def check_disk_space() -> Check:

@@ -33,6 +33,8 @@ _POLL_INTERVAL = 0.1
 _START_TIMEOUT = 60
 _WORKER_ROOMS = ("structures", "analysis", "cp2k", "workflows", "templates")  # what daemon workers import
 _STOP_TIMEOUT = 60
+_PLAY_TIMEOUT = 20
+_INTERRUPTED = "Pausing after failed transport task"  # what AiiDA says of processes that it pauses itself
 _ORPHAN_TIMEOUT = 10
 
 
@@ -398,6 +400,48 @@ def stuck_processes(older_than: timedelta = timedelta(minutes=1)) -> list[Proces
         },
     )
     return list(query.all(flat=True))
+
+
+def interrupted_processes() -> list[ProcessNode]:
+    """Return the processes that AiiDA has paused, since their computer could not be reached several times over.
+
+    What a person has paused is not among them.
+    """
+    from aiida.orm import ProcessNode, QueryBuilder
+
+    query = QueryBuilder().append(
+        ProcessNode,
+        filters={
+            "attributes.paused": True,
+            "attributes.process_status": {"like": f"{_INTERRUPTED}%"},
+            "attributes.process_state": {"in": ["created", "waiting", "running"]},
+        },
+    )
+    return list(query.all(flat=True))
+
+
+def resume_interrupted() -> int:
+    """Let the processes that AiiDA has paused try again, and return how many there are.
+
+    What was submitted is not submitted again. Where the computer still cannot be reached, they pause once more.
+
+    Raises
+    ------
+    QdsimError
+        If the daemon does not answer.
+    """
+    from aiida.common.exceptions import AiidaException
+    from aiida.common.log import override_log_level
+    from aiida.engine.processes.control import play_processes
+
+    interrupted = interrupted_processes()
+    if interrupted:
+        try:
+            with override_log_level():
+                play_processes(interrupted, timeout=_PLAY_TIMEOUT)
+        except AiidaException as error:
+            raise QdsimError(f"the paused processes could not be resumed: {error}; try `qdsim doctor`.") from error
+    return len(interrupted)
 
 
 def daemon_is_outdated() -> bool:

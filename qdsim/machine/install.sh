@@ -1,8 +1,9 @@
 #!/bin/sh
-# What `make` needs from the machine: CP2K, a Python virtual environment, a browser for the tests.
+# What `make` needs from the machine: CP2K, a Python virtual environment, a browser and a cluster for the tests.
 #   install.sh cp2k     find CP2K, or install it (Debian package; conda-forge into .conda where there is no root)
 #   install.sh venv     make .venv with the first Python >= 3.11 in PATH
 #   install.sh browser  find Chromium and its driver, or install them (Debian packages)
+#   install.sh hpc      find SLURM, an SSH server, PostgreSQL and RabbitMQ, or install them (Debian packages); start none
 # Run it in the top folder of the repository. Package sources are those that apt, conda and pip are set up with.
 set -eu
 
@@ -91,9 +92,33 @@ install_browser() {
   apt_install chromium chromium-driver
 }
 
+has_hpc() {
+  for server in munged slurmctld slurmd sshd epmd; do
+    PATH="$PATH:/usr/sbin:/sbin" command -v "$server" >/dev/null || return 1
+  done
+  [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
+
+# Debian starts a server when it installs it, unless this script, which it asks, says no.
+POLICY=/usr/sbin/policy-rc.d
+
+install_hpc() {
+  if has_hpc; then return; fi
+  packages="munge slurm-wlm openssh-server postgresql rabbitmq-server"
+  can_apt || fail "the tests of tests/hpc need a cluster of their own: apt-get install $packages"
+  [ -e "$POLICY" ] || {
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+    as_root chmod 755 "$POLICY"
+    trap 'as_root rm -f "$POLICY"' EXIT
+  }
+  apt_install $packages  # several words
+  has_hpc || fail "$packages were installed, but not all of their servers are where Debian and Ubuntu keep them."
+}
+
 case ${1-} in
   cp2k) install_cp2k ;;
   venv) make_venv ;;
   browser) install_browser ;;
-  *) fail "usage: install.sh cp2k|venv|browser" ;;
+  hpc) install_hpc ;;
+  *) fail "usage: install.sh cp2k|venv|browser|hpc" ;;
 esac

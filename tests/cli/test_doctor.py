@@ -64,6 +64,7 @@ def test_healthy_machine(machine: "Machine") -> None:
         "daemon",
         "broker",
         "stuck processes",
+        "interrupted processes",
         "disk space",
     ]
     assert "hydrogen molecule" in checks["calculation"]["detail"]

@@ -13,20 +13,17 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+from .service import Service, tied_to_this_process, wait_until
 
 SLOTS = 2
 HOST = "cluster"
 """What clients call the login node."""
-_START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 20.0
-_POLL = 0.1
 
 _SLURM_CONFIGURATION = """\
 ClusterName=loopback
@@ -89,92 +86,13 @@ Host {host}
 _RABBITMQ_ADVANCED = "[{rabbit,[{consumer_timeout,undefined}]}].\n"
 
 
-@dataclass
-class Service:
-    """One server that can be started, stopped in good order, and killed."""
-
-    name: str
-    command: list[str]
-    log: Path
-    is_up: Callable[[], bool]
-    user: str | None = None
-    environment: dict[str, str] = field(default_factory=dict)
-    stop_signal: signal.Signals = signal.SIGTERM
-    _process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start the server, and return when it answers.
-
-        Raises
-        ------
-        RuntimeError
-            If it ends, or does not answer within a minute; with the end of its log.
-        """
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*_tied_to_this_process(self.user), *self.command],
-                env=os.environ | self.environment,
-                cwd=self.log.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
-            wait_until(lambda: self._has_ended() or self.is_up(), _START_TIMEOUT, f"{self.name} does not answer")
-            if self._has_ended():
-                raise RuntimeError(f"{self.name} ended at once")
-        except RuntimeError as error:
-            self.kill()
-            raise RuntimeError(f"{error}:\n{self.log.read_text(errors='replace')[-2000:]}") from error
-
-    def stop(self) -> None:
-        """Ask the server to end; what it has started ends with it."""
-        self._end(self.stop_signal)
-
-    def kill(self) -> None:
-        """End the server as a power cut would."""
-        self._end(signal.SIGKILL)
-
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        """Stop the server, and start it again at the end."""
-        self.stop()
-        yield
-        self.start()
-
-    def restart(self) -> None:
-        """Stop the server in good order and start it again."""
-        with self.away():
-            pass
-
-    def _has_ended(self) -> bool:
-        return self._process is None or self._process.poll() is not None
-
-    def _end(self, how: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        with suppress(psutil.NoSuchProcess):
-            started = psutil.Process(process.pid).children(recursive=True)
-            process.send_signal(how)
-            try:
-                process.wait(_STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                process.kill()
-            for child in started:
-                with suppress(psutil.NoSuchProcess):
-                    child.kill()
-            psutil.wait_procs(started, _STOP_TIMEOUT)
-        process.wait(_STOP_TIMEOUT)
-
-
 @dataclass(frozen=True)
 class Job:
     """A job that SLURM has seen end."""
 
     name: str
     state: str
+    submit: str
     start: str
     end: str
 
@@ -254,7 +172,7 @@ class Stack:
         path = self.folder / "jobs.txt"
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         found = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
-        return [Job(job["Name"], job["JobState"], job["StartTime"], job["EndTime"]) for job in found]
+        return [Job(job["Name"], job["JobState"], job["SubmitTime"], job["StartTime"], job["EndTime"]) for job in found]
 
     def _munge(self) -> Service:
         key = self.folder / "munge.key"
@@ -315,7 +233,7 @@ class Stack:
         initialise = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"]
         # AiiDA asks for this collation, whatever the machine's is.
         encoding = ["--encoding=UTF8", "--locale=C.UTF-8"]
-        command = [*_tied_to_this_process("postgres"), *initialise, *encoding]
+        command = [*tied_to_this_process("postgres"), *initialise, *encoding]
         subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
         port = str(self.ports["postgresql"])
         options = ["-c", "listen_addresses=127.0.0.1", "-p", port, "-k", str(folder), "-c", "fsync=off"]
@@ -392,35 +310,6 @@ class Stack:
         if owner is not None and os.geteuid() == 0:
             shutil.chown(path, owner, owner)
         return path
-
-
-def wait_until(condition: Callable[[], bool], timeout: float, otherwise: str) -> None:
-    """Wait for a condition.
-
-    Raises
-    ------
-    RuntimeError
-        If it is not met in so many seconds.
-    """
-    deadline = time.monotonic() + timeout
-    while not _holds(condition):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{otherwise} within {timeout:g} s")
-        time.sleep(_POLL)
-
-
-def _holds(condition: Callable[[], bool]) -> bool:
-    """Return the condition; one that a server refuses to answer does not hold."""
-    try:
-        return condition()
-    except subprocess.CalledProcessError:
-        return False
-
-
-def _tied_to_this_process(user: str | None) -> list[str]:
-    """Return the prefix of a command that ends when this process does, and runs as another user if this one is root."""
-    identity = [f"--reuid={user}", f"--regid={user}", "--init-groups"] if user and os.geteuid() == 0 else []
-    return ["setpriv", "--pdeathsig=TERM", *identity]
 
 
 def _free_ports(*names: str) -> dict[str, int]:

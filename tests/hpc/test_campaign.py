@@ -13,13 +13,13 @@ CAMPAIGN = """\
 name: strained
 compound: PbS
 protocol: fast
-overrides: {{k_points: [1, 1, 1], cutoff: 60, eps_default: 1.0e-6, basis_set: SZV-MOLOPT-SR-GTH}}
+overrides: {{k_points: [2, 2, 2], cutoff: 60, basis_set: SZV-MOLOPT-SR-GTH, eps_default: 1.0e-6}}
 code: {code}
 strain:
-  lattice_constant: [6.0, 6.1, 6.2]
-  double_well: [0.2]
-  relaxation: {{start_offset: 0.2}}
-  equation_of_state: {{span: 3 %, points: 5}}
+  lattice_constant: [6.15, 6.2, 6.25]
+  double_well: [0.3]
+  relaxation: {{start_offset: 0.46, alpha_tolerance: 0.2, offset_tolerance: 0.05}}
+  equation_of_state: {{span: 6 %, points: 5}}
 """
 
 

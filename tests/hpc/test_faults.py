@@ -1,0 +1,169 @@
+"""Faults of a cluster and of the servers behind a profile, each injected while a campaign runs.
+
+After each the campaign ends complete, by itself or by one command; nothing is lost, and nothing computed twice.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hpc import fault_table
+from tests.hpc.client import Client
+from tests.hpc.service import Service, wait_until
+from tests.hpc.stack import Stack
+from tests.machines import TIMEOUT, Machine
+
+pytestmark = pytest.mark.cp2k
+
+# A cluster of eight atoms at several offsets: single points that do not wait for each other, more than there are slots.
+CAMPAIGN = """\
+name: {name}
+compound: PbS
+code: cp2k@cluster
+resources: {{walltime: 3600}}
+dipole:
+  lattice: {{lattice_constant: 5.98}}
+  offsets: {offsets}
+  undistorted: false
+  coarse_start: null
+  overrides: {{cutoff: {cutoff}, rel_cutoff: 30, basis_set: SZV-MOLOPT-SR-GTH, eps_scf: 1.0e-4}}
+  particles: {{d8: {{diameter: 8, box: 12}}}}
+"""
+SHORT, LONG = 40, 500
+"""Ry: a few seconds, and somewhat more than the half minute that SLURM takes to notice a walltime."""
+
+Start = Callable[..., Client]
+INTERRUPTED = """
+from qdsim.machine.daemon import interrupted_processes
+answer = len(interrupted_processes())
+"""
+CREATED = """
+from datetime import timedelta
+from qdsim.machine.daemon import stuck_processes
+answer = len(stuck_processes(timedelta(0)))
+"""
+EXIT_CODES = """
+from aiida import orm
+from qdsim.provenance import find_campaign
+found = find_campaign({name!r}).called_descendants
+answer = sorted(node.exit_status for node in found if isinstance(node, orm.CalcJobNode))
+"""
+
+
+@pytest.fixture
+def start(production: Machine, tmp_path: Path) -> Iterator[Start]:
+    """Return what starts a campaign, with a cutoff of its own so that no other's results can stand for it."""
+    clients: list[Client] = []
+
+    def start_campaign(name: str, cutoff: float = SHORT, offsets: int = 4) -> Client:
+        path = tmp_path / f"{name}.yaml"
+        values = [round(0.1 + 0.02 * number, 2) for number in range(offsets)]
+        own = cutoff + (sum(name.encode()) % 97) / 100
+        path.write_text(CAMPAIGN.format(name=name, cutoff=own, offsets=values), encoding="utf-8")
+        clients.append(Client(production, path))
+        return clients[-1]
+
+    yield start_campaign
+    for client in clients:
+        client.stop()
+
+
+class Trial:
+    """One fault: the jobs of the stack before it, and what is to hold after it."""
+
+    def __init__(self, stack: Stack, machine: Machine):
+        self.stack, self.machine = stack, machine
+        self.before = len(stack.ended_jobs())
+
+    def wait_for_a_job(self) -> str:
+        wait_until(lambda: bool(self.stack.running_jobs()), TIMEOUT, "no job began")
+        return self.stack.running_jobs()[0]
+
+    def conclude(self, fault: str, campaign: str, client: Client, seconds: Callable[[], float]) -> None:
+        """Wait for the end of the campaign, fill a row of the table, and check it."""
+        client.process.wait(timeout=TIMEOUT)
+        recovered = client.process.returncode == 0
+        lost, twice = fault_table.count_losses(self.machine, campaign)
+        lost += self.machine.python(CREATED)
+        completed = Counter(job.name for job in self.stack.ended_jobs()[self.before :] if job.state == "COMPLETED")
+        twice += sum(completed.values()) - len(completed)
+        took = seconds() if recovered else 0.0
+        fault_table.record(fault, recovered=recovered, lost=lost, computed_twice=twice, seconds=took)
+        client.wait_until_complete()
+        assert (lost, twice) == (0, 0)
+
+
+@pytest.fixture
+def trial(stack: Stack, production: Machine) -> Trial:
+    return Trial(stack, production)
+
+
+def test_job_is_killed_by_its_walltime(stack: Stack, production: Machine, start: Start, trial: Trial) -> None:
+    client = start("walltime", LONG, offsets=1)
+    job = trial.wait_for_a_job()
+    stack.run("scontrol", "update", f"JobId={job}", "TimeLimit=0")
+    wait_until(lambda: job not in stack.running_jobs(), TIMEOUT, "the job went on")
+    ended = time.monotonic()
+    trial.conclude("SLURM walltime", "walltime", client, lambda: client.recovery_time(ended))
+    assert {ended_job.state for ended_job in stack.ended_jobs()[trial.before :]} == {"TIMEOUT", "COMPLETED"}
+    assert production.python(EXIT_CODES.format(name="walltime")) == [0, 303]
+
+
+def test_node_is_drained_and_comes_back(stack: Stack, start: Start, trial: Trial) -> None:
+    client = start("drained")
+    trial.wait_for_a_job()
+    stack.drain()
+    try:
+        wait_until(lambda: not stack.running_jobs() and bool(stack.run("squeue", "-h")), TIMEOUT, "nothing had to wait")
+    finally:
+        stack.resume()
+    resumed = time.monotonic()
+    trial.conclude("node drained and back", "drained", client, lambda: client.recovery_time(resumed))
+
+
+def test_ssh_server_is_away_for_ten_seconds(stack: Stack, start: Start, trial: Trial) -> None:
+    client = start("ssh")
+    trial.wait_for_a_job()
+    with stack.sshd.away():
+        time.sleep(10)
+    back = time.monotonic()
+    trial.conclude("sshd away for 10 s", "ssh", client, lambda: client.recovery_time(back))
+
+
+def test_ssh_server_is_away_for_longer_than_the_retries(
+    stack: Stack, production: Machine, start: Start, trial: Trial
+) -> None:
+    client = start("outage")
+    trial.wait_for_a_job()
+    with stack.sshd.away():
+        wait_until(lambda: production.python(INTERRUPTED) > 0, TIMEOUT, "no process was paused")
+    back = time.monotonic()
+    trial.conclude("sshd away for longer than the retries", "outage", client, lambda: client.recovery_time(back))
+
+
+def test_doctor_resumes_what_no_client_watches(stack: Stack, production: Machine, start: Start, trial: Trial) -> None:
+    client = start("unwatched")
+    trial.wait_for_a_job()
+    client.stop()
+    with stack.sshd.away():
+        wait_until(lambda: production.python(INTERRUPTED) > 0, TIMEOUT, "no process was paused")
+    back = time.monotonic()
+    repaired = json.loads(production.qdsim("doctor", "--fix", "--json").stdout)
+    assert repaired["repairs"] == ["resume the processes that could not reach their computer"]
+    assert production.python(INTERRUPTED) == 0
+    again = start("unwatched")
+    trial.conclude("the same, client gone, doctor --fix", "unwatched", again, lambda: again.recovery_time(back))
+
+
+@pytest.mark.parametrize("name", ["slurmctld", "postgresql", "rabbitmq"])
+def test_server_is_restarted(stack: Stack, start: Start, trial: Trial, name: str) -> None:
+    service: Service = getattr(stack, name)
+    client = start(name)
+    trial.wait_for_a_job()
+    service.restart()
+    back = time.monotonic()
+    trial.conclude(f"{name} restarted", name, client, lambda: client.recovery_time(back))
