@@ -174,8 +174,9 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
 
 def _restart_file(calculation: orm.CalcJobNode) -> str:
     """Return the restart file of a geometry optimisation; nothing where CP2K had not written any."""
-    files, name = calculation.outputs.retrieved.base.repository, Cp2kCalculation._DEFAULT_RESTART_FILE_NAME
-    return str(files.get_object_content(name)) if name in files.list_object_names() else ""
+    files = calculation.outputs.retrieved.base.repository
+    there = remedies.RESTART_FILE in files.list_object_names()
+    return str(files.get_object_content(remedies.RESTART_FILE)) if there else ""
 
 
 def _is_older_than_this_worker(calculation: orm.CalcJobNode) -> bool:
