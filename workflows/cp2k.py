@@ -96,9 +96,19 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         """
         outputs = self.ctx.children[self.ctx.iteration - 1].outputs
         self.report(f"Finished after {self.ctx.iteration} calculation(s).")
-        for attempt in self.ctx.children[: self.ctx.iteration - 1]:
-            attempt.base.caching.is_valid_cache = True  # the way to this result: whoever asks again is led along it
+        self._keep_the_way_here()
         self.out_many({name: outputs[name] for name in self.spec().outputs if name in outputs})
+
+    def _keep_the_way_here(self) -> None:
+        """Let the cache give back failed attempts whose files later ones began with: whoever asks again is led along.
+
+        Not those that were run once more as they were: in their place the cache gives back the later attempt.
+        """
+        attempts = self.ctx.children[: self.ctx.iteration]
+        hashes = [attempt.base.caching.compute_hash() for attempt in attempts]
+        for i, attempt in enumerate(attempts[:-1]):
+            if hashes[i] not in hashes[i + 1 :]:
+                attempt.base.caching.is_valid_cache = True
 
     def _continue_from(self, calculation: orm.CalcJobNode, parameters: orm.Dict, remedy: str) -> ProcessHandlerReport:
         self.report(f"{calculation.process_label}<{calculation.pk}>: {calculation.exit_message} Next: {remedy}.")
