@@ -29,11 +29,16 @@ name: {name}
 compound: PbS
 protocol: fast
 overrides:
-  {{k_points: [2, 2, 2], cutoff: {cutoff}, basis_set: SZV-MOLOPT-SR-GTH, eps_default: 1.0e-6, walltime: {walltime}}}
+  k_points: [2, 2, 2]
+  basis_set: SZV-MOLOPT-SR-GTH
+  cutoff: 60
+  eps_default: 1.0e-6
+  max_scf: {max_scf}
+  walltime: {walltime}
 strain:
   lattice_constant: [6.2]
   double_well: [0.3]
-  relaxation: {{start_offset: 0.46, alpha_tolerance: 0.2, offset_tolerance: 0.05}}
+  relaxation: {{start_offset: 0.45, alpha_tolerance: 1, offset_tolerance: 0.1}}
   equation_of_state: {{span: 6 %, points: 5}}
 """
 STEP = re.compile(r"^ +\d+ \S+/Diag\. ", re.MULTILINE)
@@ -72,12 +77,12 @@ def start(machine: Machine) -> Iterator[Start]:
 
 @pytest.fixture
 def write(tmp_path: Path, request: pytest.FixtureRequest) -> Write:
-    """Return a writer of campaign files; cutoffs of their own keep what one computes from another's cache."""
+    """Return a writer of campaign files; limits of their own, never reached, keep each from the others' cache."""
 
     def make(name: str, walltime: int = 3600) -> Path:
         path = tmp_path / f"{name}.yaml"
-        cutoff = 60 + request.session.items.index(request.node) % 40
-        path.write_text(CAMPAIGN.format(name=name, cutoff=cutoff, walltime=walltime), encoding="utf-8")
+        max_scf = 50 + request.session.items.index(request.node)
+        path.write_text(CAMPAIGN.format(name=name, max_scf=max_scf, walltime=walltime), encoding="utf-8")
         return path
 
     return make
@@ -235,9 +240,9 @@ def test_cp2k_is_killed(machine: Machine, write: Write, start: Start) -> None:
 
 def test_time_of_cp2k_is_up(machine: Machine, write: Write, start: Start) -> None:
     """The clock goes on while CP2K stands still; what it finds then is that its time is up."""
-    client = start(write("walltime", walltime=10))
+    client = start(write("walltime", walltime=20))
     late = catch_cp2k(machine)
-    wait_until(lambda: time.time() - late.create_time() > 11)
+    wait_until(lambda: time.time() - late.create_time() > 21)
     moment, done = time.monotonic(), client.done
     late.resume()
     client.wait_until_complete()
@@ -314,7 +319,7 @@ def test_power_is_cut_twice(machine: Machine, write: Write, start: Start) -> Non
         client.process.kill()
         kill([circus, *circus.children(recursive=True), *jobs(machine)])
         repaired = machine.qdsim("doctor", "--fix")
-        assert "start the daemon" in repaired.stdout, repaired.stdout + repaired.stderr
+        assert repaired.returncode == 0, repaired.stdout + repaired.stderr
     ended = machine.python(
         "import time\nfrom qdsim.provenance import find_campaign\n"
         "campaign = find_campaign('power')\n"
