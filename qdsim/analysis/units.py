@@ -56,6 +56,7 @@ UNITS: dict[str, Unit] = {
     **_same("meV/K", "entropy", "heat_capacity"),
     **_same("K", "temperature"),
     **_same("GPa", "pressure", "pressure_error", "eos_pressure", "bulk_modulus", "bulk_modulus_error"),
+    **_same("GPa", "onset_pressure"),
     **_same("cm^-1", "transverse_optical", "longitudinal_optical", "from_energies", "frequencies"),
     **_same("cm^-1", "acoustic", "states.lowest"),
     **_same("Å^2", "b_iso", "u_iso", "mean_square", "b_iso_cation", "b_iso_anion"),
