@@ -238,7 +238,6 @@ def _calls(root: int) -> dict[int, list[_Call]]:
             with_incoming="caller",
             tag="called",
             project=["id", "uuid", "process_type", *(f"attributes.{name}" for name in attributes), CACHED_FROM],
-            edge_filters={"type": {"in": ["call_work", "call_calc"]}},
             edge_tag="call",
             edge_project=["label"],
         )

@@ -1,8 +1,8 @@
-"""From a node back to the calculations that it was made from."""
+"""From a node back to the calculations that it was made from, or on to what was made of it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,21 +17,21 @@ _STRAIN_LABELS = ("linear_", "volumetric_", "pressure_", "lattice_constant_")
 
 
 @dataclass(frozen=True)
-class Ancestor:
-    """A node of a trace and what it was made from.
+class Relative:
+    """A node of a trace, and what it was made from or what was made of it.
 
     Attributes
     ----------
     link
-        Label of the link that leads from it to what was made of it; empty for the node that is traced.
+        Label of the link between it and the node before it in the trace; empty for the node that is traced.
     pk, uuid, kind
         Of the node; its class or the name of its process.
     detail
         What is to be said of it: of a CP2K calculation its energy, version and how to see its output.
-    parents
-        What it was made from.
+    relatives
+        What it was made from; in a trace of descendants, what was made of it.
     again
-        Its parents have been shown before.
+        Its relatives have been shown before.
     is_data
         It is data, not a process.
     """
@@ -41,7 +41,7 @@ class Ancestor:
     uuid: str
     kind: str
     detail: str
-    parents: list[Ancestor] = field(default_factory=list)
+    relatives: list[Relative] = field(default_factory=list)
     again: bool = False
     is_data: bool = False
 
@@ -50,15 +50,15 @@ class Ancestor:
         """Whether this is a calculation of CP2K."""
         return self.detail.startswith("CP2K")
 
-    def calculations(self) -> Iterator[Ancestor]:
+    def calculations(self) -> Iterator[Relative]:
         """Yield the CP2K calculations of the trace, each once."""
         if self.is_cp2k and not self.again:
             yield self
-        for parent in self.parents:
-            yield from parent.calculations()
+        for relative in self.relatives:
+            yield from relative.calculations()
 
 
-def trace(node: Node, points: Collection[str] | None = None) -> Ancestor:
+def trace(node: Node, points: Collection[str] | None = None) -> Relative:
     """Follow a node back to the CP2K calculations that it was made from.
 
     Parameters
@@ -76,26 +76,67 @@ def trace(node: Node, points: Collection[str] | None = None) -> Ancestor:
     start = verdict_node(node)
     if start.pk is None:
         raise QdsimError("A node that is not stored was made from nothing: store it first.")
-    graph = _read_graph(start.pk, None if points is None else set(points))
-    return _grow(graph, start.pk, "", set())
+    only = None if points is None else set(points)
+
+    def follow(label: str) -> bool:
+        strain = label.startswith(_STRAIN_LABELS) and "__" not in label
+        return only is None or not strain or label in only
+
+    return trace_back(start.pk, follow)
 
 
-def shortened(ancestor: Ancestor) -> Ancestor:
-    """Return a trace in which only calculations stand, and only where new ones of CP2K lie behind them."""
-    return replace(ancestor, parents=[found for parent in ancestor.parents for found in _calculations(parent, "")])
+def trace_back(start: int, follow: Callable[[str], bool]) -> Relative:
+    """Follow a node (PK) back along the links whose labels are to be followed, up to calculations of CP2K."""
+    return _grow(_read_graph(start, follow, down=False), start, "", set())
 
 
-def _calculations(ancestor: Ancestor, made: str) -> list[Ancestor]:
-    """Return a process by the label of what it made, its own ancestors shortened; of data, the process that made it."""
-    link = made or ancestor.link
-    if ancestor.again:
+def descendants(node: Node) -> Relative:
+    """Follow a node on to everything that was made of it.
+
+    Parameters
+    ----------
+    node
+        Data, a calculation, or a work chain, of which the results are followed: see `verdict_node`.
+
+    Raises
+    ------
+    QdsimError
+        If a work chain has made nothing.
+    """
+    from aiida import orm
+
+    start = node if isinstance(node, orm.CalculationNode) else verdict_node(node)
+    if start.pk is None:
+        raise QdsimError("Of a node that is not stored nothing was made: store it first.")
+    return _grow(_read_graph(start.pk, lambda _: True, down=True), start.pk, "", set())
+
+
+def shortened(relative: Relative) -> Relative:
+    """Return a trace back in which only calculations stand, and only where new ones of CP2K lie behind them."""
+    return replace(relative, relatives=[found for one in relative.relatives for found in _calculations(one, "")])
+
+
+def _calculations(relative: Relative, made: str) -> list[Relative]:
+    """Return a process by the label of what it made, what it was made from shortened; of data, the process behind."""
+    link = made or relative.link
+    if relative.again:
         return []
-    if ancestor.is_cp2k:
-        return [replace(ancestor, link=link)]
-    if ancestor.is_data:
-        return [found for parent in ancestor.parents for found in _calculations(parent, link)]
-    parents = [found for parent in ancestor.parents for found in _calculations(parent, "")]
-    return [replace(ancestor, link=link, parents=parents)] if parents else []
+    if relative.is_cp2k:
+        return [replace(relative, link=link)]
+    if relative.is_data:
+        return [found for one in relative.relatives for found in _calculations(one, link)]
+    behind = [found for one in relative.relatives for found in _calculations(one, "")]
+    return [replace(relative, link=link, relatives=behind)] if behind else []
+
+
+def processes(relative: Relative) -> Relative:
+    """Return a trace of descendants in which only the first node and calculations stand, by what they took."""
+    return replace(relative, relatives=[found for one in relative.relatives for found in _processes(one)])
+
+
+def _processes(relative: Relative) -> list[Relative]:
+    within = [found for one in relative.relatives for found in _processes(one)]
+    return within if relative.is_data else [replace(relative, relatives=within)]
 
 
 def verdict_node(node: Node) -> Data:
@@ -161,49 +202,48 @@ def points_behind(verdicts: Data, sample: str | None, quantity: str | None) -> l
 
 @dataclass
 class _Graph:
-    """What nodes are, and from which others, along which links, they were made."""
+    """What nodes are, and to which others, along which links, a trace goes on from them."""
 
     uuids: dict[int, str] = field(default_factory=dict)
     kinds: dict[int, str] = field(default_factory=dict)
     data: set[int] = field(default_factory=set)
     details: dict[int, str] = field(default_factory=dict)
-    parents: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
+    links: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
 
 
-def _read_graph(start: int, points: set[str] | None) -> _Graph:
-    """Read the ancestors of a node up to CP2K's calculations, a generation at a time."""
+def _read_graph(start: int, follow: Callable[[str], bool], *, down: bool) -> _Graph:
+    """Read the ancestors of a node up to CP2K's calculations, or all its descendants, a generation at a time."""
     graph, cp2k = _Graph(), set[int]()
     generation = _describe(graph, cp2k, [start])
     while generation:
-        links = _links_to([pk for pk in generation if pk not in cp2k])
-        sources: dict[int, None] = {}
-        for target, label, source in links:
-            strain = label.startswith(_STRAIN_LABELS) and "__" not in label
-            if points is None or not strain or label in points:
-                graph.parents.setdefault(target, []).append((label, source))
-                sources[source] = None
-        generation = _describe(graph, cp2k, [pk for pk in sources if pk not in graph.uuids])
+        found: dict[int, None] = {}
+        for near, label, far in _links([pk for pk in generation if down or pk not in cp2k], down=down):
+            if follow(label):
+                graph.links.setdefault(near, []).append((label, far))
+                found[far] = None
+        generation = _describe(graph, cp2k, [pk for pk in found if pk not in graph.uuids])
     _describe_runs(graph, cp2k)
     return graph
 
 
-def _links_to(targets: list[int]) -> list[tuple[int, str, int]]:
-    """Return target, label and source of the links along which nodes were made."""
+def _links(nodes: list[int], *, down: bool) -> list[tuple[int, str, int]]:
+    """Return the links along which nodes were made, or others of them: the node, the label and the other.
+
+    The type of a link follows from what it joins; to filter by it would have SQLite begin with all links of that type.
+    """
     from aiida import orm
 
-    if not targets:
+    if not nodes:
         return []
+    made = (orm.Data, orm.CalculationNode)
     query = orm.QueryBuilder()
-    query.append(orm.Node, filters={"id": {"in": targets}}, tag="target", project=["id"])
-    query.append(
-        (orm.Data, orm.CalculationNode),
-        filters={"node_type": {"!like": "data.core.code.%"}},
-        with_outgoing="target",
-        edge_filters={"type": {"in": ["create", "input_calc"]}},
-        edge_project=["label"],
-        project=["id"],
-    )
-    return sorted((target, label, source) for target, source, label in query.all())
+    query.append(made, filters={"id": {"in": nodes}}, tag="near", project=["id"])
+    if down:
+        query.append(made, with_incoming="near", edge_project=["label"], project=["id"])
+    else:
+        filters = {"node_type": {"!like": "data.core.code.%"}}
+        query.append(made, filters=filters, with_outgoing="near", edge_project=["label"], project=["id"])
+    return sorted((near, label, far) for near, far, label in query.all())
 
 
 def _describe(graph: _Graph, cp2k: set[int], nodes: list[int]) -> list[int]:
@@ -235,23 +275,21 @@ def _describe_runs(graph: _Graph, runs: set[int]) -> None:
     query = orm.QueryBuilder()
     query.append(orm.CalcJobNode, filters={"id": {"in": list(runs)}}, tag="run", project=["id"])
     query.append(
-        orm.Dict,
-        with_incoming="run",
-        edge_filters={"label": "output_parameters"},
-        project=["attributes.energy", "attributes.cp2k_version"],
+        orm.Dict, with_incoming="run", project=["attributes.energy", "attributes.cp2k_version"]
     )
     for pk, energy, version in query.all():
-        graph.details[pk] = f"CP2K {version}, energy {energy:.6f} eV; its output: verdi calcjob outputcat {pk}"
+        found = "no energy" if energy is None else f"energy {energy:.6f} eV"
+        graph.details[pk] = f"CP2K {version}, {found}; its output: verdi calcjob outputcat {pk}"
 
 
-def _grow(graph: _Graph, pk: int, link: str, seen: set[int]) -> Ancestor:
+def _grow(graph: _Graph, pk: int, link: str, seen: set[int]) -> Relative:
     """Make the tree of a graph, in which nothing is shown twice."""
     again = pk in seen
     seen.add(pk)
-    ancestor = Ancestor(
+    relative = Relative(
         link, pk, graph.uuids[pk], graph.kinds[pk], graph.details.get(pk, ""), again=again, is_data=pk in graph.data
     )
-    for label, source in [] if again else graph.parents.get(pk, []):
-        if source not in seen or source in graph.parents or source in graph.details:
-            ancestor.parents.append(_grow(graph, source, label, seen))
-    return ancestor
+    for label, other in [] if again else graph.links.get(pk, []):
+        if other not in seen or other in graph.links or other in graph.details:
+            relative.relatives.append(_grow(graph, other, label, seen))
+    return relative

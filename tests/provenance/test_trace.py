@@ -9,7 +9,7 @@ from aiida.engine import calcfunction
 
 from qdsim.errors import QdsimError
 from qdsim.provenance import CP2K_PROCESS
-from qdsim.provenance.trace import Ancestor, points_behind, shortened, trace, verdict_node
+from qdsim.provenance.trace import Relative, points_behind, shortened, trace, verdict_node
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 
@@ -43,8 +43,8 @@ def summary() -> orm.Dict:
     return found
 
 
-def kinds(ancestor: Ancestor) -> list[str]:
-    return [ancestor.kind, *(kind for parent in ancestor.parents for kind in kinds(parent))]
+def kinds(relative: Relative) -> list[str]:
+    return [relative.kind, *(kind for one in relative.relatives for kind in kinds(one))]
 
 
 def test_everything_behind_a_result_is_found_once(summary: orm.Dict) -> None:
@@ -52,14 +52,14 @@ def test_everything_behind_a_result_is_found_once(summary: orm.Dict) -> None:
     assert found.uuid == summary.uuid
     energies = sorted(one.detail.split("energy ")[1].split(" eV")[0] for one in found.calculations())
     assert energies == ["-1.000000", "-2.000000"]
-    (process,) = found.parents
-    assert [parent.link for parent in process.parents] == ["again", "linear_p0p0000", "linear_p0p0100", "settings"]
+    (process,) = found.relatives
+    assert [one.link for one in process.relatives] == ["again", "linear_p0p0000", "linear_p0p0100", "settings"]
     assert all(f"verdi calcjob outputcat {one.pk}" in one.detail for one in found.calculations())
 
 
 def test_only_the_points_asked_for_are_followed(summary: orm.Dict) -> None:
     found = trace(summary, ["linear_p0p0100"])
-    links = [parent.link for parent in found.parents[0].parents]
+    links = [one.link for one in found.relatives[0].relatives]
     assert links == ["again", "linear_p0p0100", "settings"]
 
 
@@ -67,7 +67,7 @@ def test_a_shortened_trace_has_the_same_calculations_and_no_data(summary: orm.Di
     found = trace(summary)
     short = shortened(found)
     assert {one.pk for one in short.calculations()} == {one.pk for one in found.calculations()}
-    (process,) = short.parents
+    (process,) = short.relatives
     assert (process.link, process.kind) == ("result", "summarise")
     assert set(kinds(process)) == {"summarise", "state", "Cp2kCalculation"}
 

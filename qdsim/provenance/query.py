@@ -1,0 +1,460 @@
+"""Results and CP2K calculations of all campaigns of the profile.
+
+>>> find_results(Filter(compound="PbS", strain=(0.01, 0.02), kind="strain"))  # doctest: +SKIP
+[Result(campaign='quickstart', kind='strain', label='linear_p0p0100', quantity='relaxed.pb_offset', ...), ...]
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qdsim.analysis.result_rows import DOCUMENTS, KINDS, ResultRow, rows_of
+from qdsim.analysis.units import NO_UNIT, Unit
+from qdsim.analysis.verdict import VERDICTS
+from qdsim.documents import nearest
+from qdsim.errors import QdsimError
+from qdsim.provenance.campaigns import CACHED_FROM, CP2K_PROCESS, TaskState
+from qdsim.provenance.documents import (
+    PROCESS,
+    SECTIONS,
+    CampaignRecord,
+    ProcessRecord,
+    calls_of,
+    process_record,
+    read_campaigns,
+    read_documents,
+    read_parts,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aiida.orm import QueryBuilder
+
+STRAIN_TOLERANCE = 1e-6
+"""By which a strain may lie outside of a range: those of documents follow from volumes."""
+STATES = ("waiting", "running", "done", "failed")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What to look for; None is anything.
+
+    Attributes
+    ----------
+    campaign, compound, protocol
+        Names. A campaign may have been run several times under its name.
+    code_version
+        Of CP2K, such as "2023.1".
+    state, exit_code
+        Of the process that gave a result, or of a calculation.
+    since, until
+        When the result was stored, or the calculation last changed; with a time zone, both included.
+    kind
+        Of a result: see `qdsim.analysis.result_rows.KINDS`.
+    quantity
+        Of a result, such as ``relaxed.gap``; None for the headline of each kind.
+    strain
+        Lowest and highest linear strain, fractions, both included.
+    host, charge
+        Of a vacancy.
+    verdict
+        Of a check by scattering.
+    """
+
+    campaign: str | None = None
+    compound: str | None = None
+    protocol: str | None = None
+    code_version: str | None = None
+    state: str | None = None
+    exit_code: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    kind: str | None = None
+    quantity: str | None = None
+    strain: tuple[float, float] | None = None
+    host: str | None = None
+    charge: int | None = None
+    verdict: str | None = None
+
+
+RESULTS_ONLY = ("kind", "quantity", "strain", "host", "charge", "verdict")
+"""Filters for which calculations have nothing to compare."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One number of a results document, or a part of a campaign that has none (yet).
+
+    Attributes
+    ----------
+    campaign, compound
+        Names.
+    kind, label, quantity
+        What the number is of.
+    value, unit
+        The number, None where it is missing, and the unit of its document, which knows how it is printed.
+    strain
+        Linear strain, a fraction, where known.
+    host, charge
+        Of a vacancy.
+    verdict
+        Of a check by scattering.
+    protocol
+        Of the campaign's section.
+    code_version
+        Of CP2K; several, separated by commas, where the campaign's calculations were made with several.
+    date
+        When it was stored.
+    state, exit_code
+        Of the process that gave it.
+    message
+        Why the number is missing, or doubtful.
+    path, uuid
+        Where in which node's document it is; for a part without a number, the process.
+    """
+
+    campaign: str
+    compound: str
+    kind: str
+    label: str
+    quantity: str | None
+    value: float | None
+    unit: Unit
+    strain: float | None
+    host: str | None
+    charge: int | None
+    verdict: str | None
+    protocol: str | None
+    code_version: str
+    date: datetime
+    state: TaskState
+    exit_code: int | None
+    message: str | None
+    path: str
+    uuid: str
+
+
+@dataclass(frozen=True)
+class CalculationRecord:
+    """One CP2K calculation.
+
+    Attributes
+    ----------
+    campaign, compound, section, label
+        Whose it is; the label joins those of the calls that led to it.
+    protocol, code_version
+        The latter is None where CP2K's output was not read.
+    state, exit_code, message
+        Of the calculation.
+    reused
+        Taken from AiiDA's cache.
+    energy, wall_time
+        Of the cell, eV; s by CP2K's own clock.
+    date
+        When it last changed.
+    pk, uuid
+        Of the calculation.
+    """
+
+    campaign: str
+    compound: str
+    section: str
+    label: str
+    protocol: str | None
+    code_version: str | None
+    state: TaskState
+    exit_code: int | None
+    message: str | None
+    reused: bool
+    energy: float | None
+    wall_time: float | None
+    date: datetime
+    pk: int
+    uuid: str
+
+
+@dataclass(frozen=True)
+class CampaignRow:
+    """A row of a results document, with all that is known of where it is from.
+
+    Attributes
+    ----------
+    campaign, section
+        Whose it is.
+    row
+        Of the document; without numbers for a part that has none.
+    process
+        That gave it.
+    uuid, date
+        Of the document, or of the process.
+    """
+
+    campaign: CampaignRecord
+    section: str
+    row: ResultRow
+    process: ProcessRecord
+    uuid: str
+    date: datetime
+
+    @property
+    def protocol(self) -> str | None:
+        """Of the section."""
+        return self.campaign.protocol(self.section)
+
+    @property
+    def strain(self) -> float | None:
+        """Linear strain, a fraction; of a host of vacancies, what the campaign file says."""
+        if self.row.strain is None and self.row.host is not None:
+            return self.campaign.strain_of_host(self.row.host)
+        return self.row.strain
+
+
+def find_results(wanted: Filter | None = None, limit: int | None = None) -> list[Result]:
+    """Return results of all campaigns, the newest campaign first.
+
+    Parameters
+    ----------
+    wanted
+        Which; None for the headline of every result.
+    limit
+        How many at most; None for all.
+
+    Raises
+    ------
+    QdsimError
+        If a filter names what no campaign has; the nearest name is offered.
+    """
+    wanted = wanted or Filter()
+    campaigns = _chosen_campaigns(wanted)
+    rows = rows_of_campaigns(campaigns)
+    _check("kind", wanted.kind, KINDS)
+    _check("verdict", wanted.verdict, VERDICTS)
+    _check("state", wanted.state, STATES)
+    _check("protocol", wanted.protocol, {row.protocol for row in rows})
+    _check("host", wanted.host, {row.row.host for row in rows})
+    if wanted.quantity is not None:
+        _check("quantity", wanted.quantity, {name for row in rows for name in row.row.numbers})
+    chosen = [row for row in rows if _matches(row, wanted)]
+    if wanted.code_version is not None:
+        versions = code_versions([campaign.pk for campaign in campaigns])
+        _check("version of CP2K", wanted.code_version, {one for found in versions.values() for one in found})
+        chosen = [row for row in chosen if wanted.code_version in versions.get(row.campaign.pk, ())]
+    chosen = chosen[:limit]
+    versions = code_versions(sorted({row.campaign.pk for row in chosen}))
+    return [_result(row, row.row.headline if wanted.quantity is None else wanted.quantity, versions) for row in chosen]
+
+
+def find_calculations(wanted: Filter | None = None, limit: int | None = None) -> list[CalculationRecord]:
+    """Return CP2K calculations of all campaigns, the newest first.
+
+    Parameters
+    ----------
+    wanted
+        Which; None for all.
+    limit
+        How many at most; None for all.
+
+    Raises
+    ------
+    QdsimError
+        If a filter names what no campaign has (the nearest name is offered), or is one for results.
+    """
+    wanted = wanted or Filter()
+    for name in RESULTS_ONLY:
+        if getattr(wanted, name) is not None:
+            raise QdsimError(f"A calculation has no {name} to filter by: leave that out, or look for results.")
+    campaigns = {campaign.pk: campaign for campaign in _chosen_campaigns(wanted)}
+    _check("state", wanted.state, STATES)
+    _check("protocol", wanted.protocol, {one.protocol(section) for one in campaigns.values() for section in SECTIONS})
+    if wanted.code_version is not None:
+        known = {version for found in code_versions(list(campaigns)).values() for version in found}
+        _check("version of CP2K", wanted.code_version, known)
+    found = [
+        calculation
+        for depth, query in _run_queries(list(campaigns))
+        for calculation in _calculations(depth, query, wanted, limit, campaigns)
+    ]
+    found.sort(key=lambda one: (one.date, one.pk), reverse=True)
+    return found if limit is None else found[:limit]
+
+
+def code_versions(campaigns: Sequence[int]) -> dict[int, list[str]]:
+    """Return the versions of CP2K that campaigns (PKs) were computed with."""
+    found: dict[int, set[str]] = defaultdict(set)
+    for _, query in _run_queries(campaigns, labels=False):
+        query.add_projection("output", ["attributes.cp2k_version"])
+        query.distinct()
+        for pk, version in query.all():
+            if version is not None:
+                found[pk].add(version)
+    return {pk: sorted(versions) for pk, versions in found.items()}
+
+
+def rows_of_campaigns(campaigns: Sequence[CampaignRecord]) -> list[CampaignRow]:
+    """Return the rows of all results documents of campaigns, in the order of the campaigns.
+
+    What has been called and has no row, because it failed or still runs, gets one without numbers.
+    """
+    pks = [campaign.pk for campaign in campaigns]
+    by_pk = {campaign.pk: campaign for campaign in campaigns}
+    # All parts of a campaign that succeeded have: only those of the others need to be looked at.
+    unsuccessful = [campaign.pk for campaign in campaigns if campaign.process.state != "done"]
+    parts = {(part.campaign, part.section, part.label): part.process for part in read_parts(unsuccessful)}
+    found: dict[int, list[CampaignRow]] = {pk: [] for pk in pks}
+    told: set[tuple[int, str, str]] = set()
+    for document in read_documents(pks, DOCUMENTS):
+        for row in rows_of(document.section, document.name, document.content):
+            campaign = by_pk[document.campaign]
+            keys = [(document.campaign, document.section, label) for label in (row.label, row.host or "", "")]
+            process = next((parts[key] for key in keys if key in parts), campaign.process)
+            told.update(keys)
+            found[document.campaign].append(
+                CampaignRow(campaign, document.section, row, process, document.uuid, document.created)
+            )
+    # From the calls inwards out: a section whose parts are told, or a campaign whose sections are, needs no row.
+    for (pk, section, label), process in sorted(parts.items(), key=lambda item: not item[0][2]):
+        if process.state != "done" and (pk, section, label) not in told:
+            told.add((pk, section, ""))
+            found[pk].append(_without_numbers(by_pk[pk], section, label, process))
+    for campaign in campaigns:
+        if campaign.process.state != "done" and not found[campaign.pk]:
+            found[campaign.pk].append(_without_numbers(campaign, "campaign", "", campaign.process))
+    return [row for rows in found.values() for row in rows]
+
+
+def _without_numbers(campaign: CampaignRecord, section: str, label: str, process: ProcessRecord) -> CampaignRow:
+    row = ResultRow(section, label, "", {}, None, message=process.message)
+    return CampaignRow(campaign, section, row, process, process.uuid, process.changed)
+
+
+def _chosen_campaigns(wanted: Filter) -> list[CampaignRecord]:
+    campaigns = read_campaigns()
+    _check("campaign", wanted.campaign, {campaign.name for campaign in campaigns})
+    _check("compound", wanted.compound, {campaign.compound for campaign in campaigns})
+    return [
+        campaign
+        for campaign in campaigns
+        if wanted.campaign in {None, campaign.name} and wanted.compound in {None, campaign.compound}
+    ]
+
+
+def _check(what: str, name: str | None, known: Collection[str | None]) -> None:
+    """Refuse a name that nothing has, unless there is nothing at all."""
+    names = [one for one in known if one is not None]
+    if name is not None and names and name not in names:
+        ordered = names if isinstance(known, tuple) else sorted(names)
+        hint = nearest(name, ordered)
+        raise QdsimError(f"There is no {what} '{name}'; {hint}{'' if hint.endswith('?') else '.'}")
+
+
+def _matches(row: CampaignRow, wanted: Filter) -> bool:
+    strain = row.strain
+    return (
+        wanted.kind in {None, row.row.kind}
+        and wanted.host in {None, row.row.host}
+        and wanted.charge in {None, row.row.charge}
+        and wanted.verdict in {None, row.row.verdict}
+        and wanted.protocol in {None, row.protocol}
+        and wanted.state in {None, row.process.state}
+        and wanted.exit_code in {None, row.process.exit_status}
+        and (wanted.quantity is None or row.row.number(wanted.quantity) is not None)
+        and (wanted.since is None or row.date >= wanted.since)
+        and (wanted.until is None or row.date <= wanted.until)
+        and (
+            wanted.strain is None
+            or (
+                strain is not None
+                and wanted.strain[0] - STRAIN_TOLERANCE <= strain <= wanted.strain[1] + STRAIN_TOLERANCE
+            )
+        )
+    )
+
+
+def _result(row: CampaignRow, quantity: str | None, versions: dict[int, list[str]]) -> Result:
+    number = None if quantity is None else row.row.number(quantity)
+    return Result(
+        campaign=row.campaign.name,
+        compound=row.campaign.compound,
+        kind=row.row.kind,
+        label=row.row.label,
+        quantity=quantity,
+        value=None if number is None else number.value,
+        unit=NO_UNIT if number is None else number.unit,
+        strain=row.strain,
+        host=row.row.host,
+        charge=row.row.charge,
+        verdict=row.row.verdict,
+        protocol=row.protocol,
+        code_version=", ".join(versions.get(row.campaign.pk, ())),
+        date=row.date,
+        state=row.process.state,
+        exit_code=row.process.exit_status,
+        message=row.row.message,
+        path=".".join(filter(None, (row.row.path, quantity))),
+        uuid=row.uuid,
+    )
+
+
+def _run_queries(campaigns: Sequence[int], *, labels: bool = True) -> Iterator[tuple[int, QueryBuilder]]:
+    """Yield a query for the CP2K calculations of work chains at each depth below campaigns, and the depth.
+
+    Its tags are those of `calls_of`, `run`, and `output` for the parsed output, the only document that CP2K's parser
+    makes, where there is one. It goes by no label: see `qdsim.provenance.documents` for what SQLite makes of these.
+    """
+    from aiida import orm
+
+    depth = 0
+    while campaigns and calls_of(campaigns, depth + 1, labels=False).limit(1).all():
+        depth += 1
+        query = calls_of(campaigns, depth, labels=labels)
+        query.append(orm.CalcJobNode, with_incoming=str(depth), filters={"process_type": CP2K_PROCESS}, tag="run")
+        query.append(orm.Dict, with_incoming="run", tag="output", outerjoin=labels)
+        yield depth, query
+
+
+def _calculations(
+    depth: int, query: QueryBuilder, wanted: Filter, limit: int | None, campaigns: dict[int, CampaignRecord]
+) -> Iterator[CalculationRecord]:
+    """Yield the calculations of a query that are wanted, the newest ones where there is a limit."""
+    parsed = [f"attributes.{name}" for name in ("cp2k_version", "energy", "wall_time")]
+    query.add_projection("run", [*PROCESS, CACHED_FROM])
+    query.add_projection("output", parsed)
+    filters: dict[str, Any] = {"and": [{"mtime": {"<=": wanted.until}}] if wanted.until is not None else []}
+    if wanted.since is not None:
+        filters["and"].append({"mtime": {">=": wanted.since}})
+    if wanted.exit_code is not None:
+        filters["and"].append({"attributes.exit_status": wanted.exit_code})
+    if filters["and"]:
+        query.add_filter("run", filters)
+    if wanted.code_version is not None:
+        query.add_filter("output", {"attributes.cp2k_version": wanted.code_version})
+    query.order_by({"run": [{"mtime": "desc"}, {"id": "desc"}]})
+    if limit is not None and wanted.protocol is None and wanted.state is None:
+        query.limit(limit)
+    for row in query.dict():
+        process, campaign = process_record(row["run"]), campaigns[row["0"]["id"]]
+        section, *labels = (row[f"{level}--{level + 1}"]["label"] for level in range(depth))
+        protocol = campaign.protocol(section)
+        if wanted.state in {None, process.state} and wanted.protocol in {None, protocol}:
+            version, energy, wall_time = (row["output"][name] for name in parsed)
+            yield CalculationRecord(
+                campaign=campaign.name,
+                compound=campaign.compound,
+                section=section,
+                label="__".join(labels),
+                protocol=protocol,
+                code_version=version,
+                state=process.state,
+                exit_code=process.exit_status,
+                message=process.message,
+                reused=row["run"][CACHED_FROM] is not None,
+                energy=energy,
+                wall_time=wall_time,
+                date=process.changed,
+                pk=process.pk,
+                uuid=process.uuid,
+            )
