@@ -12,7 +12,7 @@ import fcntl
 import logging
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 from weakref import WeakKeyDictionary
@@ -56,14 +56,22 @@ CACHED_ATTRIBUTES = (
 _LOGGER = logging.getLogger(__name__)
 
 
+@dataclass
+class _Waiting:
+    """One that waits, and how it is told that it need not any longer."""
+
+    node: orm.CalcJobNode
+    candidate: Candidate
+    answer: InterruptableFuture
+
+
 class Queue:
     """The calculations of one worker that wait for a place."""
 
     _of_runners: ClassVar["WeakKeyDictionary[Runner, Queue]"] = WeakKeyDictionary()
 
     def __init__(self) -> None:
-        self._candidates: dict[int, Candidate] = {}
-        self._answers: dict[int, InterruptableFuture] = {}
+        self._waiting: dict[int, _Waiting] = {}
         self._news = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
 
@@ -78,31 +86,33 @@ class Queue:
         """Return a future that has a result as soon as the calculation may go on, or look into the cache."""
         pk = cast(int, node.pk)
         extras = node.base.extras.all
-        self._candidates[pk] = Candidate(
+        candidate = Candidate(
             pk=pk,
             computer=cast(int, cast(orm.Computer, node.computer).pk),
             campaign=extras[CAMPAIGN],
             cost=extras[COST],
             hash=node.base.caching.get_hash() if node.base.caching.should_use_cache() else None,
         )
-        self._answers[pk] = InterruptableFuture()
+        self._waiting[pk] = _Waiting(node, candidate, InterruptableFuture())
         self.look_soon()
-        if self._watch is None or self._watch.done():
+        if self._watch is None:
             # Of no process: it must not take itself for the one that happened to ask first.
             self._watch = asyncio.get_running_loop().create_task(self._keep_looking(), context=contextvars.Context())
-        return self._answers[pk]
+        return self._waiting[pk].answer
 
     def withdraw(self, node: orm.CalcJobNode) -> None:
         """Forget a calculation that waits no longer."""
-        self._candidates.pop(cast(int, node.pk), None)
-        self._answers.pop(cast(int, node.pk), None)
+        self._waiting.pop(cast(int, node.pk), None)
+        if not self._waiting and self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def look_soon(self) -> None:
         """Do not wait for the next look in its turn: something has changed."""
         self._news.set()
 
     async def _keep_looking(self) -> None:
-        while self._candidates:
+        while True:
             while self._news.is_set():
                 self._news.clear()
                 await asyncio.sleep(SETTLE)
@@ -117,16 +127,16 @@ class Queue:
                 await asyncio.wait_for(self._news.wait(), INTERVAL)
 
     def _look(self) -> None:
-        candidates = [one for pk, one in self._candidates.items() if not self._answers[pk].done()]
+        candidates = [one.candidate for one in self._waiting.values() if not one.answer.done()]
         if not candidates:
             return
         decision = _decide(candidates)
         for pk in decision.held:
-            self._candidates[pk] = replace(self._candidates[pk], held=True)
+            self._waiting[pk].candidate = replace(self._waiting[pk].candidate, held=True)
         for pk in decision.admitted:
-            cast(orm.CalcJobNode, orm.load_node(pk)).set_state(CalcJobState.UPLOADING)
+            self._waiting[pk].node.set_state(CalcJobState.UPLOADING)
         for pk in (*decision.admitted, *decision.released):
-            self._answers[pk].set_result(None)
+            self._waiting[pk].answer.set_result(None)
 
 
 def _decide(candidates: list[Candidate]) -> Decision:

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiida import orm
 from aiida.calculations.arithmetic.add import ArithmeticAddCalculation
 from aiida.engine import WorkChain, run_get_node
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
+from aiida.engine.utils import instantiate_process
+from aiida.manage import get_manager
 from aiida.manage.caching import enable_caching
+from aiida.plugins import CalculationFactory
 
 from qdsim.workflows.cp2k import Cp2kCalculation
 from qdsim.workflows.places import MAX_JOBS
-from qdsim.workflows.queue import AT_ONCE, QueuedCalcJob
+from qdsim.workflows.queue import AT_ONCE, COST, QueuedCalcJob
 
 RESOURCES = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
 
@@ -118,5 +122,17 @@ def test_what_is_submitted_twice_is_computed_once(bash: orm.InstalledCode, tmp_p
         assert job.outputs.remote_folder.get_remote_path() == computed.outputs.remote_folder.get_remote_path()
 
 
-def test_the_database_sees_the_calculation_of_aiida_cp2k() -> None:
-    assert Cp2kCalculation.build_process_type() == "aiida.calculations:cp2k"
+@pytest.mark.usefixtures("aiida_profile_clean")
+def test_the_database_sees_the_calculation_of_aiida_cp2k(
+    cp2k_inputs: dict[str, Any], stretched: orm.StructureData
+) -> None:
+    """So that the cache finds what either of the two has computed, also in databases of before."""
+    inputs = {**cp2k_inputs, "structure": stretched}
+    ours, theirs = (
+        instantiate_process(get_manager().get_runner(), one, **inputs).node
+        for one in (Cp2kCalculation, CalculationFactory("cp2k"))
+    )
+    assert ours.base.caching.get_hash() == theirs.base.caching.get_hash()
+    assert (ours.process_type, ours.process_label) == (theirs.process_type, theirs.process_label)
+    assert ours.base.attributes.get("version") == theirs.base.attributes.get("version")
+    assert ours.base.extras.get(COST) > 0
