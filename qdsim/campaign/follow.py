@@ -26,8 +26,8 @@ def follow(campaign: WorkChainNode) -> Iterator[Progress]:
     """Yield the progress of a campaign about once a second, until it has finished.
 
     The daemon does the work; nothing is lost when the iteration is abandoned. A daemon that is killed, and workers that
-    lose the embedded broker, are mended on the way, and processes that could not reach their computer are resumed: see
-    :mod:`qdsim.machine.daemon`.
+    lose the broker or the database, are mended on the way, and processes that could not reach their computer are
+    resumed: see :mod:`qdsim.machine.daemon`.
 
     Raises
     ------
@@ -61,12 +61,12 @@ def follow(campaign: WorkChainNode) -> Iterator[Progress]:
 
 
 def _mend() -> None:
-    """Bring the daemon back if it was killed, or has lost its broker; a daemon that a person stopped stays so."""
-    from qdsim.machine.daemon import daemon_has_died, exclusively, mend_daemon, strayed_workers
+    """Bring the daemon back where it was killed or has lost broker or database; one that a person stopped stays so."""
+    from qdsim.machine.daemon import exclusively, mend_daemon, needs_mending
 
-    if daemon_has_died() or strayed_workers():
+    if needs_mending():
         with exclusively():
-            if daemon_has_died() or strayed_workers():
+            if needs_mending():
                 mend_daemon()
 
 

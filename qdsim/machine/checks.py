@@ -325,6 +325,15 @@ def check_daemon() -> Check:
             repair=Repair.START_DAEMON,
         )
     workers = len(daemon.worker_processes())
+    lost = len(daemon.workers_without_database())
+    if lost:
+        return Check(
+            name="daemon",
+            status=Status.FAILED,
+            detail=f"{lost} of {workers} worker(s) are older than the database server, and no longer connected with it",
+            fix=_RESTART,
+            repair=Repair.RESTART_DAEMON,
+        )
     if daemon.daemon_is_outdated():
         return Check(
             name="daemon",

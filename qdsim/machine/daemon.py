@@ -139,7 +139,7 @@ def exclusively() -> Iterator[None]:
 
 
 def mend_daemon() -> None:
-    """Start the daemon unless it runs; restart it where workers hold the socket of a broker that is gone.
+    """Start the daemon unless it runs; restart it where workers have lost the broker or the database for good.
 
     Raises
     ------
@@ -148,8 +148,13 @@ def mend_daemon() -> None:
     """
     if not daemon_is_running():
         ensure_daemon_running()
-    elif strayed_workers():
+    elif strayed_workers() or workers_without_database():
         restart_cleanly()
+
+
+def needs_mending() -> bool:
+    """Tell whether `mend_daemon` has something to do that a person did not ask for."""
+    return daemon_has_died() or bool(strayed_workers()) or bool(workers_without_database())
 
 
 def ensure_daemon_running(workers: int | None = None) -> bool:
@@ -356,6 +361,27 @@ def strayed_workers() -> tuple[int, ...]:
         return ()
     born = psutil.Process(pid).create_time()
     return tuple(worker.pid for worker in worker_processes() if worker.create_time() < born)
+
+
+def workers_without_database() -> tuple[int, ...]:
+    """Return the process ids of workers older than the PostgreSQL server.
+
+    They were connected with it before it was restarted. AiiDA's workers never leave the transaction that ended there,
+    and what they do fails from then on, in silence.
+    """
+    from aiida.manage import get_manager
+    from sqlalchemy import text
+
+    manager = get_manager()
+    profile = manager.get_profile()
+    if profile is None or profile.storage_backend != "core.psql_dos":
+        return ()
+    storage: Any = manager.get_profile_storage()
+    # An age, not a time: the server's clock need not be that of this machine.
+    age = storage.get_session().scalar(
+        text("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float")
+    )
+    return tuple(worker.pid for worker in worker_processes() if time.time() - worker.create_time() > age)
 
 
 def wait_for_connection(timeout: float = 30.0) -> Connection:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.hpc import fault_table
@@ -33,9 +34,6 @@ dipole:
   overrides: {{cutoff: {cutoff}, rel_cutoff: 30, basis_set: SZV-MOLOPT-SR-GTH, eps_scf: 1.0e-4}}
   particles: {{d8: {{diameter: 8, box: 12}}}}
 """
-SHORT, LONG = 40, 500
-"""Ry: a few seconds, and somewhat more than the half minute that SLURM takes to notice a walltime."""
-
 Start = Callable[..., Client]
 INTERRUPTED = """
 from qdsim.machine.daemon import interrupted_processes
@@ -59,11 +57,11 @@ def start(production: Machine, tmp_path: Path) -> Iterator[Start]:
     """Return what starts a campaign, with a cutoff of its own so that no other's results can stand for it."""
     clients: list[Client] = []
 
-    def start_campaign(name: str, cutoff: float = SHORT, offsets: int = 4) -> Client:
+    def start_campaign(name: str, offsets: int = 4) -> Client:
         path = tmp_path / f"{name}.yaml"
         values = [round(0.1 + 0.02 * number, 2) for number in range(offsets)]
-        own = cutoff + (sum(name.encode()) % 97) / 100
-        path.write_text(CAMPAIGN.format(name=name, cutoff=own, offsets=values), encoding="utf-8")
+        cutoff = 40 + (sum(name.encode()) % 97) / 100
+        path.write_text(CAMPAIGN.format(name=name, cutoff=cutoff, offsets=values), encoding="utf-8")
         clients.append(Client(production, path))
         return clients[-1]
 
@@ -82,6 +80,19 @@ class Trial:
     def wait_for_a_job(self) -> str:
         wait_until(lambda: bool(self.stack.running_jobs()), TIMEOUT, "no job began")
         return self.stack.running_jobs()[0]
+
+    def hang_cp2k(self) -> None:
+        """Stop the CP2K that runs, once it has written something, so that it is there when its time is over."""
+        wait_until(lambda: bool(self._running_cp2k()), TIMEOUT, "no CP2K began")
+        (process,) = self._running_cp2k()
+        output = Path(process.cwd(), "aiida.out")
+        wait_until(lambda: output.stat().st_size > 0, TIMEOUT, "CP2K wrote nothing")
+        process.suspend()
+
+    def _running_cp2k(self) -> list[psutil.Process]:
+        work = str(self.stack.work)
+        processes = psutil.process_iter(["name", "cwd"])
+        return [one for one in processes if one.info["name"] == "cp2k.psmp" and str(one.info["cwd"]).startswith(work)]
 
     def conclude(self, fault: str, campaign: str, client: Client, seconds: Callable[[], float]) -> None:
         """Wait for the end of the campaign, fill a row of the table, and check it."""
@@ -102,14 +113,17 @@ def trial(stack: Stack, production: Machine) -> Trial:
     return Trial(stack, production)
 
 
-def test_job_is_killed_by_its_walltime(stack: Stack, production: Machine, start: Start, trial: Trial) -> None:
-    client = start("walltime", LONG, offsets=1)
+def test_job_that_hangs_is_killed_by_its_walltime(
+    stack: Stack, production: Machine, start: Start, trial: Trial
+) -> None:
+    client = start("walltime", offsets=1)
     job = trial.wait_for_a_job()
+    trial.hang_cp2k()
     stack.run("scontrol", "update", f"JobId={job}", "TimeLimit=0")
     wait_until(lambda: job not in stack.running_jobs(), TIMEOUT, "the job went on")
     ended = time.monotonic()
     trial.conclude("SLURM walltime", "walltime", client, lambda: client.recovery_time(ended))
-    assert {ended_job.state for ended_job in stack.ended_jobs()[trial.before :]} == {"TIMEOUT", "COMPLETED"}
+    assert [ended_job.state for ended_job in stack.ended_jobs()[trial.before :]] == ["TIMEOUT", "COMPLETED"]
     assert production.python(EXIT_CODES.format(name="walltime")) == [0, 303]
 
 
