@@ -77,7 +77,7 @@ class DateType(click.ParamType):
 @click.option("--csv", "form", flag_value="csv", help="Print all rows as CSV.")
 @click.option("--json", "form", flag_value="json", help="Print all rows as JSON.")
 @click.pass_obj
-def command(session: Session, calculations: bool, limit: int | None, form: str | None, **filters: Any) -> None:
+def command(session: Session, /, calculations: bool, limit: int | None, form: str | None, **filters: Any) -> None:
     """Look for results, or CP2K calculations, over all campaigns of the profile.
 
     A row is one result: a strain, an equation of state, a phonon crystal, the formation energy of a vacancy, the dipole

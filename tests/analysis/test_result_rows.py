@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from qdsim.analysis.consistency_results import Condition, Consistency, Row, SampleCheck
+from qdsim.analysis.consistency_results import Row
 from qdsim.analysis.formation_energy import EnergyTerms, FormationEnergy
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononRow
 from qdsim.analysis.result_rows import KINDS, numbers, rows_of
@@ -43,10 +43,9 @@ def test_a_verdict_has_the_unit_of_its_quantity_and_the_strain_of_its_condition(
         verdict="disagrees",
         reason="far",
     )
-    condition = Condition.model_construct(name="Laplace tension", linear_strain=0.005)
-    sample = SampleCheck.model_construct(name="3.2 nm", diameter=32.0, conditions=[condition], rows=[row])
-    document = Consistency.model_construct(compound="PbS", samples=[sample])
-    (found,) = rows_of("scattering", "consistency", document.model_dump(mode="json"))
+    condition = {"name": "Laplace tension", "linear_strain": 0.005}
+    document = {"samples": [{"name": "3.2 nm", "conditions": [condition], "rows": [stored(row)]}]}
+    (found,) = rows_of("scattering", "consistency", document)
     assert (found.verdict, found.strain, found.message) == ("disagrees", 0.005, "far")
     computed, errors = found.number("computed"), found.number("standard_errors")
     assert computed is not None

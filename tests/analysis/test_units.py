@@ -16,8 +16,15 @@ from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 from qdsim.analysis.vacancy_results import VacancyResults
 
 DOCUMENTS = (
-    StrainResults, VacancyResults, VacancyAnalysis, DipoleResults, DipoleAnalysis, PhononResults, PhononAnalysis, Consistency,
-)  # fmt: skip
+    StrainResults,
+    VacancyResults,
+    VacancyAnalysis,
+    DipoleResults,
+    DipoleAnalysis,
+    PhononResults,
+    PhononAnalysis,
+    Consistency,
+)
 
 
 def holds_numbers(annotation: Any) -> bool:

@@ -62,7 +62,9 @@ def store_campaign(name: str, compound: str = "PbS", lattice: float = LATTICE, f
 
 
 def _code() -> orm.InstalledCode:
-    found = orm.QueryBuilder().append(orm.InstalledCode, filters={"label": "stored"}).all(flat=True)
+    found: list[orm.InstalledCode] = (
+        orm.QueryBuilder().append(orm.InstalledCode, filters={"label": "stored"}).all(flat=True)
+    )
     if found:
         return found[0]
     computer = orm.Computer("stored", "localhost", transport_type="core.local", scheduler_type="core.direct").store()

@@ -102,6 +102,5 @@ def test_of_a_calculation_all_that_it_made_is_followed(summary: orm.Dict) -> Non
     run = next(trace(summary).calculations())
     found = descendants(orm.load_node(run.uuid))
     assert found.is_cp2k
-    assert kinds(found).count("summarise") == 1
     assert kinds(processes(found)).count("state") == 1
     assert descendants(summary).relatives == []
