@@ -63,22 +63,26 @@ class DateType(click.ParamType):
 @click.option("--since", type=DateType(), help="Stored on this day or later.")
 @click.option("--until", type=DateType(), help="Stored on this day or before.")
 @click.option("--kind", metavar="KIND", help="Such as strain, onset, phonon, vacancy, dipole or verdict.")
-@click.option("--quantity", metavar="NAME", help="This one, such as relaxed.gap, in place of the headline of each kind.")
+@click.option(
+    "--quantity", metavar="NAME", help="This one, such as relaxed.gap, in place of the headline of each kind."
+)
 @click.option("--strain", type=RangeType(), help="Linear strain, %; both ends are included.")
 @click.option("--host", metavar="LABEL", help="Of vacancies.")
 @click.option("--charge", type=int, metavar="Q", help="Of vacancies.")
 @click.option("--verdict", metavar="VERDICT", help="Of a check: agrees, tension, disagrees or 'cannot say'.")
 @click.option("--calculations", is_flag=True, help="List CP2K calculations in place of results.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help=f"At most N rows; 0 for all. [default: {ROWS} in a table]")
+@click.option(
+    "--limit", type=click.IntRange(min=0), metavar="N", help=f"At most N rows; 0 for all. [default: {ROWS} in a table]"
+)
 @click.option("--csv", "form", flag_value="csv", help="Print all rows as CSV.")
 @click.option("--json", "form", flag_value="json", help="Print all rows as JSON.")
 @click.pass_obj
-def command(session: Session, calculations: bool, limit: int | None, form: str | None, **filters: Any) -> None:
+def command(session: Session, /, calculations: bool, limit: int | None, form: str | None, **filters: Any) -> None:
     """Look for results, or CP2K calculations, over all campaigns of the profile.
 
-    A row is one result: a strain, an equation of state, a phonon crystal, the formation energy of a vacancy, the dipole of
-    a cluster, a verdict. It shows the quantity that matters most; --quantity NAME shows another. What failed has a row
-    without a number.
+    A row is one result: a strain, an equation of state, a phonon crystal, the formation energy of a vacancy, the dipole
+    of a cluster, a verdict. It shows the quantity that matters most; --quantity NAME shows another. What failed has a
+    row without a number.
     """
     from qdsim.machine.profile import open_profile
 
@@ -148,8 +152,17 @@ def _result_table(found: Sequence[Any]) -> Table:
     from qdsim.cli.values import printed
 
     one: Result
-    held = {name for one in found for name in ("host", "charge", "verdict", "protocol") if getattr(one, name) is not None}
-    columns = ["campaign", "compound", "kind", "label", "strain", *(n for n in ("host", "charge", "verdict") if n in held)]
+    held = {
+        name for one in found for name in ("host", "charge", "verdict", "protocol") if getattr(one, name) is not None
+    }
+    columns = [
+        "campaign",
+        "compound",
+        "kind",
+        "label",
+        "strain",
+        *(n for n in ("host", "charge", "verdict") if n in held),
+    ]
     columns += ["protocol", "CP2K", "quantity", "value", "date", "exit", "uuid"]
     table = _table({name: "right" if name in {"strain", "charge", "value", "exit"} else "" for name in columns})
     for one in found:
@@ -179,7 +192,20 @@ def _calculation_table(found: Sequence[Any]) -> Table:
     from rich.text import Text
 
     one: CalculationRecord
-    columns = ("campaign", "compound", "section", "label", "protocol", "CP2K", "state", "exit", "energy, eV", "CP2K time", "date", "uuid")
+    columns = (
+        "campaign",
+        "compound",
+        "section",
+        "label",
+        "protocol",
+        "CP2K",
+        "state",
+        "exit",
+        "energy, eV",
+        "CP2K time",
+        "date",
+        "uuid",
+    )
     table = _table({name: "right" if name in {"exit", "energy, eV", "CP2K time"} else "" for name in columns})
     styles = {"failed": "red", "done": "green"}
     for one in found:

@@ -88,9 +88,7 @@ def command(
 
 def _document(relative: Relative, name: str) -> dict[str, Any]:
     """Return a trace as JSON has it, what follows a node under a name."""
-    record = {
-        key: getattr(relative, key) for key in ("link", "pk", "uuid", "kind", "detail", "again", "is_data")
-    }
+    record = {key: getattr(relative, key) for key in ("link", "pk", "uuid", "kind", "detail", "again", "is_data")}
     return record | {name: [_document(one, name) for one in relative.relatives]}
 
 

@@ -1,7 +1,7 @@
 """A trace as a picture, or in the language of graphviz for those who have it.
 
-Pictures are drawn by matplotlib, which AiiDA's users of this package have anyway, where graphviz would need a program of
-the system: what follows a node stands to its right, one line a leaf, as in the terminal; ways that meet are dashed.
+Pictures are drawn by matplotlib: graphviz would need a program of the system. What follows a node stands to its right,
+one line a leaf, as in the terminal; the dashed ways lead to what stands elsewhere already.
 """
 
 from __future__ import annotations

@@ -200,8 +200,6 @@ def read_documents(campaigns: Sequence[int], wanted: Collection[tuple[str, str]]
 
 def read_parts(campaigns: Sequence[int]) -> list[Part]:
     """Return the sections of campaigns, and the work chains that these have called."""
-    from aiida import orm
-
     if not campaigns:
         return []
     found = []

@@ -145,7 +145,7 @@ class CalculationRecord:
     Attributes
     ----------
     campaign, compound, section, label
-        Whose it is; the label joins those of the calls that led to it.
+        Whose it is; the label joins those of the work chains that led to it.
     protocol, code_version
         The latter is None where CP2K's output was not read.
     state, exit_code, message

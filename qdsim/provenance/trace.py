@@ -274,9 +274,7 @@ def _describe_runs(graph: _Graph, runs: set[int]) -> None:
         return
     query = orm.QueryBuilder()
     query.append(orm.CalcJobNode, filters={"id": {"in": list(runs)}}, tag="run", project=["id"])
-    query.append(
-        orm.Dict, with_incoming="run", project=["attributes.energy", "attributes.cp2k_version"]
-    )
+    query.append(orm.Dict, with_incoming="run", project=["attributes.energy", "attributes.cp2k_version"])
     for pk, energy, version in query.all():
         found = "no energy" if energy is None else f"energy {energy:.6f} eV"
         graph.details[pk] = f"CP2K {version}, {found}; its output: verdi calcjob outputcat {pk}"

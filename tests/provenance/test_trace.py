@@ -9,7 +9,7 @@ from aiida.engine import calcfunction
 
 from qdsim.errors import QdsimError
 from qdsim.provenance import CP2K_PROCESS
-from qdsim.provenance.trace import Relative, points_behind, shortened, trace, verdict_node
+from qdsim.provenance.trace import Relative, descendants, points_behind, processes, shortened, trace, verdict_node
 
 pytestmark = pytest.mark.usefixtures("aiida_profile")
 
@@ -86,3 +86,21 @@ def test_rows_are_those_of_verdicts_only(summary: orm.Dict, asked: tuple[Any, An
     assert points_behind(summary, None, None) is None
     with pytest.raises(QdsimError, match="verdicts of a check"):
         points_behind(summary, *asked)
+
+
+def test_everything_made_of_a_node_is_found_once(summary: orm.Dict) -> None:
+    (function,) = trace(summary).relatives
+    point = next(one for one in function.relatives if one.link == "linear_p0p0000")
+    found = descendants(orm.load_node(point.uuid))
+    assert kinds(found) == ["Dict", "summarise", "Dict"]
+    assert found.relatives[0].link == "linear_p0p0000"
+    assert found.relatives[0].relatives[0].uuid == summary.uuid
+    assert kinds(processes(found)) == ["Dict", "summarise"]
+
+
+def test_of_a_calculation_all_that_it_made_is_followed(summary: orm.Dict) -> None:
+    run = next(trace(summary).calculations())
+    found = descendants(orm.load_node(run.uuid))
+    assert found.is_cp2k
+    assert kinds(processes(found)).count("state") == 1
+    assert descendants(summary).relatives == []
