@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -12,6 +13,9 @@ from qdsim.errors import QdsimError
 
 LARGEST_DOCUMENT = 1_000_000
 """Values in a YAML file, those behind aliases counted as often as they stand there."""
+
+DEEPEST_DOCUMENT = 500
+"""Brackets that are open at the same time in a YAML file, those in words and remarks counted too."""
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -42,7 +46,9 @@ def load_document(path: Path, model: type[Document], name: str) -> Document:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        document = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        check_depth(path, text)
+        document = YAML(typ="rt").load(text)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise QdsimError(f"{path}: cannot be read ({reason}).") from error
@@ -64,6 +70,22 @@ def load_document(path: Path, model: type[Document], name: str) -> Document:
         return model.model_validate(document)
     except ValidationError as error:
         raise QdsimError(_explain(path, document, model, error)) from error
+
+
+def check_depth(path: Path, text: str) -> None:
+    """Refuse a text of brackets in brackets: the parsers of YAML take a time that grows with the square of the depth.
+
+    Raises
+    ------
+    QdsimError
+        If it is one.
+    """
+    depth = deepest = 0
+    for mark in re.findall(r"[][{}]", text):
+        depth = depth + 1 if mark in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    if deepest > DEEPEST_DOCUMENT:
+        raise QdsimError(f"{path}: its brackets lie more than {DEEPEST_DOCUMENT} deep in each other: this is no input.")
 
 
 def check_size(path: Path, document: Any) -> None:

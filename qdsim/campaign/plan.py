@@ -137,8 +137,9 @@ def _crystal(campaign: Campaign) -> tuple[Compound, float]:
 
     try:
         atoms = cast("Atoms", read(campaign.structure, index=-1))
-    except (OSError, ValueError, KeyError, IndexError, SyntaxError, AssertionError) as error:
-        raise QdsimError(f"{campaign.structure}: not a structure that ASE can read ({error}).") from error
+    except Exception as error:  # whatever ASE raises at contents that it does not understand
+        detail = ": ".join(filter(None, [type(error).__name__, *str(error).splitlines()[:1]]))
+        raise QdsimError(f"{campaign.structure}: not a structure that ASE can read ({detail}).") from error
     try:
         distortion = measure_distortion(atoms)
     except QdsimError as error:

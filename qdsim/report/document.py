@@ -183,7 +183,7 @@ def _figure_json(figure: "Figure") -> "Markup":
     """Return a figure as JSON in which no text can end the script element around it."""
     from jinja2.utils import htmlsafe_json_dumps
 
-    return htmlsafe_json_dumps(figure, dumps=lambda drawn: str(drawn.to_json()))
+    return htmlsafe_json_dumps(figure, dumps=lambda drawn: printable(str(drawn.to_json())))
 
 
 def _hash(script: str) -> str:

@@ -81,8 +81,8 @@ def store(results: StrainResults, label: str, *, text: str = "", ended: bool = T
         links(outputs["output_structure"], strain, LinkType.RETURN, f"structures__{point.label}__relaxed")
         processes += [task, run]
     if text:
-        for process in (campaign, task):
-            process.set_exit_message(text)
+        for failed in (campaign, task):
+            failed.set_exit_message(text)
     made = orm.Dict(results.model_dump(mode="json")).store()
     links(made, strain, LinkType.RETURN, "results")
     for process in processes:
@@ -239,8 +239,9 @@ def test_no_secret_is_archived(results: StrainResults, tmp_path: Path) -> None:
 def test_a_small_archive_lacks_only_files_that_nothing_was_made_of(
     results: StrainResults, tmp_path: Path, invoke: Invoke
 ) -> None:
-    small = store(results, "small")
+    small = store(results, "small", ended=False)
     used = small.called[0].called[0].called[0].outputs.retrieved
+    kept = used.uuid
     correction = orm.CalcFunctionNode()
     links(correction, used, LinkType.INPUT_CALC, "files")
     links(correction, small.called[0], LinkType.CALL_CALC, "correction")
@@ -250,8 +251,8 @@ def test_a_small_archive_lacks_only_files_that_nothing_was_made_of(
     whole = archive_writer.write_archive(small, tmp_path / "whole.aiida")
     assert archive_writer.write_archive(small, path, small=True) == (whole.nodes - 5, whole.files - 5)
     with archive_reader.open_archive(path):
-        kept = orm.QueryBuilder().append(orm.FolderData, project="uuid").all(flat=True)
-    assert kept == [used.uuid]
+        folders = orm.QueryBuilder().append(orm.FolderData, project="uuid").all(flat=True)
+    assert folders == [kept]
     for name, source in {"profile.html": "small", "archive.html": path}.items():
         assert invoke("report", source, "-o", name).exit_code == 0
     assert without_time(tmp_path / "archive.html") == without_time(tmp_path / "profile.html")
@@ -323,13 +324,12 @@ def test_other_versions_are_told(invoke: Invoke, good: Path, version: str, said:
 
 
 def test_the_campaign_is_found_or_chosen(invoke: Invoke, campaign: str, results: StrainResults) -> None:
-    other = store(results, "compression")
+    other = store(results, "compression").uuid
     create_archive([orm.Dict({"a": 1}).store()], filename="none.aiida")
+    create_archive([orm.load_node(campaign), orm.load_node(other)], filename="two.aiida")
     assert "none.aiida holds no campaign of qdsim; it has 1 Dict" in refused(invoke("report", "none.aiida"))
-    create_archive([orm.load_node(campaign), other], filename="two.aiida")
-    second = other.uuid
     told = refused(invoke("report", "two.aiida"))
-    assert f"holds 2 campaigns, compression ({second[:8]}" in told
+    assert f"holds 2 campaigns, compression ({other[:8]}" in told
     assert f"tension ({campaign[:8]}" in told
     answer = invoke("results", "two.aiida", "--campaign", "tension", "--json")
     assert json.loads(answer.output)["uuid"] == campaign
@@ -427,10 +427,9 @@ def test_an_archive_of_unknown_origin_does_nothing_but_be_read(
 @pytest.mark.parametrize("command", ["results", "trace", "archive", "status"])
 def test_no_text_steers_the_terminal(results: StrainResults, invoke: Invoke, command: str) -> None:
     texts = {"protocol": HOSTILE, "onset_messages": [HOSTILE]}
-    node = store(
-        results.model_copy(update=texts), f"{command} {HOSTILE}", computer, text=HOSTILE, ended=command != "archive"
-    )
-    answer = invoke(command, node.uuid)
+    ended = command != "archive"
+    node = store(results.model_copy(update=texts), f"{command} {HOSTILE}", text=HOSTILE, ended=ended)
+    answer = invoke(command, *[node.uuid] * (command != "status"))
     assert answer.exit_code == 0, answer.output
     assert not {"\x1b", "\x07", "\N{RIGHT-TO-LEFT OVERRIDE}"} & set(answer.output)
     assert command == "trace" or "[/red]" in answer.output
