@@ -9,7 +9,6 @@ any time; workers decide one after another, by a lock that the operating system 
 import asyncio
 import contextvars
 import fcntl
-import logging
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from aiida import orm
 from aiida.common.datastructures import CalcJobState
+from aiida.common.log import AIIDA_LOGGER
 from aiida.engine import CalcJob
 from aiida.engine.processes.calcjobs import tasks
 from aiida.engine.runners import Runner
@@ -53,7 +53,7 @@ CACHED_ATTRIBUTES = (
     orm.CalcJobNode.EXIT_STATUS_KEY,
 )
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = AIIDA_LOGGER.getChild("qdsim.queue")
 
 
 @dataclass
