@@ -339,7 +339,7 @@ def check_broker() -> Check:
         try:
             check_rabbitmq(server)
         except QdsimError as error:
-            fix = "start it; workers and what they run connect again by themselves"
+            fix = "start it; the daemon connects with it again by itself"
             return Check(name="broker", status=Status.FAILED, detail=str(error), fix=fix)
     connection = daemon.wait_for_connection(_CONNECTION_TIMEOUT)
     if connection.works:
