@@ -18,7 +18,7 @@ code: {code}
 strain:
   lattice_constant: [6.15, 6.2, 6.25]
   double_well: [0.3]
-  relaxation: {{start_offset: 0.46, alpha_tolerance: 0.5, offset_tolerance: 0.1}}
+  relaxation: {{start_offset: 0.45, alpha_tolerance: 1, offset_tolerance: 0.1}}
   equation_of_state: {{span: 6 %, points: 5}}
 """
 
