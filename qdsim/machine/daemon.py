@@ -215,6 +215,10 @@ def _end_orphans() -> None:
     client = _client()
     folder = client.get_env()["AIIDA_PATH"]
     commands = [f"-p {client.profile.name} daemon {role}" for role in ("start-circus", "broker", "worker")]
+    with suppress(OSError):  # written by a daemon that was killed: where its statistics are served
+        commands.append(
+            f"circus import stats; stats.main() --endpoint ipc://{Path(client.circus_socket_file).read_text()}"
+        )
     orphans = []
     for process in psutil.process_iter():
         try:

@@ -382,20 +382,24 @@ def test_client_is_killed_at_random_moments(machine: Machine, write: Write, star
     settle(machine, f"client killed at {MOMENTS} moments", "restless", time.monotonic() - moment)
 
 
-def test_nothing_is_left_in_created(machine: Machine) -> None:
+def test_nothing_is_left_in_created_and_no_process_over(machine: Machine) -> None:
     waiting = machine.python(
         "from datetime import timedelta\nfrom qdsim.machine.daemon import stuck_processes\n"
         "answer = [node.pk for node in stuck_processes(timedelta(0))]"
     )
     assert waiting == []
     assert not jobs(machine)
-    assert len([pid for pid in psutil.pids() if _is_worker_of(machine, pid)]) == 1
+    circus = arbiter(machine)
+    assert {process.pid for process in processes_of(machine)} == {
+        process.pid for process in (circus, *circus.children(recursive=True))
+    }
 
 
-def _is_worker_of(machine: Machine, pid: int) -> bool:
-    try:
-        process = psutil.Process(pid)
-        ours = process.environ().get("AIIDA_PATH") == str(machine.folder / ".aiida")
-        return ours and process.cmdline()[-2:] == ["daemon", "worker"]
-    except (psutil.NoSuchProcess, psutil.AccessDenied, FileNotFoundError):
-        return False
+def processes_of(machine: Machine) -> Iterator[psutil.Process]:
+    """Yield the processes that a daemon of the machine has started."""
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("AIIDA_PATH") == str(machine.folder / ".aiida"):
+                yield process
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
