@@ -170,9 +170,18 @@ def documents() -> tuple[dict[str, Any], dict[str, Any]]:
         a = 6.008 * (1 + strain)
         energy = -376.1 + 0.3 * strain**2 - offset**2 / 10
         return Phase(
-            volume=a**3 / 4, lattice_constant=a, alpha_rh=60 - offset, pb_offset=offset, energy=energy, pressure=-strain,
-            gap=0.4, space_group="R3m (160)", bond_short=a / 2 - offset, bond_long=a / 2 + offset, single_points=STEPS,
-        )  # fmt: skip
+            volume=a**3 / 4,
+            lattice_constant=a,
+            alpha_rh=60 - offset,
+            pb_offset=offset,
+            energy=energy,
+            pressure=-strain,
+            gap=0.4,
+            space_group="R3m (160)",
+            bond_short=a / 2 - offset,
+            bond_long=a / 2 + offset,
+            single_points=STEPS,
+        )
 
     def step(strain: float, offset: float) -> RelaxationStep:
         energy = -376.1 + 0.3 * strain**2 - offset**2 + 2 * offset**4
