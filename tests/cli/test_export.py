@@ -413,8 +413,15 @@ def test_the_name_of_a_stored_file_leads_nowhere_else(export: Export) -> None:
     campaign.store()
     series.base.links.add_incoming(campaign, LinkType.CALL_WORK, "phonon")
     series.store()
-    file = orm.SinglefileData(BytesIO(b"phonopy: {}\n"), filename="../../../escaped.yaml").store()
-    file.base.links.add_incoming(series, LinkType.RETURN, "parameter_files__rest")
+    file = orm.SinglefileData(BytesIO(b"phonopy: {}\n"), filename="kept.yaml").store()
+    stored = file.backend_entity  # AiiDA makes no such node; an archive that is imported may have one
+    stored.set_attribute("filename", "../../../escaped.yaml")
+    content = stored.repository_metadata["o"]["kept.yaml"]
+    for name in ("escaped.yaml", "..", "..", ".."):
+        content = {"o": {name: content}}
+    stored.repository_metadata = content
+    loaded = orm.load_node(file.uuid)
+    loaded.base.links.add_incoming(series, LinkType.RETURN, "parameter_files__rest")
     result = export(campaign.uuid, "--format", "phonopy")
     assert result.exit_code == 0, result.output
     written = Path("up-phonopy/rest/escaped.yaml").resolve()
