@@ -5,12 +5,14 @@
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import gemmi
 import numpy as np
 import pytest
 from aiida import orm
+from aiida.common.links import LinkType
 from aiida.engine import WorkChain, calcfunction, run_get_node
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from aiida.manage.configuration import Profile
@@ -403,3 +405,26 @@ def test_settings_of_any_depth_become_flat(campaign: orm.WorkChainNode) -> None:
     }
     assert (first.campaign, first.campaign_uuid, first.code) == ("tension", campaign.uuid, None)
     assert [one.label for one in (first, second)] == ["linear_m0p0100 relaxed", "linear_p0p0200 relaxed"]
+
+
+def test_the_name_of_a_stored_file_leads_nowhere_else(export: Export) -> None:
+    campaign, series = orm.WorkChainNode(process_type=CAMPAIGN_PROCESS, label="../up"), orm.WorkChainNode()
+    campaign.base.links.add_incoming(orm.Dict({}).store(), LinkType.INPUT_WORK, "campaign")
+    campaign.store()
+    series.base.links.add_incoming(campaign, LinkType.CALL_WORK, "phonon")
+    series.store()
+    file = orm.SinglefileData(BytesIO(b"phonopy: {}\n"), filename="kept.yaml").store()
+    stored = file.backend_entity  # AiiDA makes no such node; an archive that is imported may have one
+    stored.set_attribute("filename", "../../../escaped.yaml")
+    content = stored.repository_metadata["o"]["kept.yaml"]
+    for name in ("escaped.yaml", "..", "..", ".."):
+        content = {"o": {name: content}}
+    stored.repository_metadata = content
+    loaded = orm.load_node(file.uuid)
+    loaded.base.links.add_incoming(series, LinkType.RETURN, "parameter_files__rest")
+    result = export(campaign.uuid, "--format", "phonopy")
+    assert result.exit_code == 0, result.output
+    written = Path("up-phonopy/rest/escaped.yaml").resolve()
+    assert result.output == f"{written}\n"
+    assert written.read_text(encoding="utf-8") == "phonopy: {}\n"
+    assert [path.name for path in Path.cwd().iterdir()] == ["up-phonopy"]
