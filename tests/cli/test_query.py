@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 STORE = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-from tests.provenance.graphs import store_campaign
+sys.path.insert(0, {str(Path(__file__).parents[1] / "provenance")!r})
+from graphs import store_campaign
 answer = [store_campaign("stored"), store_campaign("wider", lattice=6.02)]
 answer.append(store_campaign("broken", "PbSe", failed=True))
 """
