@@ -239,12 +239,14 @@ def find_results(wanted: Filter | None = None, limit: int | None = None) -> list
     if wanted.quantity is not None:
         _check("quantity", wanted.quantity, {name for row in rows for name in row.row.numbers})
     chosen = [row for row in rows if _matches(row, wanted)]
+    versions = None
     if wanted.code_version is not None:
         versions = code_versions([campaign.pk for campaign in campaigns])
         _check("version of CP2K", wanted.code_version, {one for found in versions.values() for one in found})
         chosen = [row for row in chosen if wanted.code_version in versions.get(row.campaign.pk, ())]
     chosen = chosen[:limit]
-    versions = code_versions(sorted({row.campaign.pk for row in chosen}))
+    if versions is None:
+        versions = code_versions(sorted({row.campaign.pk for row in chosen}))
     return [_result(row, row.row.headline if wanted.quantity is None else wanted.quantity, versions) for row in chosen]
 
 
