@@ -24,9 +24,8 @@ def command(session: Session, campaign: str, yes: bool) -> None:
     CAMPAIGN is a campaign's name, PK or UUID. Finished calculations are kept: the same campaign, run again, takes them
     from the cache.
     """
-    from rich.console import Console
-
     from qdsim.campaign.control import cancel, refuse_finished
+    from qdsim.cli.terminal import Terminal
     from qdsim.machine.profile import open_profile
     from qdsim.provenance import find_campaign, jobs_of
 
@@ -39,7 +38,7 @@ def command(session: Session, campaign: str, yes: bool) -> None:
             f"End campaign '{node.label}', with {jobs.queued} calculation(s) in the queue and {jobs.waiting} waiting?",
             abort=True,
         )
-    console = Console()
+    console = Terminal()
     with console.status(f"Ending '{node.label}'"):
         cancel(node)
     console.print(

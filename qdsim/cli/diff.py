@@ -51,9 +51,9 @@ def command(session: Session, first: str, second: str, everything: bool, as_json
 
 
 def _print(found: Difference, everything: bool) -> None:
-    from rich.console import Console
+    from qdsim.cli.terminal import Terminal
 
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = Terminal(width=None if sys.stdout.isatty() else 200)
     heads = [f"{name} {uuid[:8]}" for name, uuid in zip(found.names, found.uuids, strict=True)]
     if found.settings:
         console.print(_settings_table(found, heads))

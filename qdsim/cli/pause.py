@@ -22,16 +22,15 @@ def command(session: Session, campaign: str) -> None:
 
     CAMPAIGN is a campaign's name, PK or UUID. What is in the queue goes on, and its results are kept.
     """
-    from rich.console import Console
-
     from qdsim.campaign.control import pause
+    from qdsim.cli.terminal import Terminal
     from qdsim.machine.profile import open_profile
     from qdsim.provenance import find_campaign
 
     open_profile(session.profile)
     node = find_campaign(campaign)
     jobs = pause(node)
-    Console().print(
+    Terminal().print(
         f"Campaign '{node.label}' is paused: {jobs.queued} calculation(s) in the queue go on, {jobs.waiting} wait; "
         f"'qdsim resume {node.label}' submits them.",
         highlight=False,

@@ -127,9 +127,9 @@ def _write_csv(found: Sequence[Result | CalculationRecord], calculations: bool) 
 
 
 def _print(found: Sequence[Result | CalculationRecord], calculations: bool) -> None:
-    from rich.console import Console
+    from qdsim.cli.terminal import Terminal
 
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = Terminal(width=None if sys.stdout.isatty() else 200)
     if not found:
         console.print("There is nothing of that kind.", highlight=False)
         return

@@ -22,9 +22,8 @@ def command(session: Session, campaign: str) -> None:
     CAMPAIGN is a campaign's name, PK or UUID. Goes on as well with what AiiDA stopped because a computer could not be
     reached for long, and starts the daemon where it does not run.
     """
-    from rich.console import Console
-
     from qdsim.campaign.control import resume
+    from qdsim.cli.terminal import Terminal
     from qdsim.machine.profile import open_profile
     from qdsim.provenance import find_campaign, state_of
 
@@ -35,4 +34,4 @@ def command(session: Session, campaign: str) -> None:
     sentence = "goes on" if was_paused or stopped else "was not paused"
     if stopped:
         sentence += f", {stopped} process(es) that AiiDA had stopped among it"
-    Console().print(f"Campaign '{node.label}' {sentence}.", highlight=False, soft_wrap=True)
+    Terminal().print(f"Campaign '{node.label}' {sentence}.", highlight=False, soft_wrap=True)

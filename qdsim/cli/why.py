@@ -13,8 +13,7 @@ from qdsim.cli import Session
 from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from qdsim.cli.terminal import Terminal
     from qdsim.provenance.why import Match, Origin, Settings
 
 MATCHES = 20
@@ -43,8 +42,7 @@ def command(session: Session, number: str, campaign: str | None, limit: int, as_
     cent or meV as well where tables have these. Of the first one, the calculations behind it are told with their
     settings, pseudopotentials and basis sets.
     """
-    from rich.console import Console
-
+    from qdsim.cli.terminal import Terminal
     from qdsim.machine.profile import open_profile
 
     open_profile(session.profile)
@@ -63,7 +61,7 @@ def command(session: Session, number: str, campaign: str | None, limit: int, as_
             json.dumps({"matches": [_match(one) for one in matches[:limit]], "first": _origin(origin)}, indent=2)
         )
         return
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = Terminal(width=None if sys.stdout.isatty() else 200)
     _print_matches(console, matches, limit)
     _print_origin(console, origin)
 
@@ -90,7 +88,7 @@ def _origin(origin: Origin) -> dict[str, Any]:
     return {**_match(origin.match), "protocol": origin.protocol, "overrides": overrides, "calculations": groups}
 
 
-def _print_matches(console: Console, matches: list[Match], limit: int) -> None:
+def _print_matches(console: Terminal, matches: list[Match], limit: int) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -109,7 +107,7 @@ def _print_matches(console: Console, matches: list[Match], limit: int) -> None:
         console.print(f"{len(matches) - limit} more; --campaign NAME narrows, and so do more digits.", highlight=False)
 
 
-def _print_origin(console: Console, origin: Origin) -> None:
+def _print_origin(console: Terminal, origin: Origin) -> None:
     match = origin.match
     first = f"{match.number.path} of {match.campaign}, made {match.source.created.astimezone():%Y-%m-%d %H:%M}"
     protocol = "" if origin.protocol is None else f", protocol {origin.protocol}"
