@@ -30,7 +30,7 @@ COMMANDS = {
     "results": "Print the results of a campaign.",
     "check": "Check relaxed crystals by scattering fits and data.",
     "query": "Look for results over all campaigns.",
-    "trace": "Follow a result back to CP2K's outputs, or on to what was made of it.",
+    "trace": "Follow a result back to CP2K's outputs, or onwards.",
     "why": "Tell where a printed number comes from.",
     "diff": "Tell what differs between two campaigns.",
     "report": "Write a campaign's results as one HTML file.",
