@@ -30,7 +30,7 @@ def read_walltime(parameters: dict[str, Any]) -> float | None:
         parts = [float(part) for part in str(parameters["GLOBAL"]["WALLTIME"]).split(":")]
     except (KeyError, ValueError):
         return None
-    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+    return float(sum(part * 60**power for power, part in enumerate(reversed(parts))))
 
 
 def fits(parameters: dict[str, Any], limit: int) -> bool:

@@ -19,6 +19,7 @@ from qdsim.machine.computers import LOCALHOST
 from qdsim.machine.installation import HOW_TO_INSTALL, Cp2kInstallation, find_cp2k, find_mpirun, find_reference_blas
 from qdsim.machine.localhost import describe_localhost
 from qdsim.machine.processors import Layout
+from qdsim.machine.services import check_rabbitmq
 from qdsim.machine.setup import Request, read_layout, set_up
 from qdsim.machine.trial import run_trial
 
@@ -347,6 +348,13 @@ def check_broker() -> Check:
     """Send a message through the broker, and count the workers that listen to it."""
     if not daemon.daemon_is_running():
         return _skipped("broker", "needs the daemon")
+    server = daemon.rabbitmq()
+    if server is not None:
+        try:
+            check_rabbitmq(server)
+        except QdsimError as error:
+            fix = "start it; the daemon connects with it again by itself"
+            return Check(name="broker", status=Status.FAILED, detail=str(error), fix=fix)
     connection = daemon.wait_for_connection(_CONNECTION_TIMEOUT)
     if connection.works:
         detail = f"it answers, and {connection.workers} worker(s) listen to it"

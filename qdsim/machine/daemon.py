@@ -23,10 +23,13 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from qdsim.errors import QdsimError
+from qdsim.machine.profile import rabbitmq_of
 
 if TYPE_CHECKING:
     from aiida.engine.daemon.client import DaemonClient
     from aiida.orm import ProcessNode
+
+    from qdsim.machine.services import RabbitMQ
 
 _STATUS_INTERVAL = 5.0  # aiida.brokers.zeromq.defaults.STATUS_INTERVAL: how often the broker writes its status
 _POLL_INTERVAL = 0.1
@@ -88,6 +91,11 @@ def _client() -> DaemonClient:
             "(`qdsim init` makes the profile 'qdsim')."
         )
     return OwnDaemonClient(profile)
+
+
+def rabbitmq() -> RabbitMQ | None:
+    """Return the RabbitMQ server of the loaded profile, or None if it has another broker."""
+    return rabbitmq_of(_client().profile.name)
 
 
 def worker_processes() -> list[psutil.Process]:

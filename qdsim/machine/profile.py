@@ -155,6 +155,22 @@ def _let_readers_and_writer_coexist(storage: Path) -> None:
         database.execute("PRAGMA journal_mode=WAL")
 
 
+def rabbitmq_of(name: str) -> RabbitMQ | None:
+    """Return the RabbitMQ server of a profile, or None if it has another broker."""
+    profile = _configuration().get_profile(name)
+    if profile.process_control_backend != "core.rabbitmq":
+        return None
+    broker = profile.process_control_config
+    return RabbitMQ(
+        protocol=broker["broker_protocol"],
+        host=broker["broker_host"],
+        port=int(broker["broker_port"]),
+        user=broker["broker_username"],
+        virtual_host=broker["broker_virtual_host"],
+        password=broker["broker_password"],
+    )
+
+
 def describe(profile: Profile) -> str:
     """Return where a profile keeps its data and its messages, for a person to read."""
     used = services_of(profile.name)

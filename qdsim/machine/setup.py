@@ -91,6 +91,9 @@ def set_up(request: Request) -> list[Step]:
     existed = profile.profile_exists(request.profile)
     if existed:
         _refuse_other_services(request.profile, services)
+        server = profile.rabbitmq_of(request.profile)
+        if server is not None:
+            check_rabbitmq(server)
     if existed:
         profile.open_profile(request.profile)
     _refuse_unknown_computer(code_file, computer_file, existed=existed)

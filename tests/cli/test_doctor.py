@@ -52,7 +52,7 @@ def test_healthy_machine(machine: "Machine") -> None:
     code, checks, document = diagnose(machine)
     assert code == 0
     assert document["healthy"]
-    assert list(checks) == [
+    assert [name for name in checks if not name.startswith("computer ")] == [
         "CP2K",
         "data files",
         "linear algebra",

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,22 +10,34 @@ if TYPE_CHECKING:
 
 COMPUTER = """\
 label: cluster
-hostname: login.example.org
-transport: core.ssh
-scheduler: core.slurm
-work_dir: /scratch/{username}
-mpirun_command: srun -n {tot_num_mpiprocs}
+hostname: localhost
+transport: core.local
+scheduler: core.direct
+work_dir: WORK
+mpirun_command: mpirun -np {tot_num_mpiprocs}
 mpiprocs_per_machine: 64
 configure:
-  username: me
-  safe_interval: 5
+  safe_interval: 0
+  use_login_shell: false
+resources:
+  ranks: 1
 """
 CODE = """\
 label: cp2k
 computer: cluster
-filepath_executable: /opt/cp2k/bin/cp2k.psmp
-prepend_text: module load cp2k
+filepath_executable: cp2k.psmp
+prepend_text: |
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 """
+
+
+def write_files(folder: Path, computer: str = COMPUTER, code: str = CODE) -> tuple[str, ...]:
+    """Write the files of another machine, and return how they are given to `qdsim init`."""
+    (folder / "computer.yaml").write_text(computer.replace("WORK", str(folder / "work")))
+    (folder / "code.yaml").write_text(code)
+    return ("init", "--computer", str(folder / "computer.yaml"), "--code", str(folder / "code.yaml"))
+
+
 SEEN = """
 from aiida.orm import Computer, InstalledCode, QueryBuilder
 answer = {
@@ -133,24 +146,83 @@ def test_changed_slots_update_the_computer_and_moved_cp2k_makes_a_new_code(machi
     assert (back["computer localhost"], back["code cp2k@localhost"]) == ("updated", "replaced")
 
 
-def test_other_machine_is_taken_from_files(machine: "Machine", tmp_path: Path) -> None:
-    computer_file, code_file = tmp_path / "cluster.yaml", tmp_path / "code.yaml"
-    computer_file.write_text(COMPUTER)
-    code_file.write_text(CODE)
-    arguments = ("init", "--computer", str(computer_file), "--code", str(code_file))
-    assert states(machine.qdsim(*arguments).stdout)["code cp2k@cluster"] == "created"
+@pytest.mark.cp2k
+def test_other_machine_is_tried_and_taken_from_files(machine: "Machine", tmp_path: Path) -> None:
+    arguments = write_files(tmp_path)
+    made = machine.qdsim(*arguments)
+    assert states(made.stdout)["code cp2k@cluster"] == "created"
+    assert "job(s) in the queue" in made.stdout
+    assert list((tmp_path / "work").iterdir()) == []
     again = states(machine.qdsim(*arguments).stdout)
     assert (again["computer cluster"], again["code cp2k@cluster"]) == ("unchanged", "unchanged")
-    computer = machine.python(SEEN)["computers"]["cluster"]
-    assert computer["mpirun"] == ["srun", "-n", "{tot_num_mpiprocs}"]
-    assert computer["options"]["username"] == "me"
-    assert computer["interval"] == 10
-    computer_file.write_text(COMPUTER.replace("safe_interval: 5", "safe_interval: 7"))
+    seen = machine.python(SEEN)
+    computer = seen["computers"]["cluster"]
+    assert computer["mpirun"] == ["mpirun", "-np", "{tot_num_mpiprocs}"]
+    assert computer["interval"] == 2
+    (local, other) = (
+        next(code for code in seen["codes"] if code["label"] == f"cp2k@{label}") for label in ("localhost", "cluster")
+    )
+    assert other["extras"]["cp2k_version"] == local["extras"]["cp2k_version"]
+    write_files(tmp_path, COMPUTER.replace("safe_interval: 0", "safe_interval: 7"))
     assert states(machine.qdsim(*arguments).stdout)["computer cluster"] == "updated"
-    computer_file.write_text(COMPUTER.replace("core.slurm", "core.pbspro"))
+    write_files(tmp_path, COMPUTER.replace("core.direct", "core.pbspro"))
     refused = machine.qdsim(*arguments)
     assert refused.returncode == 2
-    assert "exists with the scheduler 'core.slurm', not 'core.pbspro'" in refused.stderr
+    assert "exists with the scheduler 'core.direct', not 'core.pbspro'" in refused.stderr
+    row = json.loads(machine.qdsim("doctor", "--json").stdout)["checks"][-2]
+    assert (row["name"], row["status"]) == ("computer cluster", "ok")
+
+
+BROKEN = [
+    (("core.direct", "core.sge"), ("", ""), "the queue on localhost could not be read"),
+    (("work_dir: WORK", "work_dir: /proc/nowhere"), ("", ""), "no file could be written to /proc/nowhere"),
+    (("", ""), ("cp2k.psmp", "cp2k.absent"), "cp2k.absent is no program on localhost"),
+    (("", ""), ("cp2k.psmp", "/bin/echo"), "`/bin/echo --version` fails on localhost"),
+]
+
+
+@pytest.mark.parametrize(("computer", "code", "words"), BROKEN)
+def test_machine_that_fails_its_trial_is_not_made(
+    machine: "Machine", tmp_path: Path, computer: tuple[str, str], code: tuple[str, str], words: str
+) -> None:
+    broken = COMPUTER.replace("label: cluster", "label: broken").replace(*computer)
+    arguments = write_files(tmp_path, broken, CODE.replace("cluster", "broken").replace(*code))
+    before = machine.python(SEEN)
+    run = machine.qdsim(*arguments)
+    assert run.returncode == 2, run.stdout
+    assert words in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1, run.stderr
+    assert machine.python(SEEN) == before
+
+
+def test_templates_are_copied(bare_machine: "Machine", tmp_path: Path) -> None:
+    run = bare_machine.qdsim("init", "--template", "slurm", "-o", str(tmp_path / "cluster"))
+    assert run.returncode == 0, run.stderr
+    assert sorted(path.name for path in (tmp_path / "cluster").iterdir()) == [
+        "cp2k-gpu.yaml",
+        "cp2k.yaml",
+        "slurm.yaml",
+    ]
+    assert "qdsim init --computer" in run.stdout
+    assert not bare_machine.folder.exists()
+
+
+def test_servers_that_are_not_there_leave_nothing_behind(bare_machine: "Machine") -> None:
+    for arguments in (
+        ("--postgres", "postgresql://me:s3cret@127.0.0.1:1/data"),
+        ("--rabbitmq", "amqp://me:s3cret@127.0.0.1:1"),
+    ):
+        run = bare_machine.qdsim("init", *arguments)
+        assert run.returncode == 2
+        assert "cannot be reached" in run.stderr
+        assert "s3cret" not in run.stdout + run.stderr
+        assert not (bare_machine.folder / ".aiida" / "config.json").exists()
+
+
+def test_profile_keeps_its_servers(machine: "Machine") -> None:
+    run = machine.qdsim("init", "--postgres", "postgresql://me:s3cret@127.0.0.1:1/data")
+    assert run.returncode == 2
+    assert "uses no such server, not me@127.0.0.1:1/data" in run.stderr
 
 
 def test_default_profile_is_not_taken_over(machine: "Machine") -> None:
@@ -212,9 +284,10 @@ def test_missing_data_folder_leaves_nothing_behind(bare_machine: "Machine", tmp_
     [
         (COMPUTER.replace("label:", "lable:"), None, "did you mean 'label'?", True),
         (None, CODE.replace("cluster", "elsewhere"), "'elsewhere', which does not exist", True),
-        (COMPUTER.replace("core.slurm", "core.nonsense"), None, "computer 'cluster' cannot be set up", False),
-        (COMPUTER.replace("core.ssh", "core.nonsense"), None, "computer 'cluster' cannot be set up", False),
-        (COMPUTER.replace("username:", "user:"), None, "no option 'user'; did you mean 'username'?", False),
+        (COMPUTER.replace("core.direct", "core.nonsense"), None, "computer 'cluster' cannot be set up", False),
+        (COMPUTER.replace("core.local", "core.nonsense"), None, "computer 'cluster' cannot be set up", False),
+        (COMPUTER.replace("use_login_shell", "use_login"), None, "did you mean 'use_login_shell'?", False),
+        (COMPUTER, CODE.replace("cluster", "other"), "give the two of one computer", True),
     ],
 )
 def test_bad_file_leaves_no_profile_behind(

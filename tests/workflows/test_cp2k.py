@@ -163,3 +163,23 @@ def test_walltime_continues_from_the_written_wavefunction(
     assert runs[0].exit_status == 400
     assert runs[1].inputs.parent_calc_folder.uuid == runs[0].outputs.remote_folder.uuid
     assert runs[1].inputs.parameters["FORCE_EVAL"]["DFT"]["SCF"]["SCF_GUESS"] == "RESTART"
+
+
+def test_size_chooses_the_options_and_cp2k_stops_before_the_scheduler(
+    cp2k_inputs: dict[str, Any], stretched: orm.StructureData
+) -> None:
+    inputs = changed(cp2k_inputs, stretched)
+    options = inputs["cp2k"]["metadata"]["options"]
+    inputs["sizes"] = [
+        {"up_to": {"atoms": 1}, "options": {"max_wallclock_seconds": 600}},
+        {"up_to": {"atoms": 2}, "options": {"max_wallclock_seconds": 240, "prepend_text": "export QDSIM_SIZE=2"}},
+        {"up_to": {}, "options": {"max_wallclock_seconds": 3600}},
+    ]
+    _, node = run_get_node(Cp2kWorkChain, **inputs)
+    assert node.is_finished_ok, node.exit_message
+    (run,) = attempts(node)
+    assert run.get_option("max_wallclock_seconds") == 240
+    assert run.get_option("prepend_text") == "export QDSIM_SIZE=2"
+    assert run.get_option("resources") == options["resources"]
+    assert run.inputs.parameters["GLOBAL"]["WALLTIME"] == 180
+    assert run.inputs.parameters.creator.process_label == "limit_walltime"
