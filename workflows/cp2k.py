@@ -128,9 +128,19 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         """
         outputs = self.ctx.children[self.ctx.iteration - 1].outputs
         self.report(f"Finished after {self.ctx.iteration} calculation(s).")
-        for attempt in self.ctx.children[: self.ctx.iteration - 1]:
-            attempt.base.caching.is_valid_cache = True  # the way to this result: whoever asks again is led along it
+        self._keep_the_way_here()
         self.out_many({name: outputs[name] for name in self.spec().outputs if name in outputs})
+
+    def _keep_the_way_here(self) -> None:
+        """Let the cache give back failed attempts whose files later ones began with: whoever asks again is led along.
+
+        Not those that were run once more as they were: in their place the cache gives back the later attempt.
+        """
+        attempts = self.ctx.children[: self.ctx.iteration]
+        hashes = [attempt.base.caching.compute_hash() for attempt in attempts]
+        for i, attempt in enumerate(attempts[:-1]):
+            if hashes[i] not in hashes[i + 1 :]:
+                attempt.base.caching.is_valid_cache = True
 
     def _continue_from(self, calculation: orm.CalcJobNode, parameters: orm.Dict, remedy: str) -> ProcessHandlerReport:
         self.report(f"{calculation.process_label}<{calculation.pk}>: {calculation.exit_message} Next: {remedy}.")
@@ -206,8 +216,9 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
 
 def _restart_file(calculation: orm.CalcJobNode) -> str:
     """Return the restart file of a geometry optimisation; nothing where CP2K had not written any."""
-    files, name = calculation.outputs.retrieved.base.repository, Cp2kCalculation._DEFAULT_RESTART_FILE_NAME
-    return str(files.get_object_content(name)) if name in files.list_object_names() else ""
+    files = calculation.outputs.retrieved.base.repository
+    there = remedies.RESTART_FILE in files.list_object_names()
+    return str(files.get_object_content(remedies.RESTART_FILE)) if there else ""
 
 
 def _is_older_than_this_worker(calculation: orm.CalcJobNode) -> bool:

@@ -7,6 +7,8 @@ Parameters = dict[str, Any]
 
 PARENT_FOLDER = "parent_calc"
 PROJECT = "aiida"
+RESTART_FILE = f"{PROJECT}-1.restart"
+"""Of a geometry optimisation."""
 STEPS_OF_A_WAVEFUNCTION = 20
 """CP2K writes the wavefunction every so many steps of an SCF cycle, and at its end."""
 
@@ -61,7 +63,7 @@ def restart_geometry(parameters: Parameters) -> Parameters:
     """Continue a geometry optimisation, its positions and step counter, from the parent folder's restart file."""
     changed = restart_wavefunction(parameters)
     changed["EXT_RESTART"] = {
-        "RESTART_FILE_NAME": f"./{PARENT_FOLDER}/{PROJECT}-1.restart",
+        "RESTART_FILE_NAME": f"./{PARENT_FOLDER}/{RESTART_FILE}",
         "RESTART_DEFAULT": False,
         "RESTART_POS": True,
     }

@@ -128,10 +128,12 @@ def repair_machine(profile_name: str, checks: Iterable[Check]) -> list[Repair]:
         set_up(Request(profile=profile_name))
         done.append(Repair.SET_UP)
     if Repair.RESTART_DAEMON in wanted:
-        daemon.restart_cleanly()
+        with daemon.exclusively():
+            daemon.restart_cleanly()
         done.append(Repair.RESTART_DAEMON)
     elif Repair.START_DAEMON in wanted:
-        daemon.ensure_daemon_running()
+        with daemon.exclusively():
+            daemon.ensure_daemon_running()
         done.append(Repair.START_DAEMON)
     if done:
         daemon.wait_for_connection()

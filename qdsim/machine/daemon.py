@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -208,27 +208,30 @@ def _usual_workers() -> int:
 
 
 def _end_orphans() -> None:
-    """End the workers and the broker that outlived a daemon that was killed.
+    """End what is left of a daemon that was killed, or that no longer answers.
 
-    They would go on beside those of the next daemon, and what that is given once more would be done twice.
+    Its workers would go on beside those of the next daemon, and what that is given once more would be done twice.
     """
     client = _client()
     folder = client.get_env()["AIIDA_PATH"]
+    commands = [f"-p {client.profile.name} daemon {role}" for role in ("start-circus", "broker", "worker")]
+    with suppress(OSError):  # written by a daemon that was killed: where its statistics are served
+        commands.append(
+            f"circus import stats; stats.main() --endpoint ipc://{Path(client.circus_socket_file).read_text()}"
+        )
     orphans = []
     for process in psutil.process_iter():
         try:
-            roles = [part for part in zip(*(process.cmdline()[i:] for i in range(4)), strict=False) if "daemon" in part]
-            of_profile = any(part[:3] == ("-p", client.profile.name, "daemon") for part in roles)
-            if of_profile and process.environ().get("AIIDA_PATH") == folder:
+            line = " ".join(process.cmdline())
+            if any(command in line for command in commands) and process.environ().get("AIIDA_PATH") == folder:
                 orphans.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-    for orphan in orphans:
-        orphan.terminate()
-    _, stubborn = psutil.wait_procs(orphans, timeout=_ORPHAN_TIMEOUT)
-    for orphan in stubborn:
-        orphan.kill()
-    psutil.wait_procs(stubborn, timeout=_ORPHAN_TIMEOUT)
+    for end in (psutil.Process.terminate, psutil.Process.kill):
+        for orphan in orphans:
+            with suppress(psutil.NoSuchProcess):
+                end(orphan)
+        _, orphans = psutil.wait_procs(orphans, timeout=_ORPHAN_TIMEOUT)
 
 
 def _forget_killed_broker() -> None:

@@ -143,7 +143,8 @@ def section(campaign: WorkChainNode, name: str) -> WorkChainNode | None:
     links = campaign.base.links.get_outgoing(
         orm.WorkChainNode, link_type=LinkType.CALL_WORK, link_label_filter=name
     ).all()
-    return cast("WorkChainNode", max((link.node for link in links), key=lambda node: node.pk)) if links else None
+    newest = max(links, key=lambda link: link.node.pk or 0, default=None)
+    return cast("WorkChainNode", newest.node) if newest is not None else None
 
 
 def called(process: ProcessNode) -> list[tuple[str, WorkChainNode]]:

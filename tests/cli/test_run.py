@@ -3,9 +3,7 @@
 import json
 import os
 import re
-import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -160,34 +158,6 @@ def test_numbers_are_those_of_cp2k_by_hand(machine: "Machine", finished: Path, t
         "answer = float(re.search(r'ENERGY\\|.*:\\s+(\\S+)', text)[1])"
     )
     assert log == pytest.approx(by_hand, abs=1e-8)
-
-
-def test_client_and_worker_are_killed_and_nothing_is_lost(machine: "Machine", campaign_file: WriteCampaign) -> None:
-    before = runs(machine)
-    path = campaign_file("killed", [6.09])
-    qdsim = str(Path(sys.executable).with_name("qdsim"))
-    client = subprocess.Popen(
-        [qdsim, "run", str(path)], env=machine.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert client.stdout is not None
-    for line in client.stdout:
-        if re.search(r"killed: [1-9]", line):
-            break
-    else:
-        pytest.fail("the client ended before it reported a single point")
-    client.kill()
-    client.wait()
-    (worker,) = machine.python(
-        "from qdsim.machine.daemon import worker_processes\nanswer = [worker.pid for worker in worker_processes()]"
-    )
-    os.kill(worker, signal.SIGKILL)
-    run = machine.qdsim("run", str(path))
-    assert run.returncode == 0, run.stdout + run.stderr
-    progress = json.loads(machine.qdsim("status", "killed", "--json").stdout)
-    after = runs(machine)
-    assert after["repeated"] == before["repeated"]
-    new = sum(line["single_points"] - line["reused"] for line in progress["lines"])
-    assert after["computed"] - before["computed"] == new > 0
 
 
 @pytest.mark.parametrize(

@@ -57,3 +57,26 @@ def test_smearing_takes_the_place_of_orbital_transformation() -> None:
     assert "OT" not in scf
     assert scf["SMEAR"]["ELECTRONIC_TEMPERATURE"] == "[K] 300"
     assert scf["ADDED_MOS"] >= 20
+
+
+@pytest.mark.parametrize("protocol", ["fast", "paper"])
+def test_forgetting_a_wavefunction_undoes_the_restart(protocol: str) -> None:
+    before = parameters(protocol)
+    assert remedies.forget_wavefunction(remedies.restart_wavefunction(before)) == before
+
+
+@pytest.mark.parametrize(
+    ("output", "reached", "left", "further"),
+    [
+        ({}, False, False, False),
+        ({"scf_steps": [], "scf_steps_broken_off": 19}, True, False, False),
+        ({"scf_steps": [], "scf_steps_broken_off": 20}, True, True, True),
+        ({"scf_steps": [8], "scf_steps_broken_off": 0}, True, True, False),
+        ({"scf_steps": [8, 5], "scf_steps_broken_off": 2, "geometry_steps": 1}, True, True, True),
+    ],
+    ids=["nothing", "early", "late", "after the SCF", "on the way"],
+)
+def test_what_a_killed_run_has_left(output: dict[str, Any], reached: bool, left: bool, further: bool) -> None:
+    assert remedies.reached_scf(output) is reached
+    assert remedies.left_wavefunction(output) is left
+    assert remedies.got_further(output) is further

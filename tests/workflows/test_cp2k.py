@@ -106,6 +106,10 @@ def test_killed_run_is_repeated_once(
     _, node = run_get_node(Cp2kWorkChain, **inputs)
     assert [run.exit_status for run in attempts(node)] == statuses
     assert node.exit_status == exit_status
+    if node.is_finished_ok:
+        with enable_caching(identifier="aiida.calculations:cp2k"):
+            _, again = run_get_node(Cp2kWorkChain, **inputs)
+        assert [run.base.caching.is_created_from_cache for run in attempts(again)] == [True]
 
 
 def test_killed_runs_go_on_from_their_wavefunction_and_what_they_led_to_is_not_computed_again(
