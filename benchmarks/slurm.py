@@ -43,12 +43,12 @@ from aiida import orm
 from aiida.engine import submit
 from qdsim.cp2k.inputs import build_parameters, load_protocol
 from qdsim.structures import RhombohedralState
-from qdsim.workflows.cp2k import Cp2kWorkChain
+from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
 
 changes = dict(k_points=(2, 2, 2), cutoff=60, basis_set="SZV-MOLOPT-SR-GTH", eps_default=1e-6)
 settings = load_protocol("fast", changes)
 code = orm.load_code("cp2k@{computer}")
-options = dict(resources=dict(num_machines=1, num_mpiprocs_per_machine=1), max_wallclock_seconds=3600)
+options = dict(resources=dict(num_machines=1, num_mpiprocs_per_machine=1), max_wallclock_seconds=3600, withmpi=False)
 submitted = []
 for number in range({number}):
     state = RhombohedralState(52.0 + {offset} + 0.01 * number)
@@ -58,8 +58,8 @@ for number in range({number}):
     submitted.append(submit(Cp2kWorkChain, cp2k=inputs))
 while not all(node.is_terminated for node in submitted):
     time.sleep(1)
-failed = [node.pk for node in submitted if not node.is_finished_ok]
-assert not failed, failed
+failed = [failure_of(node) for node in submitted if not node.is_finished_ok]
+assert not failed, failed[0]
 jobs = [job for node in submitted for job in node.called if isinstance(job, orm.CalcJobNode)]
 answer = [[job.pk, job.get_remote_workdir(), job.ctime.timestamp(), job.mtime.timestamp()] for job in jobs]
 """

@@ -74,7 +74,7 @@ def command(session: Session, file: Path, detach: bool, dry_run: bool, output: P
     if not new and node.is_finished:
         console.print(f"Campaign '{plan.campaign.name}' has finished already; nothing was computed again.")
     _watch(console, file, plan, node)
-    _show_results(console, plan, node)
+    _show_results(console, file, plan, node)
 
 
 def _tell_cost(console: Console, plan: Plan) -> None:
@@ -107,7 +107,7 @@ def _tell_detached(console: Console, file: Path, plan: Plan) -> None:
     )
 
 
-def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
+def _show_results(console: Console, file: Path, plan: Plan, node: WorkChainNode) -> None:
     from rich.text import Text
 
     from qdsim.cli.show import print_results
@@ -126,6 +126,7 @@ def _show_results(console: Console, plan: Plan, node: WorkChainNode) -> None:
     if not node.is_finished_ok:
         for sentence in failures(node):
             console.print(Text.assemble(("failed ", "red"), sentence))
+        console.print(f"'qdsim run {file}' again repeats what failed, and nothing else.", soft_wrap=True)
         raise SystemExit(1)
     console.print(f"'qdsim report {plan.campaign.name}' draws it.", highlight=False)
     if verdicts is not None:

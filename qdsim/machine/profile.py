@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdsim.errors import QdsimError
-from qdsim.machine.processors import count_cores
 from qdsim.machine.services import Postgres, RabbitMQ, empty_postgres
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from aiida.manage.configuration.config import Config
 
 EMAIL = "qdsim@localhost"
-_MOST_WORKERS = 4
 
 OPTIONS: dict[str, object] = {
     "runner.poll.interval": 1,
@@ -34,8 +32,9 @@ a client hears of finished processes within a second, and a busy machine has tim
 
 
 SERVICE_OPTIONS: dict[str, object] = {
-    # SQLite has one writer at a time; PostgreSQL and RabbitMQ keep several workers busy.
-    "daemon.default_workers": min(_MOST_WORKERS, count_cores()),
+    # One worker: RabbitMQ hands out again what is in work when it is restarted. A worker knows what it is at already;
+    # with several, another would take it up as well, and what two carry out is computed twice, or lost.
+    "daemon.default_workers": 1,
     # `qdsim init` and `qdsim doctor` say what RabbitMQ needs; AiiDA would say it at every command.
     "warnings.rabbitmq_version": False,
 }

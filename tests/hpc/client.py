@@ -54,8 +54,8 @@ class Client:
         self._reader.join(timeout=TIMEOUT)
 
     def recovery_time(self, moment: float) -> float:
-        """Return the seconds from a moment until a single point more was done."""
-        before = max(done for at, done in self._done if at <= moment)
+        """Return the seconds from a moment until it told of a single point more."""
+        before = max((done for at, done in self._done if at <= moment), default=0)
         return next(at for at, done in self._done if at > moment and done > before) - moment
 
     def stop(self) -> None:

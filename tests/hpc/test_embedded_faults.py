@@ -332,13 +332,15 @@ def test_power_is_cut_twice(machine: Machine, write: Write, start: Start) -> Non
 
 
 def test_scratch_disk_is_full(machine: Machine, write: Write, start: Start) -> None:
-    """Free the space, and the work goes on."""
+    """Under a CP2K that is running, and for those that are to follow. Free the space, and the work goes on."""
     disk = scratch(machine)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=True)
     try:
         client = start(write("disk"))
         client.wait_for_point()
+        running = catch_cp2k(machine)
         ballast = fill_up(disk)
+        running.resume()
         logs = list((machine.folder / ".aiida" / "daemon" / "log").glob("aiida-*.log"))
         wait_until(lambda: any("No space left on device" in log.read_text(errors="replace") for log in logs))
         moment, done = time.monotonic(), client.done
