@@ -334,7 +334,8 @@ def test_power_is_cut_twice(machine: Machine, write: Write, start: Start) -> Non
 def test_scratch_disk_is_full(machine: Machine, write: Write, start: Start) -> None:
     """Under a CP2K that is running, and for those that are to follow. Free the space, and the work goes on."""
     disk = scratch(machine)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=True)
+    disk.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(disk)], check=True)
     try:
         client = start(write("disk"))
         client.wait_for_point()
