@@ -1,7 +1,8 @@
 # make demo   install what is missing, then run examples/quickstart.yaml and write report.html
 # make test   run the tests           make lint   check style, types and imports
 # make bench  run the benchmarks      make docs   build the documentation
-# make test-hpc   run the tests that start SLURM, an SSH server, PostgreSQL and RabbitMQ on this machine, as root
+# make test-hpc   run the tests that start SLURM, an SSH server, PostgreSQL and RabbitMQ on this machine, as root;
+#                 SELECT="-m 'not long'" leaves out those that take more than a minute or two
 # PYTHON=/path/to/python3 chooses the Python that .venv is made with.
 
 INSTALL := sh qdsim/machine/install.sh
@@ -21,7 +22,7 @@ test: .venv/.installed-dev cp2k browser
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 30
 
 test-hpc: .venv/.installed-dev cp2k hpc
-	$(BIN)/python -m pytest tests/hpc --durations 10
+	$(BIN)/python -m pytest tests/hpc --durations 30 $(SELECT)
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -238,6 +238,7 @@ def test_cp2k_is_killed(machine: Machine, write: Write, start: Start) -> None:
     settle(machine, "CP2K killed", "cp2k", client.moved_on_after(moment, done))
 
 
+@pytest.mark.long
 def test_time_of_cp2k_is_up(machine: Machine, write: Write, start: Start) -> None:
     """The clock goes on while CP2K stands still; what it finds then is that its time is up."""
     client = start(write("walltime", walltime=20))
@@ -250,6 +251,7 @@ def test_time_of_cp2k_is_up(machine: Machine, write: Write, start: Start) -> Non
     settle(machine, "GLOBAL/WALLTIME reached", "walltime", client.moved_on_after(moment, done))
 
 
+@pytest.mark.long
 def test_output_is_cut_before_it_is_retrieved(machine: Machine, write: Write, start: Start) -> None:
     client = start(write("truncated"))
     run = catch_cp2k(machine)
@@ -276,6 +278,7 @@ def test_worker_is_killed(machine: Machine, write: Write, start: Start) -> None:
     settle(machine, "daemon worker killed", "worker", client.moved_on_after(moment, done))
 
 
+@pytest.mark.long
 def test_daemon_is_killed_and_its_broker_left(machine: Machine, write: Write, start: Start) -> None:
     client = start(write("daemon"))
     client.wait_for_point()
@@ -296,6 +299,7 @@ def test_broker_is_killed_while_a_client_watches(machine: Machine, write: Write,
     settle(machine, "broker killed, client watching", "broker", client.moved_on_after(moment, done))
 
 
+@pytest.mark.long
 def test_broker_is_killed_while_nobody_watches(machine: Machine, write: Write, start: Start) -> None:
     path = write("unwatched")
     client = start(path)
@@ -308,6 +312,7 @@ def test_broker_is_killed_while_nobody_watches(machine: Machine, write: Write, s
     settle(machine, "broker killed, then qdsim run FILE", "unwatched", again.moved_on_after(moment, done))
 
 
+@pytest.mark.long
 def test_power_is_cut_twice(machine: Machine, write: Write, start: Start) -> None:
     """Each time in the middle of the same calculation, which is not given up for that."""
     client = start(write("power"))
@@ -331,6 +336,7 @@ def test_power_is_cut_twice(machine: Machine, write: Write, start: Start) -> Non
     settle(machine, "power cut twice, then qdsim doctor --fix", "power", time.monotonic() - moment)
 
 
+@pytest.mark.long
 def test_scratch_disk_is_full(machine: Machine, write: Write, start: Start) -> None:
     """Under a CP2K that is running, and for those that are to follow. Free the space, and the work goes on."""
     disk = scratch(machine)
@@ -352,6 +358,7 @@ def test_scratch_disk_is_full(machine: Machine, write: Write, start: Start) -> N
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
+@pytest.mark.long
 def test_same_campaign_is_run_twice_at_once(machine: Machine, write: Write, start: Start) -> None:
     path = write("twins")
     moment = time.monotonic()
@@ -365,6 +372,7 @@ def test_same_campaign_is_run_twice_at_once(machine: Machine, write: Write, star
     settle(machine, "two qdsim run at once", "twins", clients[0].moved_on_after(moment, 0))
 
 
+@pytest.mark.long
 def test_client_is_killed_at_random_moments(machine: Machine, write: Write, start: Start) -> None:
     """From before its first import to some time after its submission."""
     path = write("restless")

@@ -147,6 +147,7 @@ def test_ssh_server_is_away_for_ten_seconds(stack: Stack, start: Start, trial: T
     trial.conclude("sshd away for 10 s", "ssh", client, lambda: client.recovery_time(back))
 
 
+@pytest.mark.long
 def test_ssh_server_is_away_for_longer_than_the_retries(
     stack: Stack, production: Machine, start: Start, trial: Trial
 ) -> None:
@@ -158,6 +159,7 @@ def test_ssh_server_is_away_for_longer_than_the_retries(
     trial.conclude("sshd away for longer than the retries", "outage", client, lambda: client.recovery_time(back))
 
 
+@pytest.mark.long
 def test_doctor_resumes_what_no_client_watches(stack: Stack, production: Machine, start: Start, trial: Trial) -> None:
     client = start("unwatched")
     trial.wait_for_a_job()
@@ -172,7 +174,7 @@ def test_doctor_resumes_what_no_client_watches(stack: Stack, production: Machine
     trial.conclude("the same, client gone, doctor --fix", "unwatched", again, lambda: again.recovery_time(back))
 
 
-@pytest.mark.parametrize("name", ["slurmctld", "rabbitmq"])
+@pytest.mark.parametrize("name", ["slurmctld", pytest.param("rabbitmq", marks=pytest.mark.long)])
 def test_server_is_restarted(stack: Stack, start: Start, trial: Trial, name: str) -> None:
     service: Service = getattr(stack, name)
     client = start(name)
@@ -182,6 +184,7 @@ def test_server_is_restarted(stack: Stack, start: Start, trial: Trial, name: str
     trial.conclude(f"{name} restarted", name, client, lambda: client.recovery_time(back))
 
 
+@pytest.mark.long
 def test_database_is_restarted(stack: Stack, start: Start, trial: Trial) -> None:
     """A process that was writing then may end in an exception: the same command again makes up for it."""
     client = start("postgresql")

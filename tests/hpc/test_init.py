@@ -12,6 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
+pytestmark = pytest.mark.long
+
 Qdsim = Callable[..., subprocess.CompletedProcess[str]]
 SECRET = "s3cret"  # noqa: S105 (the server asks for none)
 
