@@ -126,6 +126,7 @@ def test_job_that_hangs_is_killed_by_its_walltime(
     assert production.python(EXIT_CODES.format(name="walltime")) == [0, 303]
 
 
+@pytest.mark.long
 def test_node_is_drained_and_comes_back(stack: Stack, start: Start, trial: Trial) -> None:
     client = start("drained")
     trial.wait_for_a_job()
@@ -138,6 +139,7 @@ def test_node_is_drained_and_comes_back(stack: Stack, start: Start, trial: Trial
     trial.conclude("node drained and back", "drained", client, lambda: client.recovery_time(resumed))
 
 
+@pytest.mark.long
 def test_ssh_server_is_away_for_ten_seconds(stack: Stack, start: Start, trial: Trial) -> None:
     client = start("ssh")
     trial.wait_for_a_job()
