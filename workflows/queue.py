@@ -39,7 +39,8 @@ ACTIVE = ("created", "running", "waiting")
 INTERVAL = 1.0
 """Seconds between two looks while there are some that wait."""
 SETTLE = 0.1
-"""Seconds without a newcomer before a look: what is submitted together is compared with each other."""
+"""Seconds without a newcomer before a look, within `INTERVAL`: what is submitted together is compared with each other,
+and hundreds that come one after another do not keep the first from beginning."""
 CACHED_ATTRIBUTES = (
     orm.CalcJobNode.REMOTE_WORKDIR_KEY,
     orm.CalcJobNode.RETRIEVE_LIST_KEY,
@@ -113,7 +114,9 @@ class Queue:
 
     async def _keep_looking(self) -> None:
         while True:
-            while self._news.is_set():
+            loop = asyncio.get_running_loop()
+            latest = loop.time() + INTERVAL
+            while self._news.is_set() and loop.time() < latest:
                 self._news.clear()
                 await asyncio.sleep(SETTLE)
             try:
