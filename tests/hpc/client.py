@@ -44,18 +44,25 @@ class Client:
         """What it has printed so far."""
         return "".join(self.lines)
 
+    @property
+    def done(self) -> int:
+        """How many single points it has told of."""
+        return self._done[-1][1]
+
     def wait_for_points(self, number: int) -> None:
         """Wait until so many single points are done."""
-        wait_until(lambda: self._done[-1][1] >= number or self._has_ended(), TIMEOUT, "no single point was done")
+        wait_until(lambda: self.done >= number or self._has_ended(), TIMEOUT, "no single point was done")
+        assert self.done >= number, self.output
 
     def wait_until_complete(self) -> None:
         """Wait for the end, which is to be a good one."""
         assert self.process.wait(timeout=TIMEOUT) == 0, self.output
         self._reader.join(timeout=TIMEOUT)
 
-    def recovery_time(self, moment: float) -> float:
-        """Return the seconds from a moment until it told of a single point more."""
-        before = max((done for at, done in self._done if at <= moment), default=0)
+    def recovery_time(self, moment: float, before: int | None = None) -> float:
+        """Return the seconds from a moment until it told of a single point more, than before it where not given."""
+        if before is None:
+            before = max((done for at, done in self._done if at <= moment), default=0)
         return next(at for at, done in self._done if at > moment and done > before) - moment
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ import psutil
 
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 20.0
-_POLL = 0.1
+_POLL = 0.05
 
 
 @dataclass

@@ -8,18 +8,17 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 import psutil
 import pytest
 
 from tests.hpc import fault_table
+from tests.hpc.client import Client
+from tests.hpc.service import wait_until
 from tests.machines import TIMEOUT, Machine
 
 pytestmark = pytest.mark.cp2k
@@ -42,11 +41,10 @@ strain:
   equation_of_state: {{span: 6 %, points: 5}}
 """
 STEP = re.compile(r"^ +\d+ \S+/Diag\. ", re.MULTILINE)
-QDSIM = str(Path(sys.executable).with_name("qdsim"))
 MOMENTS = 20
 
 Write = Callable[..., Path]
-Start = Callable[[Path], "Client"]
+Start = Callable[[Path], Client]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +70,7 @@ def start(machine: Machine) -> Iterator[Start]:
 
     yield begin
     for client in clients:
-        client.kill()
+        client.stop()
 
 
 @pytest.fixture
@@ -86,57 +84,6 @@ def write(tmp_path: Path, request: pytest.FixtureRequest) -> Write:
         return path
 
     return make
-
-
-class Client:
-    """A `qdsim run` that watches its campaign, and the points that it has told of by now."""
-
-    def __init__(self, machine: Machine, path: Path):
-        self.process = subprocess.Popen(
-            [QDSIM, "run", str(path)],
-            env=machine.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self.points: list[tuple[float, int]] = []
-        assert self.process.stdout is not None
-        self._reader = threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True)
-        self._reader.start()
-
-    def _read(self, stream: IO[str]) -> None:
-        for line in stream:
-            self.lines.append(line)
-            if match := re.search(r": (\d+) of \d+ single points done", line):
-                self.points.append((time.monotonic(), int(match[1])))
-
-    @property
-    def done(self) -> int:
-        return self.points[-1][1] if self.points else 0
-
-    def wait_for_point(self) -> None:
-        wait_until(lambda: self.done > 0 or self.process.poll() is not None)
-        assert self.done > 0, "".join(self.lines)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(timeout=TIMEOUT)
-
-    def wait_until_complete(self) -> None:
-        assert self.process.wait(timeout=TIMEOUT) == 0, "".join(self.lines)
-        self._reader.join(timeout=TIMEOUT)
-
-    def moved_on_after(self, moment: float, done: int) -> float:
-        """Return the seconds from a moment until one point more was done."""
-        return next(at for at, points in self.points if at > moment and points > done) - moment
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def scratch(machine: Machine) -> Path:
@@ -174,7 +121,7 @@ def catch_cp2k(machine: Machine) -> psutil.Process:
                 continue
         return False
 
-    wait_until(catch)
+    wait_until(catch, TIMEOUT, "no CP2K was caught in its SCF cycle")
     return caught[0]
 
 
@@ -235,7 +182,7 @@ def test_cp2k_is_killed(machine: Machine, write: Write, start: Start) -> None:
     kill([victim])
     client.wait_until_complete()
     assert exit_statuses(machine, "cp2k") == [303]
-    settle(machine, "CP2K killed", "cp2k", client.moved_on_after(moment, done))
+    settle(machine, "CP2K killed", "cp2k", client.recovery_time(moment, done))
 
 
 @pytest.mark.long
@@ -243,12 +190,12 @@ def test_time_of_cp2k_is_up(machine: Machine, write: Write, start: Start) -> Non
     """The clock goes on while CP2K stands still; what it finds then is that its time is up."""
     client = start(write("walltime", walltime=20))
     late = catch_cp2k(machine)
-    wait_until(lambda: time.time() - late.create_time() > 21)
+    wait_until(lambda: time.time() - late.create_time() > 21, TIMEOUT, "the clock stands still")
     moment, done = time.monotonic(), client.done
     late.resume()
     client.wait_until_complete()
     assert 400 in exit_statuses(machine, "walltime")
-    settle(machine, "GLOBAL/WALLTIME reached", "walltime", client.moved_on_after(moment, done))
+    settle(machine, "GLOBAL/WALLTIME reached", "walltime", client.recovery_time(moment, done))
 
 
 @pytest.mark.long
@@ -259,57 +206,57 @@ def test_output_is_cut_before_it_is_retrieved(machine: Machine, write: Write, st
     worker.suspend()
     output = Path(run.cwd(), "aiida.out")
     run.resume()
-    wait_until(lambda: not run.is_running())
+    wait_until(lambda: not run.is_running(), TIMEOUT, "CP2K did not end")
     text = output.read_bytes()
     output.write_bytes(text[: len(text) // 2])
     moment, done = time.monotonic(), client.done
     worker.resume()
     client.wait_until_complete()
     assert exit_statuses(machine, "truncated") == [303]
-    settle(machine, "retrieved output truncated", "truncated", client.moved_on_after(moment, done))
+    settle(machine, "retrieved output truncated", "truncated", client.recovery_time(moment, done))
 
 
 def test_worker_is_killed(machine: Machine, write: Write, start: Start) -> None:
     client = start(write("worker"))
-    client.wait_for_point()
+    client.wait_for_points(1)
     moment, done = time.monotonic(), client.done
     kill(workers(machine))
     client.wait_until_complete()
-    settle(machine, "daemon worker killed", "worker", client.moved_on_after(moment, done))
+    settle(machine, "daemon worker killed", "worker", client.recovery_time(moment, done))
 
 
 @pytest.mark.long
 def test_daemon_is_killed_and_its_broker_left(machine: Machine, write: Write, start: Start) -> None:
     client = start(write("daemon"))
-    client.wait_for_point()
+    client.wait_for_points(1)
     left = broker(machine)
     moment, done = time.monotonic(), client.done
     kill([arbiter(machine), *workers(machine)])
     client.wait_until_complete()
     assert not left.is_running()
-    settle(machine, "daemon killed", "daemon", client.moved_on_after(moment, done))
+    settle(machine, "daemon killed", "daemon", client.recovery_time(moment, done))
 
 
 def test_broker_is_killed_while_a_client_watches(machine: Machine, write: Write, start: Start) -> None:
     client = start(write("broker"))
-    client.wait_for_point()
+    client.wait_for_points(1)
     moment, done = time.monotonic(), client.done
     kill([broker(machine)])
     client.wait_until_complete()
-    settle(machine, "broker killed, client watching", "broker", client.moved_on_after(moment, done))
+    settle(machine, "broker killed, client watching", "broker", client.recovery_time(moment, done))
 
 
 @pytest.mark.long
 def test_broker_is_killed_while_nobody_watches(machine: Machine, write: Write, start: Start) -> None:
     path = write("unwatched")
     client = start(path)
-    client.wait_for_point()
-    client.kill()
+    client.wait_for_points(1)
+    client.stop()
     moment, done = time.monotonic(), client.done
     kill([broker(machine)])
     again = start(path)
     again.wait_until_complete()
-    settle(machine, "broker killed, then qdsim run FILE", "unwatched", again.moved_on_after(moment, done))
+    settle(machine, "broker killed, then qdsim run FILE", "unwatched", again.recovery_time(moment, done))
 
 
 @pytest.mark.long
@@ -344,16 +291,17 @@ def test_scratch_disk_is_full(machine: Machine, write: Write, start: Start) -> N
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(disk)], check=True)
     try:
         client = start(write("disk"))
-        client.wait_for_point()
+        client.wait_for_points(1)
         running = catch_cp2k(machine)
         ballast = fill_up(disk)
         running.resume()
         logs = list((machine.folder / ".aiida" / "daemon" / "log").glob("aiida-*.log"))
-        wait_until(lambda: any("No space left on device" in log.read_text(errors="replace") for log in logs))
+        message = "No space left on device"
+        wait_until(lambda: any(message in log.read_text(errors="replace") for log in logs), TIMEOUT, "no disk was full")
         moment, done = time.monotonic(), client.done
         ballast.unlink()
         client.wait_until_complete()
-        settle(machine, "scratch disk full", "disk", client.moved_on_after(moment, done))
+        settle(machine, "scratch disk full", "disk", client.recovery_time(moment, done))
     finally:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
@@ -369,7 +317,7 @@ def test_same_campaign_is_run_twice_at_once(machine: Machine, write: Write, star
         "from qdsim.provenance import campaigns\nanswer = sum(campaign.label == 'twins' for campaign in campaigns())"
     )
     assert submitted == 1
-    settle(machine, "two qdsim run at once", "twins", clients[0].moved_on_after(moment, 0))
+    settle(machine, "two qdsim run at once", "twins", clients[0].recovery_time(moment, 0))
 
 
 @pytest.mark.long
