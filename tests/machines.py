@@ -34,7 +34,10 @@ class Machine:
         return self.run(str(Path(sys.executable).with_name("qdsim")), *arguments, **environment)
 
     def verdi(self, *arguments: str) -> str:
-        answer = self.run(str(Path(sys.executable).with_name("verdi")), *arguments)
+        programs = Path(sys.executable).parent
+        # `verdi` finds itself in PATH when it starts a daemon.
+        path = f"{programs}{os.pathsep}{self.environment['PATH']}"
+        answer = self.run(str(programs / "verdi"), *arguments, PATH=path)
         assert answer.returncode == 0, answer.stderr
         return answer.stdout
 
