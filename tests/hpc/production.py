@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -18,15 +19,21 @@ RETRIES = {"transport.task_retry_initial_interval": 1, "transport.task_maximum_a
 def set_up(stack: Stack, machine: Machine) -> None:
     """Make the profile `qdsim`, whose code `cp2k@cluster` runs in the slots of the stack."""
     machine.environment |= stack.client_environment
-    computer, code = stack.folder / "computer.yaml", stack.folder / "code.yaml"
-    computer.write_text(yaml.safe_dump(describe_computer(stack)), encoding="utf-8")
-    code.write_text(yaml.safe_dump(describe_code()), encoding="utf-8")
+    computer, code = write_files(stack)
     services = ("--postgres", stack.postgres_url, "--rabbitmq", stack.rabbitmq_url)
     machine.first = machine.qdsim("init", *services, "--computer", str(computer), "--code", str(code))
     assert machine.first.returncode == 0, machine.first.stdout + machine.first.stderr
     for option, value in RETRIES.items():
         machine.verdi("config", "set", option, str(value))
     machine.verdi("daemon", "restart")
+
+
+def write_files(stack: Stack) -> tuple[Path, Path]:
+    """Write the computer file and the code file for the slots of a stack, and return where they are."""
+    computer, code = stack.folder / "computer.yaml", stack.folder / "code.yaml"
+    computer.write_text(yaml.safe_dump(describe_computer(stack)), encoding="utf-8")
+    code.write_text(yaml.safe_dump(describe_code()), encoding="utf-8")
+    return computer, code
 
 
 def describe_computer(stack: Stack) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from .service import Service, tied_to_this_process, wait_until
 
 SLOTS = 2
+PASSWORD = "open-sesame"  # noqa: S105 (of a database that ends with the test)
 HOST = "cluster"
 """What clients call the login node."""
 _STOP_TIMEOUT = 20.0
@@ -119,7 +120,12 @@ class Stack:
     @property
     def postgres_url(self) -> str:
         """Where an empty database is, with the name and password of its owner."""
-        return f"postgresql://qdsim:qdsim@127.0.0.1:{self.ports['postgresql']}/qdsim"
+        return f"postgresql://qdsim:{PASSWORD}@127.0.0.1:{self.ports['postgresql']}/qdsim"
+
+    @property
+    def postgres_administrator_url(self) -> str:
+        """Where those who may make databases get in, without a password."""
+        return f"postgresql://postgres@/postgres?host={self._path('postgresql')}&port={self.ports['postgresql']}"
 
     @property
     def rabbitmq_url(self) -> str:
@@ -230,10 +236,11 @@ class Stack:
         programs = _postgresql_programs()
         folder = self._make_folder("postgresql", owner="postgres")
         data = folder / "data"
-        initialise = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"]
+        initialise = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "--no-sync"]
+        access = ["--auth-local=trust", "--auth-host=scram-sha-256"]
         # AiiDA asks for this collation, whatever the machine's is.
         encoding = ["--encoding=UTF8", "--locale=C.UTF-8"]
-        command = [*tied_to_this_process("postgres"), *initialise, *encoding]
+        command = [*tied_to_this_process("postgres"), *initialise, *access, *encoding]
         subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
         port = str(self.ports["postgresql"])
         options = ["-c", "listen_addresses=127.0.0.1", "-p", port, "-k", str(folder), "-c", "fsync=off"]
@@ -247,10 +254,10 @@ class Stack:
         )
 
     def _make_database(self) -> None:
-        client = [str(_postgresql_programs() / "psql"), "-q", "-h", "127.0.0.1", "-p", str(self.ports["postgresql"])]
-        statements = ["create role qdsim login password 'qdsim'", "create database qdsim owner qdsim"]
+        client = [str(_postgresql_programs() / "psql"), "-q", self.postgres_administrator_url]
+        statements = [f"create role qdsim login password '{PASSWORD}'", "create database qdsim owner qdsim"]
         for statement in statements:
-            subprocess.run([*client, "-U", "postgres", "-c", statement], check=True)
+            subprocess.run([*client, "-c", statement], check=True)
 
     def _rabbitmq(self) -> tuple[Service, Service]:
         folder = self._make_folder("rabbitmq", owner="rabbitmq")

@@ -11,17 +11,20 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
+
+from tests.hpc import production
+from tests.hpc.stack import PASSWORD, Stack
 
 pytestmark = pytest.mark.long
 
 Qdsim = Callable[..., subprocess.CompletedProcess[str]]
-SECRET = "s3cret"  # noqa: S105 (the server asks for none)
 
 
 @pytest.fixture
-def qdsim(stack: Any, tmp_path: Path) -> Iterator[Qdsim]:
+def qdsim(stack: Stack, tmp_path: Path) -> Iterator[Qdsim]:
     """Run `qdsim` in an AiiDA folder of its own."""
-    environment = {**os.environ, **stack.environment, "AIIDA_PATH": str(tmp_path / "aiida"), "COLUMNS": "300"}
+    environment = {**os.environ, **stack.client_environment, "AIIDA_PATH": str(tmp_path / "aiida"), "COLUMNS": "300"}
     programs = Path(sys.executable).parent
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -44,12 +47,12 @@ def checks(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return {check["name"]: check for check in json.loads(run.stdout)["checks"]}
 
 
-def with_password(url: str, password: str) -> str:
-    return re.sub(r"//([^:@]+)(:[^@]*)?@", rf"//\1:{password}@", url)
+def without_password(url: str) -> str:
+    return re.sub(r"//([^:@]+):[^@]*@", r"//\1@", url)
 
 
 @pytest.fixture
-def empty_database(stack: Any) -> Iterator[str]:
+def empty_database(stack: Stack) -> Iterator[str]:
     """The URL of a database of its own, in C.UTF-8."""
     url: str = stack.postgres_url
     administrator = stack.postgres_administrator_url
@@ -71,9 +74,9 @@ def tables(url: str) -> int:
     return int(counted[0])
 
 
-def test_slurm_over_ssh_is_tried_and_made(stack: Any, qdsim: Qdsim, tmp_path: Path) -> None:
-    files = ("--computer", str(stack.computer_file), "--code", str(stack.code_file))
-    made = qdsim("init", "--slots", "1", *files)
+def test_slurm_over_ssh_is_tried_and_made(stack: Stack, qdsim: Qdsim, tmp_path: Path) -> None:
+    computer, code = production.write_files(stack)
+    made = qdsim("init", "--slots", "1", "--computer", str(computer), "--code", str(code))
     assert made.returncode == 0, made.stderr
     assert "job(s) in the queue" in made.stdout
     assert re.search(r"created +code \S+@\S+ +CP2K \d{4}\.\d", made.stdout)
@@ -83,10 +86,8 @@ def test_slurm_over_ssh_is_tried_and_made(stack: Any, qdsim: Qdsim, tmp_path: Pa
     assert (row["status"], "in its queue" in row["detail"]) == ("ok", True)
 
     closed = tmp_path / "closed.yaml"
-    text = Path(stack.computer_file).read_text()
-    closed.write_text(
-        re.sub(r"(?m)^label: .*$", "label: closed", re.sub(r"(?m)^( +)host: .*$", r"\1host: nowhere.invalid", text))
-    )
+    described = production.describe_computer(stack) | {"label": "closed", "hostname": "nowhere.invalid"}
+    closed.write_text(yaml.safe_dump(described))
     refused = qdsim("init", "--computer", str(closed))
     assert refused.returncode == 2
     assert "no connection to nowhere.invalid" in refused.stderr
@@ -94,17 +95,16 @@ def test_slurm_over_ssh_is_tried_and_made(stack: Any, qdsim: Qdsim, tmp_path: Pa
     assert "closed" not in qdsim("doctor", "--json").stdout
 
 
-def test_production_profile(stack: Any, qdsim: Qdsim, empty_database: str, tmp_path: Path) -> None:
-    url = with_password(empty_database, "")
-    urls = ("--postgres", url.replace(":@", "@"), "--rabbitmq", stack.rabbitmq_url)
+def test_production_profile(stack: Stack, qdsim: Qdsim, empty_database: str, tmp_path: Path) -> None:
+    urls = ("--postgres", without_password(empty_database), "--rabbitmq", stack.rabbitmq_url)
     broken = tmp_path / "broken.yaml"
-    broken.write_text(Path(stack.computer_file).read_text().replace("core.slurm", "core.pbspro"))
-    failed = qdsim("init", "--slots", "1", *urls, "--computer", str(broken), QDSIM_POSTGRES_PASSWORD=SECRET)
+    broken.write_text(yaml.safe_dump(production.describe_computer(stack) | {"scheduler": "core.pbspro"}))
+    failed = qdsim("init", "--slots", "1", *urls, "--computer", str(broken), QDSIM_POSTGRES_PASSWORD=PASSWORD)
     assert failed.returncode == 2
     assert "the queue" in failed.stderr
     assert tables(empty_database) == 0  # the profile is gone, the database as empty as it was
 
-    made = qdsim("init", "--slots", "1", *urls, QDSIM_POSTGRES_PASSWORD=SECRET)
+    made = qdsim("init", "--slots", "1", *urls, QDSIM_POSTGRES_PASSWORD=PASSWORD)
     assert made.returncode == 0, made.stderr
     assert "core.psql_dos" in made.stdout
     assert "core.rabbitmq" in made.stdout
@@ -115,11 +115,11 @@ def test_production_profile(stack: Any, qdsim: Qdsim, empty_database: str, tmp_p
     rows = checks(found)
     assert all(rows[name]["status"] == "ok" for name in ("profile", "daemon", "broker"))
     for run in (failed, made, found):
-        assert SECRET not in run.stdout + run.stderr
+        assert PASSWORD not in run.stdout + run.stderr
     configuration = tmp_path / "aiida" / ".aiida" / "config.json"
     assert configuration.stat().st_mode & 0o077 == 0
 
-    second = qdsim("--profile", "second", "init", *urls)
+    second = qdsim("--profile", "second", "init", *urls, QDSIM_POSTGRES_PASSWORD=PASSWORD)
     assert second.returncode == 2
     assert "holds" in second.stderr
     assert "tables already" in second.stderr
@@ -129,13 +129,14 @@ def test_production_profile(stack: Any, qdsim: Qdsim, empty_database: str, tmp_p
     ("option", "change", "words"),
     [
         ("--postgres", lambda url: re.sub(r"/[^/]+$", "/absent", url), "there is no such database"),
-        ("--postgres", lambda url: re.sub(r"//[^@]+@", "//nobody@", url), "there is no such user"),
+        ("--postgres", lambda url: re.sub(r"//[^@]+@", "//qdsim:wrong@", url), "the user or the password is wrong"),
+        ("--postgres", without_password, "the user or the password is wrong"),
         ("--rabbitmq", lambda url: re.sub(r"//([^@/]*@)?", "//guest:wrong@", url), "the user or the password is wrong"),
         ("--rabbitmq", lambda url: url.rstrip("/") + "/absent", "there is no such virtual host"),
     ],
 )
 def test_servers_that_refuse_are_told_in_one_sentence(
-    stack: Any, qdsim: Qdsim, option: str, change: Callable[[str], str], words: str, tmp_path: Path
+    stack: Stack, qdsim: Qdsim, option: str, change: Callable[[str], str], words: str, tmp_path: Path
 ) -> None:
     url = stack.postgres_url if option == "--postgres" else stack.rabbitmq_url
     run = qdsim("init", option, change(url))
@@ -146,7 +147,7 @@ def test_servers_that_refuse_are_told_in_one_sentence(
     assert not configuration.exists()
 
 
-def test_database_of_another_locale_is_refused(stack: Any, qdsim: Qdsim) -> None:
+def test_database_of_another_locale_is_refused(stack: Stack, qdsim: Qdsim) -> None:
     with psycopg.connect(stack.postgres_administrator_url, autocommit=True) as server:
         server.execute("create database latin encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0")
     try:
