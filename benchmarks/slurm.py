@@ -1,6 +1,6 @@
 """Utilisation of two slots of a real SLURM, reached through SSH, and what orchestration costs a calculation.
 
-Single points of PbS of about a second each: 200 on a computer as `qdsim init --computer` tunes it, then 20 on one with
+Single points of the primitive cell of PbS, about five seconds each: 200 on a computer as `qdsim init --computer` tunes it, then 20 on one with
 AiiDA's defaults (15 s between connections, 10 s between questions to the scheduler). The aim is that the slots are in
 use 90 % of the time. Give other numbers as arguments: `python benchmarks/slurm.py 50 5`.
 """
@@ -42,11 +42,12 @@ import time
 from aiida import orm
 from aiida.engine import submit
 from qdsim.cp2k.inputs import build_parameters, load_protocol
+from qdsim.cp2k.settings import with_walltime
+from qdsim.cp2k.walltime import cp2k_walltime
 from qdsim.structures import RhombohedralState
 from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
 
-changes = dict(k_points=(2, 2, 2), cutoff=60, basis_set="SZV-MOLOPT-SR-GTH", eps_default=1e-6)
-settings = load_protocol("fast", changes)
+settings = with_walltime(load_protocol("fast"), cp2k_walltime(3600))
 code = orm.load_code("cp2k@{computer}")
 options = dict(resources=dict(num_machines=1, num_mpiprocs_per_machine=1), max_wallclock_seconds=3600, withmpi=False)
 submitted = []
@@ -81,7 +82,7 @@ class Calculation:
 def main(tuned: int, untuned: int) -> None:
     """Run both series and print a line for each, and the ratio of what they lose."""
     stack = Stack()
-    machine = Machine(Path(tempfile.mkdtemp(prefix="qdsim-slurm-")))
+    machine = Machine(Path(tempfile.mkdtemp(prefix="qdsim-slurm-")), timeout=None)
     try:
         stack.start()
         production.set_up(stack, machine)

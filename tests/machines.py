@@ -15,8 +15,9 @@ class Machine:
 
     first: subprocess.CompletedProcess[str]
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, timeout: float | None = TIMEOUT):
         self.folder = folder
+        self.timeout = timeout
         inherited = {key: value for key, value in os.environ.items() if key != "QDSIM_PROFILE"}
         self.environment = inherited | {"AIIDA_PATH": str(folder), "COLUMNS": "200"}
 
@@ -27,7 +28,7 @@ class Machine:
             env=self.environment | environment,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT,
+            timeout=self.timeout,
         )
 
     def qdsim(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
