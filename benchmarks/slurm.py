@@ -1,8 +1,8 @@
 """Utilisation of two slots of a real SLURM, reached through SSH, and what orchestration costs a calculation.
 
-Single points of the primitive cell of PbS, about five seconds each: 200 on a computer as `qdsim init --computer` tunes it, then 20 on one with
-AiiDA's defaults (15 s between connections, 10 s between questions to the scheduler). The aim is that the slots are in
-use 90 % of the time. Give other numbers as arguments: `python benchmarks/slurm.py 50 5`.
+Single points of the primitive cell of PbS, about five seconds each: 200 on a computer as `qdsim init --computer` tunes
+it, then 20 on one with AiiDA's defaults (15 s between connections, 10 s between questions to the scheduler). The aim is
+that the slots are in use 90 % of the time. Give other numbers as arguments: `python benchmarks/slurm.py 50 5`.
 """
 
 import os

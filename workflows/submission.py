@@ -36,7 +36,8 @@ class SubmitOnce(WorkChain):
         processes of a worker, at each of their hundred commits, takes a third of a worker's time with fifty of them.
         """
         super().init()
-        self.node.backend.get_session().expire_on_commit = False
+        storage: Any = self.node.backend  # SQLite or PostgreSQL, both with a session of SQLAlchemy
+        storage.get_session().expire_on_commit = False
 
     def submit(self, process: type[Process], inputs: dict[str, Any] | None = None, **kwargs: Any) -> orm.ProcessNode:
         """Submit a process, or return the child of that label that has been submitted already."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdsim.analysis.phonon_results import PhononSettings
 from qdsim.campaign.phonon import planned_supercells
-from qdsim.provenance import Task, TaskState, section, state_of, tasks
+from qdsim.provenance import ENDED, Task, TaskState, section, state_of, tasks
 from qdsim.workflows.dipole_documents import DipoleSettings, planned_states
 from qdsim.workflows.documents import ORDINARY_RELAXATION, Lattice, StrainSettings, strain_title
 from qdsim.workflows.phonon_documents import PhononSeriesSettings
@@ -45,7 +45,7 @@ class Progress:
     @property
     def finished(self) -> bool:
         """Whether nothing more will happen."""
-        return self.state in {"done", "failed"}
+        return self.state in ENDED
 
     @property
     def single_points(self) -> int:
@@ -131,7 +131,7 @@ def _line(label: str, title: str, expected: int, task: Task | None) -> Line:
         return Line(label, title, "waiting", 0, expected, 0, 0.0, "")
     done = [run for run in task.calculations if run.finished]
     seconds = sum(run.wall_time or 0.0 for run in done if not run.reused)
-    if task.state in {"done", "failed"}:
+    if task.state in ENDED:
         expected = len(done)
     reused = sum(run.reused for run in done)
     return Line(label, title, task.state, len(done), expected, reused, seconds, task.message)

@@ -48,7 +48,7 @@ def command(session: Session, campaign: str | None, output: Path | None, small: 
     console = Terminal(stderr=True)
     state = state_of(found)
     if state != "done":
-        notice(console, _STATES[state].format(label=found.label))
+        notice(console, STATES[state].format(label=found.label))
     with replacing(path, force) as temporary, progress_bar(console, "Archiving") as progress:
         written = write_archive(found, temporary, small, progress)
     click.echo(path.resolve())
@@ -56,8 +56,10 @@ def command(session: Session, campaign: str | None, output: Path | None, small: 
     click.echo(f"{written.nodes} nodes and {written.files} files in {size}", err=True)
 
 
-_STATES = {
+STATES = {
     "waiting": "{label} has not begun: there is little to archive.",
     "running": "{label} is still running: what is there now is archived.",
+    "paused": "{label} is paused: what is there now is archived.",
     "failed": "{label} has failed: what is there is archived.",
+    "cancelled": "{label} was cancelled: what is there is archived.",
 }

@@ -31,6 +31,7 @@ MARKS = {
     "paused": "[yellow]‖[/]",
     "done": "[green]✓[/]",
     "failed": "[red]✗[/]",
+    "cancelled": "[dim]✗[/]",
 }
 
 

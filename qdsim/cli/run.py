@@ -123,6 +123,9 @@ def _show_results(console: Console, file: Path, plan: Plan, node: WorkChainNode)
         print_consistency(console, verdicts)
     for sentence in restarts(node):
         console.print(Text.assemble(("restarted ", "yellow"), sentence))
+    if node.is_killed:
+        console.print(f"'{plan.campaign.name}' was cancelled; 'qdsim run {file}' takes it up again.", soft_wrap=True)
+        raise SystemExit(1)
     if not node.is_finished_ok:
         for sentence in failures(node):
             console.print(Text.assemble(("failed ", "red"), sentence))

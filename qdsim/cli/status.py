@@ -87,6 +87,9 @@ def _show(console: Console, campaign: str, as_json: bool) -> None:
     console.print(progress_table(progress))
     if jobs.queued or jobs.waiting:
         console.print(f"{jobs.queued} calculation(s) in the queue, {jobs.waiting} waiting for a place in it")
+    for reason, number in jobs.reasons.items():
+        said = f"{number} of them not begun by the scheduler, which says "
+        console.print(Text.assemble(said, (reason, "yellow")), soft_wrap=True)
     if jobs.stopped:
         console.print(
             f"[yellow]stopped[/] {jobs.stopped} calculation(s), whose computer could not be reached; "

@@ -172,7 +172,7 @@ def ensure_daemon_running(workers: int | None = None) -> bool:
     ----------
     workers : int, optional
         Workers of a daemon that is started; the profile's own number (`daemon.default_workers`) where not given. That
-        is one where the data are in SQLite: it serves hundreds of small calculations a minute, and never waits for
+        is one where the data are in SQLite: it carries some thirty calculations a minute through, and never waits for
         another to write.
 
     Returns

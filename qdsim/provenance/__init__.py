@@ -3,6 +3,7 @@
 from qdsim.provenance.campaigns import (
     CAMPAIGN_PROCESS,
     CP2K_PROCESS,
+    ENDED,
     SCATTERING_PROCESS,
     STRAIN_PROCESS,
     Calculation,
@@ -32,6 +33,7 @@ from qdsim.provenance.vacancies import vacancy_analysis, vacancy_results, vacanc
 __all__ = [
     "CAMPAIGN_PROCESS",
     "CP2K_PROCESS",
+    "ENDED",
     "SCATTERING_PROCESS",
     "STRAIN_PROCESS",
     "Calculation",

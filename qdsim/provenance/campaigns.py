@@ -31,7 +31,9 @@ TASK_PROCESSES = {f"aiida.workflows:qdsim.{name}" for name in ("cp2k", "relax", 
 CACHED_FROM = "extras._aiida_cached_from"
 TERMINATED = {"finished", "excepted", "killed"}
 
-TaskState = Literal["waiting", "running", "paused", "done", "failed"]
+TaskState = Literal["waiting", "running", "paused", "done", "failed", "cancelled"]
+UNSUCCESSFUL = {"failed", "cancelled"}
+ENDED = {"done", *UNSUCCESSFUL}
 
 
 @dataclass(frozen=True)
@@ -216,8 +218,15 @@ def _below(tree: dict[int, list[_Call]], call: _Call) -> Iterator[_Call]:
 
 def _state(call: _Call, calculations: tuple[Calculation, ...]) -> TaskState:
     if call.state in TERMINATED:
-        return "done" if call.state == "finished" and call.exit_status == 0 else "failed"
+        return ended_state(call.state, call.exit_status)
     return "running" if calculations else "waiting"
+
+
+def ended_state(state: str, exit_status: int | None) -> TaskState:
+    """Return in one word how a process has ended, of the state that AiiDA gives it and its exit status."""
+    if state == "killed":
+        return "cancelled"
+    return "done" if state == "finished" and exit_status == 0 else "failed"
 
 
 def _calls(root: int) -> dict[int, list[_Call]]:
@@ -314,17 +323,17 @@ def with_failures(results: StrainResults, campaign: WorkChainNode) -> StrainResu
     """Add to each strain point why a calculation of it failed: the graph knows, the results document does not."""
     sentences: dict[str, list[str]] = defaultdict(list)
     for task in tasks(campaign):
-        if task.state == "failed" and task.section == "strain":
+        if task.state in UNSUCCESSFUL and task.section == "strain":
             point, _, role = task.label.partition("__")
-            sentences[point].append(f"{role or point}: {task.message or 'killed or excepted.'}")
+            sentences[point].append(f"{role or point}: {_reason(task)}")
     points = [point.model_copy(update={"failures": sentences[point.label]}) for point in results.points]
     return results.model_copy(update={"points": points})
 
 
 def failures(campaign: WorkChainNode) -> list[str]:
     """Return one sentence for every calculation that failed outside the strain points, and for the campaign itself."""
-    failed = [task for task in tasks(campaign) if task.state == "failed"]
-    sentences = [f"{task.label}: {task.message or 'killed or excepted.'}" for task in failed]
+    failed = [task for task in tasks(campaign) if task.state in UNSUCCESSFUL]
+    sentences = [f"{task.label}: {_reason(task)}" for task in failed]
     outside = [
         sentence
         for task, sentence in zip(failed, sentences, strict=True)
@@ -335,8 +344,13 @@ def failures(campaign: WorkChainNode) -> list[str]:
         sentences.append(f"scattering: {check.exit_message or 'the check was killed or raised an exception.'}")
         outside.append(sentences[-1])
     if not sentences and campaign.is_terminated and not campaign.is_finished_ok:
-        outside.append(campaign.exit_message or "The campaign was killed or raised an exception.")
+        raised = "The campaign was cancelled." if campaign.is_killed else "The campaign raised an exception."
+        outside.append(campaign.exit_message or raised)
     return outside
+
+
+def _reason(task: Task) -> str:
+    return task.message or ("cancelled." if task.state == "cancelled" else "it raised an exception.")
 
 
 def restarts(campaign: WorkChainNode) -> list[str]:
@@ -402,8 +416,8 @@ def series_structures(series: WorkChainNode) -> dict[str, dict[str, StructureDat
 
 def state_of(process: ProcessNode) -> TaskState:
     """Return the state of a process in one word."""
-    if process.is_terminated:
-        return "done" if process.is_finished_ok else "failed"
+    if process.process_state is not None and process.is_terminated:
+        return ended_state(process.process_state.value, process.exit_status)
     if is_paused(process):
         return "paused"
     created = process.process_state is None or process.process_state.value == "created"

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from qdsim.provenance.campaigns import CAMPAIGN_PROCESS, TERMINATED, TaskState
+from qdsim.provenance.campaigns import CAMPAIGN_PROCESS, TERMINATED, TaskState, ended_state
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -249,6 +249,6 @@ def process_record(columns: Mapping[str, Any]) -> ProcessRecord:
 
 def state_of_record(state: str | None, exit_status: int | None) -> TaskState:
     """Return the state of a process in one word, of what is stored of it."""
-    if state in TERMINATED:
-        return "done" if state == "finished" and exit_status == 0 else "failed"
+    if state is not None and state in TERMINATED:
+        return ended_state(state, exit_status)
     return "waiting" if state in {None, "created"} else "running"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 STRAIN_TOLERANCE = 1e-6
 """By which a strain may lie outside of a range: those of documents follow from volumes."""
-STATES = ("waiting", "running", "done", "failed")
+STATES = ("waiting", "running", "done", "failed", "cancelled")
 
 
 @dataclass(frozen=True)

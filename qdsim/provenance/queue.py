@@ -13,6 +13,8 @@ PAUSED = "qdsim_paused"
 """Extra of a campaign that nothing new of may be submitted, as the work chains read it."""
 QUEUED = {"uploading", "unstashing", "submitting", "withscheduler"}
 """AiiDA's states of a calculation from taking its place to the end of its job."""
+HELD_BACK = {"queued", "queued held"}
+"""What AiiDA calls a job that its scheduler has not begun."""
 ACTIVE = ("created", "running", "waiting")
 
 
@@ -30,12 +32,15 @@ class Jobs:
         Whose job has ended, while their files are retrieved and read.
     stopped : int
         Of all these, those that AiiDA has paused, because their computer could not be reached.
+    reasons : dict of str to int
+        Why the scheduler has not begun those that are queued, in its own words, and how often it says so.
     """
 
     queued: int
     waiting: int
     ending: int
     stopped: int
+    reasons: dict[str, int]
 
 
 def jobs_of(campaign: WorkChainNode) -> Jobs:
@@ -48,13 +53,17 @@ def jobs_of(campaign: WorkChainNode) -> Jobs:
             "extras.qdsim_campaign": campaign.pk,
             "attributes.process_state": {"in": list(ACTIVE)},
         },
-        project=["attributes.state", "attributes.paused"],
+        project=[f"attributes.{name}" for name in ("state", "paused", "scheduler_state", "last_job_info.annotation")],
     )
     rows = query.all()
-    places = Counter(
-        "waiting" if state is None else "queued" if state in QUEUED else "ending" for state, _paused in rows
+    places = Counter("waiting" if state is None else "queued" if state in QUEUED else "ending" for state, *_ in rows)
+    reasons = Counter(
+        str(annotation)
+        for state, _, scheduler_state, annotation in rows
+        if state in QUEUED and scheduler_state in HELD_BACK and annotation not in {None, "", "None"}
     )
-    return Jobs(places["queued"], places["waiting"], places["ending"], sum(bool(paused) for _, paused in rows))
+    stopped = sum(bool(paused) for _, paused, *_ in rows)
+    return Jobs(places["queued"], places["waiting"], places["ending"], stopped, dict(reasons))
 
 
 def unfinished(process: ProcessNode) -> list[ProcessNode]:

@@ -34,6 +34,7 @@ STATES = {
     "paused": "paused; the figures show what is finished",
     "done": "finished",
     "failed": "finished with failures",
+    "cancelled": "cancelled; the figures show what is finished",
 }
 
 

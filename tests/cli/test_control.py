@@ -1,5 +1,6 @@
 """A campaign is paused, resumed and cancelled, with a real daemon that is restarted on the way."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,7 @@ def test_pause_resume_cancel(machine: "Machine", tmp_path: Path) -> None:
     assert cancelled.returncode == 0, cancelled.stderr
     assert machine.python(UNFINISHED) == 0
     assert running_cp2k(machine) == []
+    assert json.loads(machine.qdsim("status", "narrow", "--json").stdout)["state"] == "cancelled"
     again = machine.qdsim("cancel", "narrow", "--yes")
     assert again.returncode == 2
     assert "has finished; there is nothing to cancel" in again.stderr

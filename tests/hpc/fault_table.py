@@ -73,7 +73,7 @@ def count_lost(campaign: WorkChainNode) -> int:
     from qdsim.provenance import tasks
 
     unended = [process for process in (campaign, *campaign.called_descendants) if not process.is_terminated]
-    ended_in_vain = [task for task in tasks(campaign) if task.state == "failed"]
+    ended_in_vain = [task for task in tasks(campaign) if task.state in {"failed", "cancelled"}]
     return len(unended) + len(ended_in_vain)
 
 

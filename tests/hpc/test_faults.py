@@ -126,13 +126,20 @@ def test_job_that_hangs_is_killed_by_its_walltime(
     assert production.python(EXIT_CODES.format(name="walltime")) == [0, 303]
 
 
+def reasons(machine: Machine, name: str) -> dict[str, int]:
+    """Return what the scheduler says of the jobs of a campaign that it has not begun."""
+    found: dict[str, int] = json.loads(machine.qdsim("status", name, "--json").stdout)["jobs"]["reasons"]
+    return found
+
+
 @pytest.mark.long
-def test_node_is_drained_and_comes_back(stack: Stack, start: Start, trial: Trial) -> None:
+def test_node_is_drained_and_comes_back(stack: Stack, production: Machine, start: Start, trial: Trial) -> None:
     client = start("drained")
     trial.wait_for_a_job()
     stack.drain()
     try:
         wait_until(lambda: not stack.running_jobs() and bool(stack.run("squeue", "-h")), TIMEOUT, "nothing had to wait")
+        wait_until(lambda: bool(reasons(production, "drained")), TIMEOUT, "status does not tell why nothing runs")
     finally:
         stack.resume()
     resumed = time.monotonic()
