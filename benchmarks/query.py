@@ -207,6 +207,7 @@ def fill(nodes: int) -> None:
     from aiida import orm
     from aiida.manage import get_manager
     from aiida.orm.entities import EntityTypes
+    from sqlalchemy import text
 
     from qdsim.machine.profile import open_profile
 
@@ -228,6 +229,9 @@ def fill(nodes: int) -> None:
         links = [link | {end: pks[link[end]] for end in ends} for link in graph.links]
         for start in range(0, len(links), BATCH):
             backend.bulk_insert(EntityTypes.LINK, links[start : start + BATCH], allow_defaults=True)
+    if backend.profile.storage_backend == "core.psql_dos":
+        backend.get_session().execute(text("ANALYZE"))  # which PostgreSQL does by itself about a minute later
+        backend.get_session().commit()
     runs = orm.QueryBuilder().append(orm.CalcJobNode).count()
     print(f"{len(graph.nodes)} nodes, {len(graph.links)} links, {number} campaigns, {runs} CP2K calculations")
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 STRAIN_TOLERANCE = 1e-6
 """By which a strain may lie outside of a range: those of documents follow from volumes."""
+NEWEST = 32
+"""Campaigns that are looked at first where only so many results are wanted; mostly no other is needed."""
 STATES = ("waiting", "running", "done", "failed", "cancelled")
 
 
@@ -229,23 +231,31 @@ def find_results(wanted: Filter | None = None, limit: int | None = None) -> list
         If a filter names what no campaign has; the nearest name is offered.
     """
     wanted = wanted or Filter()
-    campaigns = _chosen_campaigns(wanted)
-    rows = rows_of_campaigns(campaigns)
     _check("kind", wanted.kind, KINDS)
     _check("verdict", wanted.verdict, VERDICTS)
     _check("state", wanted.state, STATES)
-    _check("protocol", wanted.protocol, {row.protocol for row in rows})
-    _check("host", wanted.host, {row.row.host for row in rows})
-    if wanted.quantity is not None:
-        _check("quantity", wanted.quantity, {name for row in rows for name in row.row.numbers})
-    chosen = [row for row in rows if _matches(row, wanted)]
-    versions = None
-    if wanted.code_version is not None:
-        versions = code_versions([campaign.pk for campaign in campaigns])
+    campaigns = _chosen_campaigns(wanted)
+    rows: list[CampaignRow] = []
+    chosen: list[CampaignRow] = []
+    versions: dict[int, list[str]] = {}
+    for some in (campaigns,) if limit is None else (campaigns[:NEWEST], campaigns[NEWEST:]):
+        found = rows_of_campaigns(some)
+        matching = [row for row in found if _matches(row, wanted)]
+        if wanted.code_version is not None:
+            versions |= code_versions([campaign.pk for campaign in some])
+            matching = [row for row in matching if wanted.code_version in versions.get(row.campaign.pk, ())]
+        rows += found
+        chosen += matching
+        if limit is not None and len(chosen) >= limit:
+            break
+    if not chosen:
+        _check("protocol", wanted.protocol, {row.protocol for row in rows})
+        _check("host", wanted.host, {row.row.host for row in rows})
+        if wanted.quantity is not None:
+            _check("quantity", wanted.quantity, {name for row in rows for name in row.row.numbers})
         _check("version of CP2K", wanted.code_version, {one for found in versions.values() for one in found})
-        chosen = [row for row in chosen if wanted.code_version in versions.get(row.campaign.pk, ())]
     chosen = chosen[:limit]
-    if versions is None:
+    if wanted.code_version is None:
         versions = code_versions(sorted({row.campaign.pk for row in chosen}))
     return [_result(row, row.row.headline if wanted.quantity is None else wanted.quantity, versions) for row in chosen]
 
