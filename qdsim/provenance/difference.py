@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from qdsim.analysis.units import Unit
 from qdsim.provenance.campaigns import find_campaign
 from qdsim.provenance.documents import CampaignRecord, read_campaigns
-from qdsim.provenance.query import CampaignRow, code_versions, rows_of_campaigns
+from qdsim.provenance.query import CampaignRow, rows_of_campaigns
+from qdsim.provenance.runs import code_versions
 
 if TYPE_CHECKING:
     from qdsim.analysis.result_rows import Number

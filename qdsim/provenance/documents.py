@@ -204,7 +204,7 @@ def read_parts(campaigns: Sequence[int]) -> list[Part]:
         return []
     found = []
     for depth in (1, 2):
-        query = calls_of(campaigns, depth)
+        query = _calls_of(campaigns, depth)
         query.add_projection(str(depth), PROCESS)
         for row in query.dict():
             section, label = row["0--1"]["label"], row["1--2"]["label"] if depth > 1 else ""
@@ -212,11 +212,11 @@ def read_parts(campaigns: Sequence[int]) -> list[Part]:
     return found
 
 
-def calls_of(campaigns: Sequence[int], depth: int, *, labels: bool = True) -> QueryBuilder:
+def _calls_of(campaigns: Sequence[int], depth: int) -> QueryBuilder:
     """Return a query for the work chains so many calls below campaigns.
 
-    It gives the campaign's PK, whose tag is `"0"`, and the labels of the calls where these are wanted; the work chains'
-    tags are `"1"`, `"2"` and so on.
+    It gives the campaign's PK, whose tag is `"0"`, and the labels of the calls; the work chains' tags are `"1"`, `"2"`
+    and so on.
     """
     from aiida import orm
 
@@ -226,7 +226,7 @@ def calls_of(campaigns: Sequence[int], depth: int, *, labels: bool = True) -> Qu
         query.append(
             orm.WorkChainNode,
             with_incoming=str(level - 1),
-            edge_project="label" if labels else None,
+            edge_project="label",
             tag=str(level),
         )
     return query

@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,26 +15,24 @@ from qdsim.analysis.units import NO_UNIT, Unit
 from qdsim.analysis.verdict import VERDICTS
 from qdsim.documents import nearest
 from qdsim.errors import QdsimError
-from qdsim.provenance.campaigns import CACHED_FROM, CP2K_PROCESS, TaskState
+from qdsim.provenance.campaigns import TaskState
 from qdsim.provenance.documents import (
-    PROCESS,
     SECTIONS,
     CampaignRecord,
     ProcessRecord,
-    calls_of,
-    process_record,
     read_campaigns,
     read_documents,
     read_parts,
 )
+from qdsim.provenance.runs import Run, code_versions, newest_runs, ways_to_roots
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aiida.orm import QueryBuilder
-
 STRAIN_TOLERANCE = 1e-6
 """By which a strain may lie outside of a range: those of documents follow from volumes."""
+PAGE = 500
+"""CP2K calculations that are looked at together, the newest first, where only so many are wanted."""
 NEWEST = 32
 """Campaigns that are looked at first where only so many results are wanted; mostly no other is needed."""
 STATES = ("waiting", "running", "done", "failed", "cancelled")
@@ -285,25 +282,55 @@ def find_calculations(wanted: Filter | None = None, limit: int | None = None) ->
     if wanted.code_version is not None:
         known = {version for found in code_versions(list(campaigns)).values() for version in found}
         _check("version of CP2K", wanted.code_version, known)
-    found = [
-        calculation
-        for depth, query in _run_queries(list(campaigns))
-        for calculation in _calculations(depth, query, wanted, limit, campaigns)
-    ]
-    found.sort(key=lambda one: (one.date, one.pk), reverse=True)
-    return found if limit is None else found[:limit]
+    found: list[CalculationRecord] = []
+    for runs in newest_runs(_filters_of_runs(wanted), wanted.code_version, None if limit is None else PAGE):
+        found += _records(runs, wanted, campaigns)
+        if limit is not None and len(found) >= limit:
+            break
+    return found[:limit]
 
 
-def code_versions(campaigns: Sequence[int]) -> dict[int, list[str]]:
-    """Return the versions of CP2K that campaigns (PKs) were computed with."""
-    found: dict[int, set[str]] = defaultdict(set)
-    for _, query in _run_queries(campaigns, labels=False):
-        query.add_projection("output", ["attributes.cp2k_version"])
-        query.distinct()
-        for pk, version in query.all():
-            if version is not None:
-                found[pk].add(version)
-    return {pk: sorted(versions) for pk, versions in found.items()}
+def _filters_of_runs(wanted: Filter) -> list[dict[str, Any]]:
+    filters: list[dict[str, Any]] = []
+    if wanted.since is not None:
+        filters.append({"mtime": {">=": wanted.since}})
+    if wanted.until is not None:
+        filters.append({"mtime": {"<=": wanted.until}})
+    if wanted.exit_code is not None:
+        filters.append({"attributes.exit_status": wanted.exit_code})
+    return filters
+
+
+def _records(
+    runs: Sequence[Run], wanted: Filter, campaigns: Mapping[int, CampaignRecord]
+) -> Iterator[CalculationRecord]:
+    """Yield those of the runs that are of the campaigns, and wanted."""
+    ways = ways_to_roots([run.process.pk for run in runs])
+    for run in runs:
+        root, calls = ways[run.process.pk]
+        campaign, process = campaigns.get(root), run.process
+        if campaign is None:
+            continue
+        section, *labels = calls
+        protocol = campaign.protocol(section)
+        if wanted.state in {None, process.state} and wanted.protocol in {None, protocol}:
+            yield CalculationRecord(
+                campaign=campaign.name,
+                compound=campaign.compound,
+                section=section,
+                label="__".join(labels),
+                protocol=protocol,
+                code_version=run.code_version,
+                state=process.state,
+                exit_code=process.exit_status,
+                message=process.message,
+                reused=run.reused,
+                energy=run.energy,
+                wall_time=run.wall_time,
+                date=process.changed,
+                pk=process.pk,
+                uuid=process.uuid,
+            )
 
 
 def rows_of_campaigns(campaigns: Sequence[CampaignRecord]) -> list[CampaignRow]:
@@ -409,64 +436,3 @@ def _result(row: CampaignRow, quantity: str | None, versions: dict[int, list[str
         path=".".join(filter(None, (row.row.path, quantity))),
         uuid=row.uuid,
     )
-
-
-def _run_queries(campaigns: Sequence[int], *, labels: bool = True) -> Iterator[tuple[int, QueryBuilder]]:
-    """Yield a query for the CP2K calculations of work chains at each depth below campaigns, and the depth.
-
-    Its tags are those of `calls_of`, `run`, and `output` for the parsed output, the only document that CP2K's parser
-    makes, where there is one. It goes by no label: see `qdsim.provenance.documents` for what SQLite makes of these.
-    """
-    from aiida import orm
-
-    depth = 0
-    while campaigns and calls_of(campaigns, depth + 1, labels=False).limit(1).all():
-        depth += 1
-        query = calls_of(campaigns, depth, labels=labels)
-        query.append(orm.CalcJobNode, with_incoming=str(depth), filters={"process_type": CP2K_PROCESS}, tag="run")
-        query.append(orm.Dict, with_incoming="run", tag="output", outerjoin=labels)
-        yield depth, query
-
-
-def _calculations(
-    depth: int, query: QueryBuilder, wanted: Filter, limit: int | None, campaigns: dict[int, CampaignRecord]
-) -> Iterator[CalculationRecord]:
-    """Yield the calculations of a query that are wanted, the newest ones where there is a limit."""
-    parsed = [f"attributes.{name}" for name in ("cp2k_version", "energy", "wall_time")]
-    query.add_projection("run", [*PROCESS, CACHED_FROM])
-    query.add_projection("output", parsed)
-    filters: dict[str, Any] = {"and": [{"mtime": {"<=": wanted.until}}] if wanted.until is not None else []}
-    if wanted.since is not None:
-        filters["and"].append({"mtime": {">=": wanted.since}})
-    if wanted.exit_code is not None:
-        filters["and"].append({"attributes.exit_status": wanted.exit_code})
-    if filters["and"]:
-        query.add_filter("run", filters)
-    if wanted.code_version is not None:
-        query.add_filter("output", {"attributes.cp2k_version": wanted.code_version})
-    query.order_by({"run": [{"mtime": "desc"}, {"id": "desc"}]})
-    if limit is not None and wanted.protocol is None and wanted.state is None:
-        query.limit(limit)
-    for row in query.dict():
-        process, campaign = process_record(row["run"]), campaigns[row["0"]["id"]]
-        section, *labels = (row[f"{level}--{level + 1}"]["label"] for level in range(depth))
-        protocol = campaign.protocol(section)
-        if wanted.state in {None, process.state} and wanted.protocol in {None, protocol}:
-            version, energy, wall_time = (row["output"][name] for name in parsed)
-            yield CalculationRecord(
-                campaign=campaign.name,
-                compound=campaign.compound,
-                section=section,
-                label="__".join(labels),
-                protocol=protocol,
-                code_version=version,
-                state=process.state,
-                exit_code=process.exit_status,
-                message=process.message,
-                reused=row["run"][CACHED_FROM] is not None,
-                energy=energy,
-                wall_time=wall_time,
-                date=process.changed,
-                pk=process.pk,
-                uuid=process.uuid,
-            )

@@ -61,6 +61,14 @@ def store_campaign(name: str, compound: str = "PbS", lattice: float = LATTICE, f
     return campaign.uuid
 
 
+def store_lone_run() -> None:
+    """Store a calculation that is of no campaign."""
+    chain = orm.WorkChainNode(process_type="aiida.workflows:qdsim.cp2k")
+    _finish(chain, 0)
+    chain.store()
+    _cp2k(chain, _code(), -1.0, failed=False)
+
+
 def _code() -> orm.InstalledCode:
     found: list[orm.InstalledCode] = (
         orm.QueryBuilder().append(orm.InstalledCode, filters={"label": "stored"}).all(flat=True)

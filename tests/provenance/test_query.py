@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 
 from qdsim.errors import QdsimError
+from qdsim.provenance import query
 from qdsim.provenance.difference import compare_campaigns
 from qdsim.provenance.query import Filter, find_calculations, find_results
 from qdsim.provenance.why import find_number, origin_of
-from tests.provenance.graphs import LATTICE, STRAINS, store_campaign
+from tests.provenance.graphs import LATTICE, STRAINS, store_campaign, store_lone_run
 
 
 @pytest.fixture(scope="module", autouse=True)
 def uuids(aiida_profile: Any) -> dict[str, str]:  # noqa: ARG001 (loads the profile)
+    store_lone_run()
     return {
         "first": store_campaign("first"),
         "second": store_campaign("second", lattice=LATTICE + 0.02),
@@ -90,6 +92,17 @@ def test_calculations_are_found_with_their_way() -> None:
     assert not find_calculations(Filter(campaign="first", state="failed"))
     with pytest.raises(QdsimError, match="has no strain to filter by"):
         find_calculations(Filter(strain=(0, 1)))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4, 100])
+def test_the_newest_alone_are_the_first_of_all(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    results, calculations = find_results(), find_calculations()
+    monkeypatch.setattr(query, "NEWEST", 1)
+    monkeypatch.setattr(query, "PAGE", 1)
+    assert find_results(limit=limit) == results[:limit]
+    assert find_calculations(limit=limit) == calculations[:limit]
+    selenide = Filter(compound="PbSe", code_version="2023.1")
+    assert find_results(selenide, limit) == find_results(selenide)[:limit]
 
 
 @pytest.mark.parametrize("text", ["0.1234", "0.123", "+0.1234 Å", "0.1234 ± 0.0001"])
