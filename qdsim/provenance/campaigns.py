@@ -27,7 +27,9 @@ VACANCY_PROCESS = "aiida.workflows:qdsim.vacancy"
 STRAIN_PROCESS = "aiida.workflows:qdsim.strain"
 SCATTERING_PROCESS = "aiida.workflows:qdsim.scattering"
 CP2K_PROCESS = "aiida.calculations:cp2k"
-TASK_PROCESSES = {f"aiida.workflows:qdsim.{name}" for name in ("cp2k", "relax", "relax.fixed_cell")}
+CP2K_CHAIN = "aiida.workflows:qdsim.cp2k"
+"""Of the work chain that carries one calculation to its end."""
+TASK_PROCESSES = {CP2K_CHAIN, "aiida.workflows:qdsim.relax", "aiida.workflows:qdsim.relax.fixed_cell"}
 CACHED_FROM = "extras._aiida_cached_from"
 TERMINATED = {"finished", "excepted", "killed"}
 

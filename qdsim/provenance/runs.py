@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qdsim.provenance.campaigns import CACHED_FROM, CP2K_PROCESS
+from qdsim.provenance.campaigns import CACHED_FROM, CP2K_CHAIN, CP2K_PROCESS
 from qdsim.provenance.documents import PROCESS, ProcessRecord, process_record
 
 PARSED = ("cp2k_version", "energy", "wall_time")
@@ -108,11 +108,14 @@ def code_versions(campaigns: Sequence[int]) -> dict[int, list[str]]:
         outputs, calls = orm.QueryBuilder(), orm.QueryBuilder()
         for query in (outputs, calls):
             query.append(orm.WorkChainNode, filters={"id": {"in": list(roots)}}, tag="caller", project="id")
-        outputs.append(orm.CalcJobNode, with_incoming="caller", filters={"process_type": CP2K_PROCESS}, tag="run")
+        # Every run has a chain of its own above it: from whoever calls that there is one version mostly, not hundreds.
+        outputs.append(orm.WorkChainNode, with_incoming="caller", filters={"process_type": CP2K_CHAIN}, tag="chain")
+        outputs.append(orm.CalcJobNode, with_incoming="chain", filters={"process_type": CP2K_PROCESS}, tag="run")
         outputs.append(orm.Dict, with_incoming="run", project="attributes.cp2k_version")
         for caller, version in outputs.distinct().all():
             if version is not None:
                 found[roots[caller]].add(version)
-        calls.append(orm.WorkChainNode, with_incoming="caller", project="id")
+        others = {"process_type": {"!==": CP2K_CHAIN}}
+        calls.append(orm.WorkChainNode, with_incoming="caller", filters=others, project="id")
         roots = {called: roots[caller] for caller, called in calls.all()}
     return {pk: sorted(versions) for pk, versions in found.items()}

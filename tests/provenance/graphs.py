@@ -8,6 +8,7 @@ from aiida.common.links import LinkType
 from qdsim.analysis.equation_of_state import fit_birch_murnaghan
 from qdsim.analysis.ferroelectric import ComputedStrain, Phase, summarise_strain
 from qdsim.provenance import CAMPAIGN_PROCESS, CP2K_PROCESS, STRAIN_PROCESS
+from qdsim.provenance.campaigns import CP2K_CHAIN
 
 LATTICE = 6.0
 STRAINS = {"linear_p0p0100": 0.01, "linear_p0p0200": 0.02}
@@ -63,10 +64,9 @@ def store_campaign(name: str, compound: str = "PbS", lattice: float = LATTICE, f
 
 def store_lone_run() -> None:
     """Store a calculation that is of no campaign."""
-    chain = orm.WorkChainNode(process_type="aiida.workflows:qdsim.cp2k")
+    chain = orm.WorkChainNode(process_type="aiida.workflows:qdsim.relax")
     _finish(chain, 0)
-    chain.store()
-    _cp2k(chain, _code(), -1.0, failed=False)
+    _cp2k(chain.store(), _code(), -1.0, failed=False)
 
 
 def _code() -> orm.InstalledCode:
@@ -98,12 +98,13 @@ def _finish(node: orm.ProcessNode, status: int) -> None:
 
 
 def _cp2k(caller: orm.WorkChainNode, code: orm.InstalledCode, energy: float, *, failed: bool) -> orm.Dict:
+    chain = _process(CP2K_CHAIN, caller, "centred", status=411 if failed else 0)
     run = orm.CalcJobNode(process_type=CP2K_PROCESS, computer=code.computer)
     run.set_process_label("Cp2kCalculation")
     _finish(run, 300 if failed else 0)
     run.base.links.add_incoming(code, LinkType.INPUT_CALC, "code")
     run.base.links.add_incoming(orm.Dict(PARAMETERS).store(), LinkType.INPUT_CALC, "parameters")
-    run.base.links.add_incoming(caller, LinkType.CALL_CALC, "iteration_01")
+    run.base.links.add_incoming(chain, LinkType.CALL_CALC, "iteration_01")
     run.store()
     output = orm.Dict({"energy": None if failed else energy, "cp2k_version": "2023.1", "wall_time": 2.0})
     output.base.links.add_incoming(run, LinkType.CREATE, "output_parameters")

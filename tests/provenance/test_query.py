@@ -87,7 +87,7 @@ def test_calculations_are_found_with_their_way() -> None:
     assert len(found) == 3 * len(STRAINS)
     assert len(find_calculations(limit=2)) == 2
     (lost,) = find_calculations(Filter(exit_code=300))
-    assert (lost.campaign, lost.section, lost.label) == ("selenide", "strain", "linear_p0p0200")
+    assert (lost.campaign, lost.section, lost.label) == ("selenide", "strain", "linear_p0p0200__centred")
     assert (lost.code_version, lost.energy, lost.state) == ("2023.1", None, "failed")
     assert not find_calculations(Filter(campaign="first", state="failed"))
     with pytest.raises(QdsimError, match="has no strain to filter by"):
