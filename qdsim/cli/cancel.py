@@ -43,6 +43,5 @@ def command(session: Session, campaign: str, yes: bool) -> None:
         cancel(node)
     console.print(
         f"Campaign '{node.label}' has ended; finished calculations are kept for when it is run again.",
-        highlight=False,
         soft_wrap=True,
     )

@@ -72,8 +72,6 @@ def command(
     computed structure. Relaxed lattices are taken at the strain of each sample's volume and at its Laplace tension;
     a cluster is compared with a pattern. The exit code is 0 whatever the verdicts are.
     """
-    from rich.console import Console
-
     from qdsim.campaign.check import check_node
     from qdsim.cli.check_tables import print_consistency
     from qdsim.cli.terminal import Terminal
@@ -89,7 +87,7 @@ def command(
     if _is_cluster(found):
         _check_cluster(found, fits, data, as_json, output, force)
         return
-    with Console(stderr=True).status("checking by scattering"):
+    with Terminal(stderr=True).status("checking by scattering"):
         check = _stored(found) if section is None else check_node(found, section)
     verdicts = consistency(check)
     if verdicts is None:
@@ -99,7 +97,7 @@ def command(
     else:
         console = Terminal()
         print_consistency(console, verdicts)
-        console.print(f"'qdsim trace {check.uuid[:8]}' leads from the verdicts to CP2K's outputs.", highlight=False)
+        console.print(f"'qdsim trace {check.uuid[:8]}' leads from the verdicts to CP2K's outputs.")
     if output is not None:
         from qdsim.report import render_report
         from qdsim.report.collect import collect_check
@@ -119,8 +117,6 @@ def _check_cluster(
     """Compare a cluster with a pattern."""
     import json
 
-    from rich.console import Console
-
     from qdsim.campaign.check_cluster import check_cluster
     from qdsim.cli.check_tables import print_cluster
     from qdsim.cli.terminal import Terminal
@@ -129,7 +125,7 @@ def _check_cluster(
     if fits is not None or len(data) != 1:
         raise QdsimError(f"Node {cluster.pk} is a cluster, which is compared with one pattern: give --data FILE once.")
     _, path = _named(data[0])
-    with Console(stderr=True).status("comparing the cluster with the data"):
+    with Terminal(stderr=True).status("comparing the cluster with the data"):
         fitted, model = check_cluster(cluster, path)
     title = f"{cluster.get_formula()}, node {cluster.uuid[:8]}: {path.name}"
     if as_json:

@@ -86,7 +86,7 @@ def print_cluster(console: Console, title: str, cluster: ClusterFit, model: FitR
     console.print(table)
     for element, value in cluster.b_iso.items():
         error = cluster.parameters[element].error if element in cluster.parameters else None
-        console.print(f"B of {element} = {with_error(value, error, 'Å²', 3)}", highlight=False)
+        console.print(f"B of {element} = {with_error(value, error, 'Å²', 3)}")
     for message in cluster.messages:
         notice(console, message)
     for message in model.messages if model is not None else ():

@@ -37,17 +37,16 @@ def command(files: tuple[Path, ...], output: Path | None, force: bool, as_json: 
     shell; several files are compared as they are. Each fitted number counts against a model (AIC, BIC). The exit code
     is 1 if a search did not converge.
     """
-    from rich.console import Console
-
     from qdsim.cli.fit_tables import print_comparison
     from qdsim.cli.progress import progress_bar
+    from qdsim.cli.terminal import Terminal
     from qdsim.debye.comparison import compare, stoichiometry_models
     from qdsim.debye.fit_file import load_fit_file
     from qdsim.report.document import check_place, write_file
 
     if output is not None:
         check_place(output, force)
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     *fit_files, last = files
     options["data"] = last if fit_files and last.suffix not in FIT_FILES else None
     if options["data"] is not None:
@@ -67,7 +66,7 @@ def command(files: tuple[Path, ...], output: Path | None, force: bool, as_json: 
     if as_json:
         click.echo(comparison.model_dump_json(indent=2))
     else:
-        print_comparison(Console(), f"{title}: {data.source}", comparison)
+        print_comparison(Terminal(), f"{title}: {data.source}", comparison)
     if output is not None:
         from qdsim.report.scattering_page import render_comparison
 

@@ -64,7 +64,7 @@ def _print(found: Difference, everything: bool) -> None:
         console.print(_results_table(shown, heads))
     hidden = len(found.results) - len(shown)
     more = f"; {hidden} others that differ are shown by --all" if hidden else ""
-    console.print(f"{found.equal} numbers are equal{more}.", highlight=False)
+    console.print(f"{found.equal} numbers are equal{more}.")
 
 
 def _settings_table(found: Difference, heads: list[str]) -> Table:

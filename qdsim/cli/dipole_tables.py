@@ -24,7 +24,6 @@ def print_dipoles(console: Console, analysis: DipoleAnalysis) -> None:
         error = "" if response.slope_error is None else f" ± {response.slope_error:.0f}"
         console.print(
             f"{particle}: {response.slope:.0f}{error} D per Å of offset, {response.effective_charge:.2f} e per cation",
-            highlight=False,
         )
     extrapolated = analysis.extrapolation
     if extrapolated is not None:
@@ -34,7 +33,6 @@ def print_dipoles(console: Console, analysis: DipoleAnalysis) -> None:
             f"A particle of {target.diameter:g} Å with an offset of {target.pb_offset:g} Å would have "
             f"{extrapolated.dipole:.0f} D with the effective charge of {extrapolated.particle}, "
             f"{extrapolated.lowest:.0f} to {extrapolated.highest:.0f} D with those of all{reported}",
-            highlight=False,
         )
     print_notes(console, analysis)
 

@@ -132,7 +132,7 @@ def summary(results: StrainResults) -> str:
 def print_strain_results(console: Console, results: StrainResults) -> None:
     """Print table, summary and failures."""
     console.print(strain_results_table(results))
-    console.print(summary(results), highlight=False)
+    console.print(summary(results))
     for point in results.points:
         for sentence in point.failures:
             console.print(Text.assemble(("failed ", "red"), f"{point.label}: {sentence}"))

@@ -31,12 +31,11 @@ def command(context: click.Context, *, fix: bool, as_json: bool) -> None:
 
     Each row that fails says what to do about it. The exit code is 0 if nothing has failed, 1 otherwise.
     """
-    from rich.console import Console
-
+    from qdsim.cli.terminal import Terminal
     from qdsim.machine.checks import Status, check_machine, repair_machine
 
     profile = context.ensure_object(Session).profile
-    progress = Console(stderr=True)
+    progress = Terminal(stderr=True)
     with progress.status("Checking this machine"):
         checks = check_machine(profile)
     repairs = []
@@ -54,7 +53,7 @@ def command(context: click.Context, *, fix: bool, as_json: bool) -> None:
         }
         click.echo(json.dumps(document, indent=2))
     else:
-        console = Console()
+        console = Terminal()
         for repair in repairs:
             console.print(f"Done: {repair.value}.")
         console.print(_make_table(checks))
@@ -64,12 +63,12 @@ def command(context: click.Context, *, fix: bool, as_json: bool) -> None:
 
 
 def _make_table(checks: list[Check]) -> Table:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     colours = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
     table = Table("", "Check", "Found", "Fix", box=None, pad_edge=False)
     for check in checks:
-        mark = f"[{colours[check.status]}]{check.status}[/]"
-        table.add_row(mark, check.name, escape(check.detail), escape(check.fix or ""))
+        mark = Text(check.status, colours[check.status])
+        table.add_row(mark, check.name, check.detail, check.fix or "")
     return table

@@ -65,8 +65,7 @@ def command(
     .stru of PDFgui and diffpy.structure, which read cif as well; json is a fit file for qdsim fit. The input for
     Debussy is for 22 keV, unless --energy or --wavelength says otherwise. phonopy is of a campaign's phonons.
     """
-    from rich.console import Console
-
+    from qdsim.cli.terminal import Terminal
     from qdsim.exports import safe_name
     from qdsim.machine.profile import open_profile
     from qdsim.provenance.origins import find_origins
@@ -79,7 +78,7 @@ def command(
         for path in _write_phonopy(node, output, force):
             click.echo(path.resolve())
         return
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with spoken_warnings(console):
         origins = find_origins(node, phase, strains)
     first = origins[0]

@@ -39,28 +39,27 @@ def command(file: Path, output: Path | None, force: bool, as_json: bool, **optio
     FILE names model, parameters and data; DATA, in place of the file's, has columns Q (or 2 theta), intensity and
     uncertainty. The exit code is 1 if the search did not converge.
     """
-    from rich.console import Console
-
     from qdsim.cli.fit_tables import print_fit
     from qdsim.cli.progress import progress_bar
+    from qdsim.cli.terminal import Terminal
     from qdsim.debye.fit_file import load_fit_file
     from qdsim.debye.fitting import Fit
     from qdsim.report.document import check_place, write_file
 
     if output is not None:
         check_place(output, force)
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     fit = load_fit_file(file)
     given = read_input(console, fit, options)
     with progress_bar(console, f"fitting {given.data.source}") as progress:
         result = Fit(*given).run(progress)
     if fit.origin is not None:
-        out = console if as_json else Console()
-        out.print(f"model from {fit.origin.summary}", highlight=False, markup=False, soft_wrap=True)
+        out = console if as_json else Terminal()
+        out.print(f"model from {fit.origin.summary}", soft_wrap=True)
     if as_json:
         click.echo(result.model_dump_json(indent=2))
     else:
-        print_fit(Console(), f"{file.stem}: {given.data.source}", result)
+        print_fit(Terminal(), f"{file.stem}: {given.data.source}", result)
     if output is not None:
         from qdsim.report.scattering_page import render_fit
 

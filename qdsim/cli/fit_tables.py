@@ -6,8 +6,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from qdsim.cli.progress import notice
 from qdsim.report.formatting import fixed, with_error
@@ -35,7 +35,7 @@ def print_fit(console: Console, title: str, result: FitResult) -> None:
             with_error(parameter.value, parameter.error, parameter.unit, DECIMALS),
             f"{parameter.start:g}",
             f"{parameter.low:g} … {parameter.high:g}",
-            "[yellow]at bound[/]" if parameter.at_bound else "",
+            Text("at bound" if parameter.at_bound else "", "yellow"),
         )
     if result.parameters:
         console.print(table)
@@ -55,7 +55,7 @@ def print_fit(console: Console, title: str, result: FitResult) -> None:
             lines.append(
                 f"correlation of {names[i]} and {names[j]} = {fixed(result.correlation[i][j], 3, signed=True)}"
             )
-    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    console.print("\n".join(lines), soft_wrap=True)
     for message in result.messages:
         notice(console, message)
 
@@ -70,24 +70,24 @@ def print_comparison(console: Console, title: str, comparison: Comparison) -> No
     for one in comparison.models:
         result = one.result
         table.add_row(
-            escape(one.name),
+            one.name,
             f"{result.chi2_reduced:.6g}",
             str(result.n_parameters),
             fixed(100 * result.r_wp, 3),
             fixed(one.delta_aic, 1),
             fixed(one.delta_bic, 1),
             fixed(one.weight, 3),
-            "" if result.converged else "[red]not converged[/]",
+            Text("" if result.converged else "not converged", "red"),
         )
     console.print(table)
-    console.print(f"preferred: {escape(comparison.preferred.name)}", highlight=False)
+    console.print(f"preferred: {comparison.preferred.name}")
     for one in comparison.models:
         for message in one.result.messages:
             notice(console, f"{one.name}: {message}")
 
 
 def _table(title: str) -> Table:
-    return Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
 
 
 def _with_error(value: float, error: float | None) -> str:

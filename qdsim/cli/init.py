@@ -81,10 +81,12 @@ def command(
     What is there already is kept, so it does no harm to run it again. Without --slots and --ranks, every physical
     core runs a calculation of its own; more than 8 cores are shared out evenly among 8 calculations.
     """
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console()
+    from qdsim.cli.terminal import Terminal
+
+    console = Terminal()
     if template is not None:
         _copy_templates(console, template, output or Path())
         return
@@ -98,7 +100,7 @@ def command(
     table = Table(box=None, show_header=False, pad_edge=False)
     for step in steps:
         colour = "dim" if step.state in {"unchanged", "skipped"} else "green"
-        table.add_row(f"[{colour}]{step.state}[/]", step.subject, step.detail)
+        table.add_row(Text(step.state, colour), step.subject, step.detail)
     console.print(table)
     if all(step.state in {"unchanged", "skipped"} for step in steps):
         console.print("Everything was set up already; nothing has changed.")
@@ -107,13 +109,14 @@ def command(
 
 
 def _copy_templates(console: Console, scheduler: str, folder: Path) -> None:
+    from rich.text import Text
+
     from qdsim.machine.templates import copy_templates
 
     computer, code, *others = copy_templates(scheduler, folder)
     for path in (computer, code, *others):
-        console.print(f"[green]written[/] {path}", highlight=False, soft_wrap=True)
+        console.print(Text.assemble(("written", "green"), f" {path}"), soft_wrap=True)
     console.print(
         f"Change what is marked CHANGE in them, then 'qdsim init --computer {computer} --code {code}'.",
-        highlight=False,
         soft_wrap=True,
     )

@@ -83,8 +83,8 @@ def command(
     or a fit file (.yaml), whose model is averaged over its sizes.
     """
     import numpy as np
-    from rich.console import Console
 
+    from qdsim.cli.terminal import Terminal
     from qdsim.report.document import check_place, write_file
 
     for place in (output, html):
@@ -103,7 +103,7 @@ def command(
         "self_term": self_term,
     }
     given = {name: value for name, value in scattering.items() if value is not None}
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     x = np.array((distances or grid).values())
     if kind == "G":
         given |= {"q_min": grid.low, "q_max": grid.high}

@@ -33,6 +33,5 @@ def command(session: Session, campaign: str) -> None:
     Terminal().print(
         f"Campaign '{node.label}' is paused: {jobs.queued} calculation(s) in the queue go on, {jobs.waiting} wait; "
         f"'qdsim resume {node.label}' submits them.",
-        highlight=False,
         soft_wrap=True,
     )

@@ -35,7 +35,6 @@ def print_phonons(console: Console, results: PhononResults, analysis: PhononAnal
                 f"{row.label}: a double well of {1000 * row.well.barrier:.1f} meV with minima at "
                 f"{row.well.minimum:.3f} Å; at {row.well.temperature:g} K the offset is {kind}, "
                 f"<|u|> = {row.well.mean_absolute:.3f} Å",
-                highlight=False,
             )
     print_notes(console, analysis)
 

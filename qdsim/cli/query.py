@@ -131,7 +131,7 @@ def _print(found: Sequence[Result | CalculationRecord], calculations: bool) -> N
 
     console = Terminal(width=None if sys.stdout.isatty() else 200)
     if not found:
-        console.print("There is nothing of that kind.", highlight=False)
+        console.print("There is nothing of that kind.")
         return
     console.print(_calculation_table(found) if calculations else _result_table(found))
 

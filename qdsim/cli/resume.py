@@ -34,4 +34,4 @@ def command(session: Session, campaign: str) -> None:
     sentence = "goes on" if was_paused or stopped else "was not paused"
     if stopped:
         sentence += f", {stopped} process(es) that AiiDA had stopped among it"
-    Terminal().print(f"Campaign '{node.label}' {sentence}.", highlight=False, soft_wrap=True)
+    Terminal().print(f"Campaign '{node.label}' {sentence}.", soft_wrap=True)

@@ -67,7 +67,7 @@ def command(session: Session, file: Path, detach: bool, dry_run: bool, output: P
         _tell_cost(console, plan)
     if state_of(node) == "paused":
         name = plan.campaign.name
-        console.print(f"Campaign '{name}' is paused; 'qdsim resume {name}' lets it go on.", highlight=False)
+        console.print(f"Campaign '{name}' is paused; 'qdsim resume {name}' lets it go on.")
     if detach:
         _tell_detached(console, file, plan)
         return
@@ -82,7 +82,6 @@ def _tell_cost(console: Console, plan: Plan) -> None:
 
     console.print(
         f"{plan.single_points} single points, about {plan.core_hours:.2g} core-hours (within a factor of three).",
-        highlight=False,
     )
     for sentence in plan.advice:
         console.print(Text.assemble(("advice ", "yellow"), sentence), soft_wrap=True)
@@ -131,9 +130,9 @@ def _show_results(console: Console, file: Path, plan: Plan, node: WorkChainNode)
             console.print(Text.assemble(("failed ", "red"), sentence))
         console.print(f"'qdsim run {file}' again repeats what failed, and nothing else.", soft_wrap=True)
         raise SystemExit(1)
-    console.print(f"'qdsim report {plan.campaign.name}' draws it.", highlight=False)
+    console.print(f"'qdsim report {plan.campaign.name}' draws it.")
     if verdicts is not None:
-        console.print(f"'qdsim trace {plan.campaign.name}' leads from the verdicts to CP2K's outputs.", highlight=False)
+        console.print(f"'qdsim trace {plan.campaign.name}' leads from the verdicts to CP2K's outputs.")
 
 
 def _dry_run(console: Console, plan: Plan, folder: Path) -> None:
@@ -157,4 +156,4 @@ def _dry_run(console: Console, plan: Plan, folder: Path) -> None:
         )
     console.print(table)
     _tell_cost(console, plan)
-    console.print(f"{len(written)} inputs are in {folder}.", highlight=False)
+    console.print(f"{len(written)} inputs are in {folder}.")

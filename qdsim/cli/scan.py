@@ -51,9 +51,8 @@ def command(
 
     Scale and background are fitted at every point.
     """
-    from rich.console import Console
-
     from qdsim.cli.progress import progress_bar
+    from qdsim.cli.terminal import Terminal
     from qdsim.debye.fit_file import load_fit_file
     from qdsim.debye.fitting import Fit
     from qdsim.debye.scans import ScanAxis, chi2_map, chi2_profile
@@ -61,7 +60,7 @@ def command(
 
     if output is not None:
         check_place(output, force)
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     given = read_input(console, load_fit_file(file), options)
     fit = Fit(*given)
     hold = not refit and (y is not None or refit is False)
@@ -76,13 +75,13 @@ def command(
         else:
             scan = chi2_profile(fit, first, refit=not hold, progress=progress)
     for message in scan.messages:
-        console.print(message, style="yellow", highlight=False)
+        console.print(message, style="yellow")
     if form == "json":
         click.echo(scan.model_dump_json(indent=2))
     elif form == "csv":
         click.echo(_table(scan), nl=False)
     else:
-        _print(Console(), scan)
+        _print(Terminal(), scan)
     if output is not None:
         from qdsim.report.scattering_page import render_scan
 
@@ -129,7 +128,6 @@ def _print(console: Console, scan: Chi2Map | Chi2Profile) -> None:
         console.print(
             f"lowest reduced chi2 = {lowest:.6g} of {len(scan.x)} × {len(scan.y)} points, "
             f"at {scan.x_name} = {x}, {scan.y_name} = {y}",
-            highlight=False,
         )
         return
     table = Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
@@ -139,4 +137,4 @@ def _print(console: Console, scan: Chi2Map | Chi2Profile) -> None:
         table.add_row(fixed(value, 4), f"{chi2:.6g}")
     console.print(table)
     low, high = (MISSING if end is None else fixed(end, 4, scan.unit) for end in (scan.low, scan.high))
-    console.print(f"{scan.name} = {fixed(scan.best, 4, scan.unit)}, 68 % interval {low} to {high}", highlight=False)
+    console.print(f"{scan.name} = {fixed(scan.best, 4, scan.unit)}, 68 % interval {low} to {high}")

@@ -91,13 +91,13 @@ def _show(console: Console, campaign: str, as_json: bool) -> None:
         said = f"{number} of them not begun by the scheduler, which says "
         console.print(Text.assemble(said, (reason, "yellow")), soft_wrap=True)
     if jobs.stopped:
-        console.print(
-            f"[yellow]stopped[/] {jobs.stopped} calculation(s), whose computer could not be reached; "
-            f"'qdsim resume {node.label}' lets them go on.",
-            highlight=False,
+        rest = (
+            f" {jobs.stopped} calculation(s), whose computer could not be reached; "
+            f"'qdsim resume {node.label}' lets them go on."
         )
+        console.print(Text.assemble(("stopped", "yellow"), rest))
     elif progress.state == "paused":
-        console.print(f"'qdsim resume {node.label}' lets it go on.", highlight=False)
+        console.print(f"'qdsim resume {node.label}' lets it go on.")
     for line in progress.lines:
         if line.message:
             console.print(Text.assemble((line.label, "red"), f": {line.message}"))

@@ -83,7 +83,7 @@ def command(
     elif graph is None:
         console = Terminal(width=None if sys.stdout.isatty() else _WIDTH)
         console.print(_tree(shown, "→" if down else "←"))
-        console.print(f"{sum(1 for _ in found.calculations())} CP2K calculations.", highlight=False)
+        console.print(f"{sum(1 for _ in found.calculations())} CP2K calculations.")
 
 
 def _document(relative: Relative, name: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def print_vacancies(console: Console, analysis: VacancyAnalysis) -> None:
     """Print potentials, formation energies, what the distortion does to them, and how many vacancies are favourable."""
     if analysis.window is not None:
-        console.print(_window(analysis.window, analysis), highlight=False)
+        console.print(_window(analysis.window, analysis))
     if any(row.concentration is None for row in analysis.formation_energies):
         console.print(formation_energy_table(analysis))
     if analysis.decompositions:
@@ -33,7 +33,7 @@ def print_vacancies(console: Console, analysis: VacancyAnalysis) -> None:
     for series in analysis.series:
         limits = {"by formation energy": series.energy_limit, "with mixing": series.free_energy_limit}
         for how, limit in limits.items():
-            console.print(f"{series.host}, {series.reservoir}, favourable {how}: {limit.message}", highlight=False)
+            console.print(f"{series.host}, {series.reservoir}, favourable {how}: {limit.message}")
     for sentence in _notes(analysis):
         console.print(Text.assemble(("note ", "yellow"), sentence))
 

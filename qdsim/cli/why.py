@@ -104,7 +104,7 @@ def _print_matches(console: Terminal, matches: list[Match], limit: int) -> None:
         table.add_row(Text(one.campaign), document, Text(one.number.path), value, Text(one.uuid[:8], style="cyan"))
     console.print(table)
     if len(matches) > limit:
-        console.print(f"{len(matches) - limit} more; --campaign NAME narrows, and so do more digits.", highlight=False)
+        console.print(f"{len(matches) - limit} more; --campaign NAME narrows, and so do more digits.")
 
 
 def _print_origin(console: Terminal, origin: Origin) -> None:
@@ -113,10 +113,10 @@ def _print_origin(console: Terminal, origin: Origin) -> None:
     protocol = "" if origin.protocol is None else f", protocol {origin.protocol}"
     changes = ", ".join(f"{name}: {value}" for name, value in origin.overrides.items())
     with_changes = f" with {changes}" if changes else ""
-    console.print(f"Behind {first}{protocol}{with_changes}:", highlight=False, markup=False)
+    console.print(f"Behind {first}{protocol}{with_changes}:")
     for one in origin.settings:
-        console.print(_sentence(one), highlight=False, markup=False)
-    console.print(f"'qdsim trace {match.uuid[:8]}' follows the way to their outputs.", highlight=False)
+        console.print(_sentence(one))
+    console.print(f"'qdsim trace {match.uuid[:8]}' follows the way to their outputs.")
 
 
 def _sentence(one: Settings) -> str:

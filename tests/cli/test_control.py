@@ -83,6 +83,7 @@ def test_pause_resume_cancel(machine: "Machine", tmp_path: Path) -> None:
     machine.verdi("process", "pause", str(ended["waiting"][0]))  # as AiiDA does when a computer is away for long
     stopped = wait_until(machine, "jobs.stopped")
     assert stopped["submitted"] == ended["submitted"]
+    assert "stopped 1 calculation(s)" in machine.qdsim("status", "narrow").stdout
     machine.verdi("daemon", "stop")
     resumed = machine.qdsim("resume", "narrow")
     assert resumed.returncode == 0, resumed.stderr
