@@ -109,8 +109,9 @@ def code_versions(campaigns: Sequence[int]) -> dict[int, list[str]]:
         for query in (outputs, calls):
             query.append(orm.WorkChainNode, filters={"id": {"in": list(roots)}}, tag="caller", project="id")
         # Every run has a chain of its own above it: from whoever calls that there is one version mostly, not hundreds.
-        outputs.append(orm.WorkChainNode, with_incoming="caller", filters={"process_type": CP2K_CHAIN}, tag="chain")
-        outputs.append(orm.CalcJobNode, with_incoming="chain", filters={"process_type": CP2K_PROCESS}, tag="run")
+        # Neither is asked for by its type, with which SQLite would begin.
+        outputs.append(orm.WorkChainNode, with_incoming="caller", tag="chain")
+        outputs.append(orm.CalcJobNode, with_incoming="chain", tag="run")
         outputs.append(orm.Dict, with_incoming="run", project="attributes.cp2k_version")
         for caller, version in outputs.distinct().all():
             if version is not None:
