@@ -277,7 +277,8 @@ def _describe_runs(graph: _Graph, runs: set[int]) -> None:
     query.append(orm.Dict, with_incoming="run", project=["attributes.energy", "attributes.cp2k_version"])
     for pk, energy, version in query.all():
         found = "no energy" if energy is None else f"energy {energy:.6f} eV"
-        graph.details[pk] = f"CP2K {version}, {found}; its output: verdi calcjob outputcat {pk}"
+        # By the UUID, which is the same once an archive has been imported.
+        graph.details[pk] = f"CP2K {version}, {found}; its output: verdi calcjob outputcat {graph.uuids[pk][:8]}"
 
 
 def _grow(graph: _Graph, pk: int, link: str, seen: set[int]) -> Relative:

@@ -54,7 +54,7 @@ def test_everything_behind_a_result_is_found_once(summary: orm.Dict) -> None:
     assert energies == ["-1.000000", "-2.000000"]
     (process,) = found.relatives
     assert [one.link for one in process.relatives] == ["again", "linear_p0p0000", "linear_p0p0100", "settings"]
-    assert all(f"verdi calcjob outputcat {one.pk}" in one.detail for one in found.calculations())
+    assert all(f"verdi calcjob outputcat {one.uuid[:8]}" in one.detail for one in found.calculations())
 
 
 def test_only_the_points_asked_for_are_followed(summary: orm.Dict) -> None:
