@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdsim.analysis.phonon_results import PhononSettings
 from qdsim.campaign.phonon import planned_supercells
-from qdsim.provenance import ENDED, Task, TaskState, section, state_of, tasks
+from qdsim.provenance import ENDED, Jobs, Task, TaskState, jobs_of, section, state_of, tasks
 from qdsim.workflows.dipole_documents import DipoleSettings, planned_states
 from qdsim.workflows.documents import ORDINARY_RELAXATION, Lattice, StrainSettings, strain_title
 from qdsim.workflows.phonon_documents import PhononSeriesSettings
@@ -41,6 +41,7 @@ class Progress:
 
     state: TaskState
     lines: tuple[Line, ...]
+    jobs: Jobs
 
     @property
     def finished(self) -> bool:
@@ -92,7 +93,7 @@ def measure_progress(campaign: WorkChainNode) -> Progress:
                 lines.append(_line(label, cluster.particle, runs, launched.get(("dipole", label))))
     if "scattering" in campaign.inputs:
         lines.append(_scattering_line(campaign))
-    return Progress(state, tuple(lines))
+    return Progress(state, tuple(lines), jobs_of(campaign))
 
 
 _PLANNED: dict[str, list[VacancyTask]] = {}

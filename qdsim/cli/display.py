@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qdsim.analysis.ferroelectric import StrainResults
     from qdsim.campaign.progress import Line
     from qdsim.campaign.progress import Progress as CampaignProgress
+    from qdsim.provenance import Jobs
 
 MARKS = {
     "waiting": "[dim]·[/]",
@@ -61,6 +62,14 @@ def _marks(lines: list[Line]) -> Text:
     return Text.from_markup("  ".join(f"{escape(role)} {marks}".strip() for role, marks in roles.items()))
 
 
+def held_back(jobs: Jobs) -> list[Text]:
+    """Tell, in the words of the scheduler, why it has not begun what is in its queue."""
+    return [
+        Text.assemble(f"{number} calculation(s) not begun by the scheduler, which says ", (reason, "yellow"))
+        for reason, number in jobs.reasons.items()
+    ]
+
+
 def watch(console: Console, name: str, steps: Iterable[CampaignProgress]) -> CampaignProgress:
     """Show a campaign until it has finished; without a terminal, print a line whenever something is done."""
     bar = Progress(
@@ -78,13 +87,21 @@ def watch(console: Console, name: str, steps: Iterable[CampaignProgress]) -> Cam
         for step in steps:
             bar.update(task, completed=step.single_points, total=step.expected)
             if console.is_terminal:
-                live.update(Group(progress_table(step), Text(""), bar))
-            elif last is None or step.single_points != last.single_points:
-                console.print(f"{name}: {step.single_points} of {step.expected} single points done")
+                live.update(Group(progress_table(step), Text(""), *held_back(step.jobs), bar))
+            else:
+                _print_news(console, name, step, last)
             last = step
     if last is None:
         raise ValueError("a campaign has at least one state to show")
     return last
+
+
+def _print_news(console: Console, name: str, step: CampaignProgress, last: CampaignProgress | None) -> None:
+    if last is None or step.single_points != last.single_points:
+        console.print(f"{name}: {step.single_points} of {step.expected} single points done")
+    if step.jobs.reasons.keys() - (last.jobs.reasons.keys() if last is not None else ()):
+        for line in held_back(step.jobs):
+            console.print(line, soft_wrap=True)
 
 
 def strain_results_table(results: StrainResults) -> Table:

@@ -73,23 +73,22 @@ def _show(console: Console, campaign: str, as_json: bool) -> None:
     from rich.text import Text
 
     from qdsim.campaign.progress import measure_progress
-    from qdsim.cli.display import progress_table
-    from qdsim.provenance import find_campaign, jobs_of
+    from qdsim.cli.display import held_back, progress_table
+    from qdsim.provenance import find_campaign
 
     node = find_campaign(campaign)
     progress = measure_progress(node)
-    jobs = jobs_of(node)
+    jobs = progress.jobs
     if as_json:
-        click.echo(json.dumps({"uuid": node.uuid, **asdict(progress), "jobs": asdict(jobs)}, indent=2))
+        click.echo(json.dumps({"uuid": node.uuid, **asdict(progress)}, indent=2))
         return
     how_far = f": {progress.state}, {progress.single_points} of {progress.expected} single points"
     console.print(Text.assemble((node.label, "bold"), how_far))
     console.print(progress_table(progress))
     if jobs.queued or jobs.waiting:
         console.print(f"{jobs.queued} calculation(s) in the queue, {jobs.waiting} waiting for a place in it")
-    for reason, number in jobs.reasons.items():
-        said = f"{number} of them not begun by the scheduler, which says "
-        console.print(Text.assemble(said, (reason, "yellow")), soft_wrap=True)
+    for sentence in held_back(jobs):
+        console.print(sentence, soft_wrap=True)
     if jobs.stopped:
         rest = (
             f" {jobs.stopped} calculation(s), whose computer could not be reached; "

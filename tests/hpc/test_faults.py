@@ -144,6 +144,7 @@ def test_node_is_drained_and_comes_back(stack: Stack, production: Machine, start
         stack.resume()
     resumed = time.monotonic()
     trial.conclude("node drained and back", "drained", client, lambda: client.recovery_time(resumed))
+    assert "not begun by the scheduler, which says" in client.output
 
 
 @pytest.mark.long
