@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
 
+from qdsim.cp2k.keywords import k_mesh, numbers, section
 from qdsim.cp2k.memory import grid_points
 
 SMALL_CELL = 2
@@ -23,8 +23,6 @@ CUTOFF = 300.0
 """Ry; of settings that have none."""
 GEOMETRY_STEPS = 10
 """Single points that a geometry optimisation counts as."""
-
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 
 
 def core_seconds(
@@ -76,27 +74,13 @@ def input_core_seconds(parameters: Mapping[str, Any], atoms: Atoms) -> float:
     atoms
         The structure.
     """
-    dft = _section(parameters, "FORCE_EVAL", "DFT")
-    cutoff = _numbers(_section(dft, "MGRID").get("CUTOFF"))
-    mesh = _numbers(_section(dft, "KPOINTS").get("SCHEME"))
-    run_type = str(_section(parameters, "GLOBAL").get("RUN_TYPE", "")).upper()
+    dft = section(parameters, "FORCE_EVAL", "DFT")
+    cutoff = numbers(section(dft, "MGRID").get("CUTOFF"))
+    run_type = str(section(parameters, "GLOBAL").get("RUN_TYPE", "")).upper()
     single_point = core_seconds(
         atoms,
         cutoff[0] if cutoff else None,
-        tuple(round(number) for number in mesh[:3]) or None,
-        "OT" if "OT" in _section(dft, "SCF") else "DIAGONALIZATION",
+        k_mesh(parameters) or None,
+        "OT" if "OT" in section(dft, "SCF") else "DIAGONALIZATION",
     )
     return single_point * (GEOMETRY_STEPS if run_type in {"GEO_OPT", "CELL_OPT"} else 1)
-
-
-def _section(parameters: Any, *path: str) -> Mapping[str, Any]:
-    """Return a section, empty where there is none of that name or several."""
-    for name in path:
-        parameters = parameters.get(name, {}) if isinstance(parameters, Mapping) else {}
-    return parameters if isinstance(parameters, Mapping) else {}
-
-
-def _numbers(value: Any) -> list[float]:
-    """Return the numbers in a keyword's value, such as `MONKHORST-PACK 4 4 4`, `[Ry] 300` or 300."""
-    words = value if isinstance(value, list | tuple) else [value]
-    return [float(number) for word in words for number in _NUMBER.findall(str(word))]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from qdsim.cp2k.keywords import k_mesh
+
 _ZETAS = {"S": 1, "D": 2, "T": 3, "Q": 4}
 _VALENCE_FUNCTIONS = {"hydrogen": (1, 3), "s and p": (4, 5), "s, p and d": (9, 7)}
 """Functions of one zeta, and of one set of polarisation functions."""
@@ -48,15 +50,13 @@ def measure_size(parameters: Mapping[str, Any], kinds: Iterable[str]) -> Calcula
         Kind name of each atom: its element, perhaps with a number.
     """
     names = list(kinds)
-    force_eval = parameters["FORCE_EVAL"]
-    mesh = re.findall(r"\d+", str(force_eval["DFT"].get("KPOINTS", {}).get("SCHEME", "")))
-    sections = force_eval["SUBSYS"]["KIND"]
+    sections = parameters["FORCE_EVAL"]["SUBSYS"]["KIND"]
     basis_sets = {
         kind["_"]: str(kind.get("BASIS_SET", _USUAL_BASIS))
         for kind in (sections if isinstance(sections, list) else [sections])
     }
     functions = sum(count_functions(name, basis_sets.get(name, _USUAL_BASIS)) for name in names)
-    return CalculationSize(len(names), prod(int(points) for points in mesh[:3]), functions)
+    return CalculationSize(len(names), prod(k_mesh(parameters)), functions)
 
 
 def count_functions(kind: str, basis_set: str) -> int:
