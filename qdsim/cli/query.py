@@ -58,7 +58,7 @@ class DateType(click.ParamType):
 @click.option("--compound", metavar="FORMULA", help="Such as PbS.")
 @click.option("--protocol", metavar="NAME", help="Of the section that the result is of.")
 @click.option("--cp2k", "code_version", metavar="VERSION", help="Computed with this version of CP2K, such as 2023.1.")
-@click.option("--state", metavar="STATE", help="Of the process: waiting, running, done or failed.")
+@click.option("--state", metavar="STATE", help="Of the process: waiting, running, done, failed or cancelled.")
 @click.option("--exit-code", type=int, metavar="N", help="Of the process.")
 @click.option("--since", type=DateType(), help="Stored on this day or later.")
 @click.option("--until", type=DateType(), help="Stored on this day or before.")
