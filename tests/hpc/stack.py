@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -21,7 +22,8 @@ from pathlib import Path
 from .service import Service, tied_to_this_process, wait_until
 
 SLOTS = 2
-PASSWORD = "open-sesame"  # noqa: S105 (of a database that ends with the test)
+PASSWORD = secrets.token_hex()
+"""Of the database, another one every time: it may stand nowhere that a test looks."""
 HOST = "cluster"
 """What clients call the login node."""
 _STOP_TIMEOUT = 20.0
