@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from tests.hpc.client import Client
+
 if TYPE_CHECKING:
     from tests.machines import Machine
 
@@ -94,8 +96,15 @@ def test_pause_resume_cancel(machine: "Machine", tmp_path: Path) -> None:
     asked = machine.qdsim("cancel", "narrow")
     assert asked.returncode == 130
     assert machine.python(UNFINISHED) > 0
-    cancelled = machine.qdsim("cancel", "narrow", "--yes")
-    assert cancelled.returncode == 0, cancelled.stderr
+    client = Client(machine, path)
+    try:
+        client.wait_for_points(1)
+        cancelled = machine.qdsim("cancel", "narrow", "--yes")
+        assert cancelled.returncode == 0, cancelled.stderr
+        assert client.wait() == 1
+        assert "was cancelled" in client.output
+    finally:
+        client.stop()
     assert machine.python(UNFINISHED) == 0
     assert running_cp2k(machine) == []
     assert json.loads(machine.qdsim("status", "narrow", "--json").stdout)["state"] == "cancelled"

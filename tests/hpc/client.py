@@ -56,8 +56,13 @@ class Client:
 
     def wait_until_complete(self) -> None:
         """Wait for the end, which is to be a good one."""
-        assert self.process.wait(timeout=TIMEOUT) == 0, self.output
+        assert self.wait() == 0, self.output
+
+    def wait(self) -> int:
+        """Wait for the end, until all it printed is read, and return its exit code."""
+        code = self.process.wait(timeout=TIMEOUT)
         self._reader.join(timeout=TIMEOUT)
+        return code
 
     def recovery_time(self, moment: float, before: int | None = None) -> float:
         """Return the seconds from a moment until it told of a single point more, than before it where not given."""
