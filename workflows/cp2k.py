@@ -18,6 +18,7 @@ from aiida.plugins import CalculationFactory
 
 from qdsim.cp2k import remedies, walltime
 from qdsim.cp2k.cost import input_core_seconds
+from qdsim.cp2k.output import Failure
 from qdsim.cp2k.sizes import measure_size
 from qdsim.workflows.queue import QueuedCalcJob
 from qdsim.workflows.submission import SubmitOnce
@@ -128,6 +129,7 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         super().setup()
         self.ctx.inputs = AttributeDict(self.exposed_inputs(Cp2kCalculation, "cp2k"))
         self.ctx.scf_failures = 0
+        self.ctx.smeared = False
         self.ctx.incomplete = 0
         options = self._options()
         self.ctx.inputs.metadata = AttributeDict({**self.ctx.inputs.metadata, "options": options})
@@ -182,13 +184,18 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
 
     @process_handler(priority=500, exit_codes=[EXIT.ERROR_SCF_NOT_CONVERGED])
     def handle_scf(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
-        """Mix more gently first, from the wavefunction reached; then smear the occupations from scratch."""
+        """Mix more gently first, from the wavefunction reached; then smear the occupations from scratch.
+
+        What has converged to a state that is not the ground state is smeared at once: whole electrons have none lower.
+        """
         self.ctx.scf_failures += 1
         parameters = self.ctx.inputs.parameters
-        if self.ctx.scf_failures == 1:
+        converged = calculation.outputs.output_parameters["failure"] == Failure.NOT_THE_GROUND_STATE
+        if self.ctx.scf_failures == 1 and not converged:
             softened = soften_scf(restart_wavefunction(parameters))
             return self._continue_from(calculation, softened, "gentler convergence from the last wavefunction")
-        if self.ctx.scf_failures == 2:  # noqa: PLR2004  the second remedy
+        if not self.ctx.smeared:
+            self.ctx.smeared = True
             smeared = smear_occupations(parameters)
             return self._continue_from(calculation, smeared, "diagonalisation with Fermi-Dirac occupations")
         code = self.exit_codes.ERROR_SCF_NOT_CONVERGED.format(attempts=self.ctx.scf_failures)

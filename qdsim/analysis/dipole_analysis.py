@@ -169,7 +169,9 @@ def _doubts(cluster: ClusterState, drop: float | None) -> Iterator[str]:
     if cluster.smeared:
         yield "Converged with smeared occupations only, as a metal: charge may have moved across the cluster."
     gap = cluster.gap
-    if gap is not None and gap < CLOSED_GAP:
+    if gap is None and drop is not None:
+        yield "CP2K has told no gap, so whether it stayed open is not known."
+    elif gap is not None and gap < CLOSED_GAP:
         yield f"The gap is closed ({gap:.2f} eV): charge moves across the cluster until its field is screened."
     elif gap is not None and drop is not None and drop > gap:
         yield (

@@ -51,6 +51,7 @@ class Failure(StrEnum):
     ABORTED = "aborted"
     OUT_OF_WALLTIME = "out of walltime"
     SCF_NOT_CONVERGED = "SCF not converged"
+    NOT_THE_GROUND_STATE = "not the ground state"
     GEOMETRY_NOT_CONVERGED = "geometry not converged"
 
 
@@ -151,6 +152,8 @@ def diagnose(output: Cp2kOutput) -> Failure | None:
         failure = Failure.SCF_NOT_CONVERGED
     elif output.energy is None or output.scf_converged is None or output.unreadable:
         failure = Failure.GARBLED
+    elif output.gap is not None and output.gap < 0:
+        failure = Failure.NOT_THE_GROUND_STATE
     elif output.geometry_converged is False:
         failure = Failure.GEOMETRY_NOT_CONVERGED
     else:
@@ -173,6 +176,10 @@ def explain(output: Cp2kOutput) -> str:
         Failure.ABORTED: f"CP2K aborted: {output.abort_message}",
         Failure.OUT_OF_WALLTIME: "CP2K stopped because its time was up, and wrote its restart.",
         Failure.SCF_NOT_CONVERGED: f"The SCF cycle did not converge in {steps} steps.",
+        Failure.NOT_THE_GROUND_STATE: (
+            f"The SCF cycle converged to a state that is not the ground state: its lowest empty level lies "
+            f"{-(output.gap or 0):.3f} eV below its highest occupied one."
+        ),
         Failure.GEOMETRY_NOT_CONVERGED: (
             f"The geometry did not converge in {output.geometry_steps} steps, the most allowed."
         ),
@@ -255,9 +262,12 @@ def _levels_at_gamma(block: str) -> dict[str, Any]:
     fermi = re.search(rf"^ +Fermi Energy \[eV\] : +({_REAL})", block, re.MULTILINE)
     if not fermi:
         return _edges(levels("occupied"), levels("unoccupied"))
+    energy = float(fermi.group(1))
+    if re.search(r"^ OT\| Eigensolver", block, re.MULTILINE):
+        # Whole electrons stay in their orbitals, also where an empty one has come to lie below.
+        return _edges(levels("occupied"), levels("unoccupied")) | {"fermi_energy": energy}
     # With smearing, CP2K lists every level that holds a trace of an electron as occupied; without, the highest occupied
     # level is the Fermi energy, but for the digits it is printed with.
-    energy = float(fermi.group(1))
     found = np.array(levels("occupied") + levels("unoccupied"))
     occupied = found <= energy + _DIGITS
     return _edges(found[occupied], found[~occupied]) | {"fermi_energy": energy}

@@ -26,11 +26,12 @@ EXIT_CODES = {
     Failure.ABORTED: "ERROR_OUTPUT_CONTAINS_ABORT",
     Failure.OUT_OF_WALLTIME: "ERROR_OUT_OF_WALLTIME",
     Failure.SCF_NOT_CONVERGED: "ERROR_SCF_NOT_CONVERGED",
+    Failure.NOT_THE_GROUND_STATE: "ERROR_SCF_NOT_CONVERGED",
     Failure.GEOMETRY_NOT_CONVERGED: "ERROR_MAXIMUM_NUMBER_OPTIMIZATION_STEPS_REACHED",
 }
 
 #: Failures that come from the input alone, and would come again; whatever else went wrong is worth another try.
-_REPRODUCIBLE = frozenset({Failure.SCF_NOT_CONVERGED, Failure.GEOMETRY_NOT_CONVERGED})
+_REPRODUCIBLE = frozenset({Failure.SCF_NOT_CONVERGED, Failure.NOT_THE_GROUND_STATE, Failure.GEOMETRY_NOT_CONVERGED})
 _ARRAYS = ("forces", "stress", "mulliken_charges", "hirshfeld_charges", "dipole")
 
 

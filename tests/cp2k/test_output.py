@@ -23,6 +23,7 @@ CASES = {
     "geometry_scf_recovered": None,
     "scf_not_converged": Failure.SCF_NOT_CONVERGED,
     "gamma_ot_not_converged": Failure.SCF_NOT_CONVERGED,
+    "not_the_ground_state": Failure.NOT_THE_GROUND_STATE,
     "geometry_max_steps": Failure.GEOMETRY_NOT_CONVERGED,
     "walltime": Failure.OUT_OF_WALLTIME,
     "killed": Failure.INCOMPLETE,
@@ -92,6 +93,15 @@ def test_gap_at_gamma_is_cp2ks_own(recorded: Recorded) -> None:
     output = parse_output(text)
     assert output.gap == pytest.approx(float(printed.group(1)), abs=2e-6)
     assert output.homo == pytest.approx(output.fermi_energy, abs=2e-6)
+
+
+def test_empty_level_below_an_occupied_one_is_not_the_ground_state(recorded: Recorded) -> None:
+    output = parse_output(recorded("not_the_ground_state"))
+    assert output.scf_converged is True
+    assert (output.homo, output.lumo) == pytest.approx((-0.04656420 * Hartree, -0.07642836 * Hartree))
+    assert output.gap == pytest.approx(-0.812645, abs=2e-6)
+    assert diagnose(output) is Failure.NOT_THE_GROUND_STATE
+    assert "lies 0.813 eV below" in explain(output)
 
 
 def test_gap_on_a_mesh_is_between_the_edges_of_all_k_points(recorded: Recorded) -> None:

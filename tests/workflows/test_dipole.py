@@ -16,6 +16,7 @@ from qdsim.campaign.dipole import DipolePlan, plan_dipoles
 from qdsim.campaign.schema import DipoleSection
 from qdsim.cp2k.compounds import load_compound
 from qdsim.cp2k.inputs import Isolation, build_parameters, load_protocol
+from qdsim.cp2k.remedies import uses_smearing
 from qdsim.debye.intensity import intensity
 from qdsim.provenance import dipole_analysis, dipole_patterns, dipole_results, dipole_structures, nodes_behind, tasks
 from qdsim.structures.isolation import isolate
@@ -171,6 +172,27 @@ def test_occupations_that_the_coarse_start_had_to_smear_are_smeared_after_it(cp2
     assert results is not None
     assert results.clusters[0].smeared
     assert [len(first.calculations), len(second.calculations)] == [3, 1]
+
+
+def test_whole_electrons_below_which_an_orbital_is_empty_are_smeared(cp2k_code: orm.InstalledCode) -> None:
+    """Two pi electrons of Pb2 share one orbital, which then lies above the other."""
+    isolated, middle = isolate(Atoms("Pb2", positions=[[0, 0, -1.45], [0, 0, 1.45]]), 11.0), (5.5, 5.5, 5.5)
+    settings = load_protocol(
+        "cluster", {"cutoff": 120, "rel_cutoff": 30, "eps_scf": 1e-5, "max_scf": 100, "walltime": 300}
+    )
+    parameters = build_parameters(settings, isolated, isolation=Isolation("WAVELET", middle))
+    outputs, node = run_get_node(
+        IsolatedClusterWorkChain,
+        cp2k={"code": cp2k_code, "metadata": {"options": OPTIONS}},
+        structure=orm.StructureData(ase=isolated),
+        single_point=orm.Dict(parameters),
+    )
+    assert node.is_finished_ok, node.exit_message
+    first, second = (one for one in node.called_descendants if isinstance(one, orm.CalcJobNode))
+    assert first.outputs.output_parameters["failure"] == "not the ground state"
+    assert "below its highest occupied" in str(first.exit_message)
+    assert uses_smearing(second.inputs.parameters.get_dict())
+    assert np.linalg.norm(outputs["output_arrays"].get_array("dipole")) < 0.01
 
 
 def test_a_coarse_start_that_fails_is_done_without(cp2k_code: orm.InstalledCode) -> None:
