@@ -115,7 +115,12 @@ def _explain(path: Path, document: Any, model: type[BaseModel], error: Validatio
     """Tell the first error as one sentence with its line and field, and the others as a count."""
     errors = error.errors()
     first = min(errors, key=lambda found: found["type"] == "missing")  # what is missing may just be misspelt
-    field = ".".join(str(part) for part in first["loc"] if part != "[key]")  # pydantic's mark of a wrong key
+    path_of = {id(found): _path_to(document, found) for found in errors}
+    # A value that may be of several kinds has an error for each: the one that goes deepest is of the kind that is meant.
+    place_of_first = path_of[id(first)]
+    alike = [found for found in errors if path_of[id(found)][: len(place_of_first)] == place_of_first]
+    first = max(alike, key=lambda found: len(path_of[id(found)]))
+    field = ".".join(str(part) for part in path_of[id(first)])
     line = _line_of(document, first["loc"])
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "extra_forbidden":
@@ -125,9 +130,23 @@ def _explain(path: Path, document: Any, model: type[BaseModel], error: Validatio
         message = "this key is required"
     elif first["type"] in {"finite_number", "float_parsing", "float_type"}:
         message = f"{first['input']!r} is no finite number"
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    others = {path_of[id(found)] for found in errors if found not in alike}
+    more = f" (and {len(others)} more)" if others else ""
     place = f"{field}: " if field else ""
     return f"{path}, line {line}: {place}{message}{'' if message.endswith('?') else '.'}{more}"
+
+
+def _path_to(document: Any, error: Any) -> tuple[int | str, ...]:
+    """Return where an error is, without the parts of its location that pydantic adds and the document has not."""
+    *parents, last = (*error["loc"],) or ("",)
+    path: list[int | str] = []
+    for part in (*parents, last):
+        if _has(document, part):
+            path.append(part)
+            document = document[part]
+        elif part is last and error["type"] == "missing":
+            path.append(part)
+    return tuple(path)
 
 
 def nearest(name: str, known: list[str]) -> str:
