@@ -115,13 +115,14 @@ def _explain(path: Path, document: Any, model: type[BaseModel], error: Validatio
     """Tell the first error as one sentence with its line and field, and the others as a count."""
     errors = error.errors()
     first = min(errors, key=lambda found: found["type"] == "missing")  # what is missing may just be misspelt
-    path_of = {id(found): _path_to(document, found) for found in errors}
-    # A value that may be of several kinds has an error for each: the one that goes deepest is of the kind that is meant.
-    place_of_first = path_of[id(first)]
-    alike = [found for found in errors if path_of[id(found)][: len(place_of_first)] == place_of_first]
-    first = max(alike, key=lambda found: len(path_of[id(found)]))
-    field = ".".join(str(part) for part in path_of[id(first)])
-    line = _line_of(document, first["loc"])
+    paths = [_path_to(document, found) for found in errors]
+    path_of_first = paths[errors.index(first)]
+    # A value that may be of several kinds has an error for each: the deepest one is of the kind that is meant.
+    alike = [index for index, found in enumerate(paths) if found[: len(path_of_first)] == path_of_first]
+    deepest = max(alike, key=lambda index: len(paths[index]))
+    first = errors[deepest]
+    field = ".".join(str(part) for part in paths[deepest])
+    line = _line_of(document, paths[deepest])
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "extra_forbidden":
         known = _fields_at(model, first["loc"][:-1])
@@ -130,7 +131,7 @@ def _explain(path: Path, document: Any, model: type[BaseModel], error: Validatio
         message = "this key is required"
     elif first["type"] in {"finite_number", "float_parsing", "float_type"}:
         message = f"{first['input']!r} is no finite number"
-    others = {path_of[id(found)] for found in errors if found not in alike}
+    others = {found for index, found in enumerate(paths) if index not in alike}
     more = f" (and {len(others)} more)" if others else ""
     place = f"{field}: " if field else ""
     return f"{path}, line {line}: {place}{message}{'' if message.endswith('?') else '.'}{more}"

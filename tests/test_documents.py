@@ -49,7 +49,7 @@ def test_a_document_becomes_an_instance_of_its_schema(tmp_path: Path) -> None:
         ("title: a\nbase: {length: long}\n", 2, "base.length: 'long' is no finite number."),
         ("title: a\n7: b\n", 2, "7: "),
         ("title: a\nfinish:\n  gloss: -1\n", 3, "line 3: finish.gloss: Input should be greater than 0."),
-        ("title: a\nfinish: 3\nbase: 4\n", 2, "line 2: finish: Input should be a valid string. (and 1 more)"),
+        ("title: a\nfinish: 3\nfinis: 4\n", 2, "line 2: finish: Input should be a valid string. (and 1 more)"),
     ],
 )
 def test_mistakes_are_named_with_line_and_remedy(tmp_path: Path, text: str, line: int, words: str) -> None:

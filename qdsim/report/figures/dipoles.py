@@ -15,6 +15,7 @@ from qdsim.report.data import Structure
 from qdsim.report.figures import scene, style
 from qdsim.report.figures.solids import arrow, spheres
 from qdsim.report.formatting import fixed
+from qdsim.structures.cluster import write_formula
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -237,7 +238,7 @@ def _name(one: ClusterState) -> str:
 
 
 def _title(one: ClusterState) -> str:
-    formula = "".join(f"{symbol}<sub>{number}</sub>" for symbol, number in one.composition.items())
+    formula = write_formula(one.composition, "<sub>{}</sub>")
     if one.dipole is None:
         return f"<b>{style.text(_name(one))}</b><br>{formula}: no dipole"
     gap = "" if one.gap is None else f", gap {fixed(one.gap, 2, 'eV')}"

@@ -10,6 +10,7 @@ from qdsim.report.figures.computed_patterns import cluster_patterns
 from qdsim.report.figures.dipoles import WHOLE, dipole_clusters, dipole_diameters, dipole_offsets, path_of
 from qdsim.report.formatting import MISSING, fixed
 from qdsim.report.sections import Context, section
+from qdsim.structures.cluster import write_formula
 
 
 @section("Dipole moments", order=65)
@@ -128,7 +129,7 @@ def _particles(data: ReportData) -> Table:
         rows.append(
             [
                 words(data, WHOLE, particle),
-                words(data, WHOLE, "".join(f"{symbol}{count}" for symbol, count in cluster.composition.items())),
+                words(data, WHOLE, write_formula(cluster.composition)),
                 number(data, WHOLE, cluster.diameter, 1, "Å"),
                 number(data, WHOLE, cluster.formal_charge, 0, "e", signed=cluster.formal_charge != 0),
                 number(data, WHOLE, cluster.box, 1, "Å"),
