@@ -12,7 +12,7 @@ from rich.text import Text
 from qdsim.cli.notes import print_notes
 
 if TYPE_CHECKING:
-    from qdsim.analysis.dipole_analysis import DipoleAnalysis
+    from qdsim.analysis.dipole_analysis import DipoleAnalysis, DipoleRow
     from qdsim.campaign.dipole import DipolePlan
 
 HEADINGS = ("cations", "α, °", "offset, Å", "|μ|", "on [111]", "angle, °", "1 e", "2 e", "sphere", "gap, eV", "drop, V")
@@ -68,6 +68,12 @@ def print_dipoles(console: Console, analysis: DipoleAnalysis) -> None:
     print_notes(console, analysis)
 
 
+def _gap(row: DipoleRow) -> Text:
+    """Say how large the gap is, and whether it stayed open."""
+    number = "" if row.gap is None else f"{row.gap:.2f} "
+    return Text(f"{number}{row.gap_state or ''}", style="" if row.gap_state in {"open", None} else "red")
+
+
 def dipole_rows(analysis: DipoleAnalysis) -> Table:
     """Show one row a cluster."""
     table = Table(title="Dipole moments, D", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -87,7 +93,7 @@ def dipole_rows(analysis: DipoleAnalysis) -> Table:
             f"{row.pb_offset:.3f}",
             *computed,
             *(f"{model:.1f}" for model in (row.one_electron, row.formal, row.dielectric_sphere)),
-            "" if row.gap is None else f"{row.gap:.2f}",
+            _gap(row),
             "" if row.potential_drop is None else f"{row.potential_drop:.2f}",
         )
     return table

@@ -289,7 +289,7 @@ def _hover(row: DipoleRow, nodes: Mapping[str, str]) -> str:
         ("on [111]", fixed(row.projection, 2, "D", signed=True) if row.projection is not None else "none"),
         ("offset", fixed(row.pb_offset, 3, "Å")),
         ("cations", str(row.n_cations)),
-        ("gap", fixed(row.gap, 2, "eV") if row.gap is not None else "unknown"),
+        ("gap", f"{fixed(row.gap, 2, 'eV')}, {row.gap_state}" if row.gap is not None else row.gap_state or "unknown"),
         ("potential drop", fixed(row.potential_drop, 2, "V") if row.potential_drop is not None else "unknown"),
     ]
     return style.hover(row.particle, rows, nodes, path_of(row.label))
