@@ -115,8 +115,14 @@ def _explain(path: Path, document: Any, model: type[BaseModel], error: Validatio
     """Tell the first error as one sentence with its line and field, and the others as a count."""
     errors = error.errors()
     first = min(errors, key=lambda found: found["type"] == "missing")  # what is missing may just be misspelt
-    field = ".".join(str(part) for part in first["loc"] if part != "[key]")  # pydantic's mark of a wrong key
-    line = _line_of(document, first["loc"])
+    paths = [_path_to(document, found) for found in errors]
+    path_of_first = paths[errors.index(first)]
+    # A value that may be of several kinds has an error for each: the deepest one is of the kind that is meant.
+    alike = [index for index, found in enumerate(paths) if found[: len(path_of_first)] == path_of_first]
+    deepest = max(alike, key=lambda index: len(paths[index]))
+    first = errors[deepest]
+    field = ".".join(str(part) for part in paths[deepest])
+    line = _line_of(document, paths[deepest])
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
     if first["type"] == "extra_forbidden":
         known = _fields_at(model, first["loc"][:-1])
@@ -125,9 +131,23 @@ def _explain(path: Path, document: Any, model: type[BaseModel], error: Validatio
         message = "this key is required"
     elif first["type"] in {"finite_number", "float_parsing", "float_type"}:
         message = f"{first['input']!r} is no finite number"
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    others = {found for index, found in enumerate(paths) if index not in alike}
+    more = f" (and {len(others)} more)" if others else ""
     place = f"{field}: " if field else ""
     return f"{path}, line {line}: {place}{message}{'' if message.endswith('?') else '.'}{more}"
+
+
+def _path_to(document: Any, error: Any) -> tuple[int | str, ...]:
+    """Return where an error is, without the parts of its location that pydantic adds and the document has not."""
+    *parents, last = (*error["loc"],) or ("",)
+    path: list[int | str] = []
+    for part in (*parents, last):
+        if _has(document, part):
+            path.append(part)
+            document = document[part]
+        elif part is last and error["type"] == "missing":
+            path.append(part)
+    return tuple(path)
 
 
 def nearest(name: str, known: list[str]) -> str:

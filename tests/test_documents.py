@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveFloat
 
 from qdsim.documents import load_document
 from qdsim.errors import QdsimError
@@ -21,6 +21,7 @@ class Assembly(BaseModel):
     parts: list[Part] = []
     named: dict[str, Part] = {}
     base: Part | None = None
+    finish: str | dict[str, PositiveFloat] = "matt"
 
 
 def load(folder: Path, text: str) -> Assembly:
@@ -39,7 +40,7 @@ def test_a_document_becomes_an_instance_of_its_schema(tmp_path: Path) -> None:
     [
         ("title: a\ntitle: b\n", 2, "not valid YAML"),
         ("titel: a\n", 1, "did you mean 'title'?"),
-        ("title: a\nxyz: 1\n", 2, "xyz: unknown key; known are title, parts, named, base."),
+        ("title: a\nxyz: 1\n", 2, "xyz: unknown key; known are title, parts, named, base, finish."),
         ("title: a\nparts:\n- length: 1\n- length: 2\n  color: red\n", 5, "parts.1.color: unknown key; did you mean"),
         ("title: a\nnamed:\n  top:\n    length: 1\n    color: red\n", 5, "did you mean 'colour'?"),
         ("title: a\nbase:\n  lenght: 1\n", 3, "base.lenght: unknown key; did you mean 'length'? (and 1 more)"),
@@ -47,6 +48,8 @@ def test_a_document_becomes_an_instance_of_its_schema(tmp_path: Path) -> None:
         ("title: a\nbase: {length: .inf}\n", 2, "base.length: inf is no finite number."),
         ("title: a\nbase: {length: long}\n", 2, "base.length: 'long' is no finite number."),
         ("title: a\n7: b\n", 2, "7: "),
+        ("title: a\nfinish:\n  gloss: -1\n", 3, "line 3: finish.gloss: Input should be greater than 0."),
+        ("title: a\nfinish: 3\nfinis: 4\n", 2, "line 2: finish: Input should be a valid string. (and 1 more)"),
     ],
 )
 def test_mistakes_are_named_with_line_and_remedy(tmp_path: Path, text: str, line: int, words: str) -> None:

@@ -1,6 +1,7 @@
 """From computed dipoles to what they say: responses to the offset, models beside them, fields that cannot last."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 from pydantic import Field, PositiveFloat
@@ -65,8 +66,18 @@ class DipoleRow(ResultModel):
     dielectric_sphere: float = Field(description="Born charges, screened as in a uniformly distorted sphere.")
     surface: float = Field(description="Projection of the formal charges' dipole without an offset.")
     gap: float | None = Field(None, description="eV.")
+    smeared: bool = Field(False, description="Whether it converged with smeared occupations only, as metals do.")
     potential_drop: float | None = Field(None, description="Between the poles of a sphere of that dipole, V.")
     message: str | None = Field(None, description="What makes the number doubtful.")
+
+    @property
+    def gap_state(self) -> Literal["open", "closed", "smeared"] | None:
+        """What has become of the gap; None where nothing was computed."""
+        if self.smeared:
+            return "smeared"
+        if self.gap is None:
+            return None
+        return "closed" if self.gap < CLOSED_GAP else "open"
 
 
 class Extrapolation(ResultModel):
@@ -156,14 +167,20 @@ def _row(cluster: ClusterState, models: DipoleModels) -> DipoleRow:
         dielectric_sphere=dielectric_sphere_dipole(n_cations, offset, models.born_charge, models.eps_inf),
         surface=project(cluster.formal_dipole)[0] - point_charge_dipole(n_cations, offset, FORMAL_CHARGE),
         gap=cluster.gap,
+        smeared=cluster.smeared,
         potential_drop=drop,
-        message=" ".join(_doubts(cluster, drop)) or None,
+        message=" ".join(_doubts(cluster, norm, drop)) or None,
     )
 
 
-def _doubts(cluster: ClusterState, drop: float | None) -> Iterator[str]:
+def _doubts(cluster: ClusterState, norm: float | None, drop: float | None) -> Iterator[str]:
     if cluster.failure is not None:
         yield cluster.failure
+    if norm is not None and norm > SMALLEST_DIRECTION and abs(cluster.pb_offset) < SAME_OFFSET:
+        yield (
+            f"Without an offset it has {norm:.1f} D already, from its surface alone: judge its other states by what "
+            "they add to that."
+        )
     if cluster.formal_charge:
         yield f"Formal charge {cluster.formal_charge:+d}: the dipole depends on the point it is taken about."
     if cluster.smeared:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FINGERPRINT = "qdsim_fingerprint"
 """Extra of a check: a digest of everything that decides its results, the version of qdsim among it."""
+ANALYSES = {"vacancy": "vacancies", "dipole": "dipoles", "phonon": "phonons"}
+"""Sections of a campaign whose analyses a check uses, and what it calls them."""
 
 
 def check_node(node: Node, section: ScatteringSection) -> WorkChainNode:
@@ -69,13 +71,15 @@ def _computed(node: Node) -> tuple[dict[str, Any], Compound, list[str]]:
 
     from qdsim.provenance import STRAIN_PROCESS, section
 
-    series, vacancies = node, None
+    series, others = node, {}
     if isinstance(node, orm.WorkChainNode) and node.process_type != STRAIN_PROCESS:
-        series, vacancies = section(node, "strain") or node, section(node, "vacancy")
+        series = section(node, "strain") or node
+        others = {name: section(node, part) for part, name in ANALYSES.items()}
     if isinstance(series, orm.WorkChainNode) and series.process_type == STRAIN_PROCESS:
         computed, compound, reservations = _series(series)
-        if vacancies is not None and "analysis" in vacancies.outputs:
-            computed["vacancies"] = vacancies.outputs.analysis
+        for name, process in others.items():
+            if process is not None and "analysis" in process.outputs:
+                computed[name] = process.outputs.analysis
         return computed, compound, reservations
     if isinstance(node, orm.StructureData):
         return {"structure": node}, _compound(node), []

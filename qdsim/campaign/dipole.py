@@ -2,23 +2,30 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from ase import Atoms
+
+from qdsim.analysis.dipole import DEBYE
 from qdsim.analysis.dipole_analysis import Target
-from qdsim.analysis.scattering_fit import load_fits, stated_volume
+from qdsim.analysis.sample_values import known_values
+from qdsim.analysis.scattering_fit import load_fits
 from qdsim.analysis.strain import strained_volume
 from qdsim.campaign.nodes import crystal_node
 from qdsim.campaign.schema import DipoleLatticeSection, DipoleSection, ParticleSection
 from qdsim.campaign.strain import assumed_equation_of_state
 from qdsim.campaign.tasks import GIGABYTE, REFINING_STEPS, Task
 from qdsim.cp2k.compounds import Compound
+from qdsim.cp2k.cost import CUTOFF
 from qdsim.cp2k.inputs import Isolation, RunType, Settings, build_parameters, load_protocol
 from qdsim.cp2k.memory import estimate_memory
 from qdsim.cp2k.settings import with_walltime
 from qdsim.errors import QdsimError
 from qdsim.structures import CUBIC_ANGLE, RhombohedralState, Shape
-from qdsim.structures.cluster import Cluster, explain_charge
-from qdsim.structures.isolation import COMFORTABLE_MARGIN, extent, isolate, suits_mt
+from qdsim.structures.cluster import Cluster, check_overlap, explain_charge
+from qdsim.structures.isolation import COMFORTABLE_MARGIN, TAIL, extent, isolate, suits_mt
 from qdsim.workflows.dipole_documents import (
     DipoleSettings,
     Particle,
@@ -34,16 +41,28 @@ if TYPE_CHECKING:
     from aiida.orm import Code
 
 
+LOWEST_CUTOFF = 150
+"""Ry; at less the dipole is no longer within 0.1 % of what 300 Ry give."""
+LARGEST_SURFACE_DIPOLE = 1.0
+"""D, of formal charges without an offset; more than that is an asymmetry of the facets."""
+
+
 @dataclass(frozen=True)
 class DipolePlan:
-    """A series of dipole moments, with every choice made."""
+    """A series of dipole moments, with every choice made; `clusters` are the particles, undistorted."""
 
     dipole: DipoleSettings
+    clusters: dict[str, Cluster]
     parameters: dict[str, dict[str, dict[str, Any]]]
     models: dict[str, Any]
     patterns: PatternSettings
     crystal: str | None
     tasks: tuple[Task, ...]
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What could be chosen better."""
+        return tuple(sentence for one in self.dipole.particles for sentence in _advise(one, self.clusters[one.label]))
 
     def document(self) -> dict[str, Any]:
         """Return everything that decides the results."""
@@ -133,7 +152,7 @@ def plan_dipoles(
         models["target"] = Target(formula_units=formula_units, **target.model_dump()).model_dump(mode="json")
     tasks = tuple(_tasks(dipole, stages, parameters))
     patterns = PatternSettings(**section.patterns.model_dump())
-    return DipolePlan(dipole, parameters, models, patterns, crystal, tasks)
+    return DipolePlan(dipole, clusters, parameters, models, patterns, crystal, tasks)
 
 
 def _settings(section: DipoleSection, changes: dict[str, Any], walltime: int) -> Settings:
@@ -189,10 +208,13 @@ def _fitted(
         raise QdsimError(
             f"dipole.lattice.sample: {lattice.fits} has no sample {lattice.sample!r}; there are {', '.join(names)}."
         )
-    stated = fits.samples[names.index(lattice.sample)].stated()
-    volume, angle, offset = stated_volume(stated), stated.get("alpha_rh"), stated.get("pb_offset")
+    known = known_values(fits.samples[names.index(lattice.sample)], {})
+    volume, angle, offset = known.get("volume"), known.get("alpha_rh"), known.get("pb_offset")
     if volume is None or volume.limit is not None:
-        raise QdsimError(f"dipole.lattice.sample: the fit of {lattice.sample!r} states no volume or lattice constant.")
+        raise QdsimError(
+            f"dipole.lattice.sample: the fit of {lattice.sample!r} states no volume, lattice constant or bonds: give "
+            "lattice_constant in place of fits and sample."
+        )
     alpha = lattice.alpha_rh if lattice.alpha_rh is not None else CUBIC_ANGLE if angle is None else angle.value
     if offset is None or "offsets" in section.model_fields_set:
         offsets = tuple(section.offsets)
@@ -213,11 +235,12 @@ def _particle(
     if cluster.formal_charge and particle.reference_point is None:
         raise QdsimError(
             f"the particle is charged, {explain_charge(cluster.composition)}, and the dipole of a charged cluster "
-            "depends on the point it is taken about: take centre: tetrahedral, a surface that balances it (balanced, "
-            "Cl, formate), or state a reference_point."
+            f"depends on the point it is taken about: {_ways_to_balance(particle, cluster.formal_charge)}, or state a "
+            "reference_point such as [0, 0, 0]."
         )
-    distorted = cluster.with_state(RhombohedralState(state.volume, state.alpha, largest_offset)).to_atoms()
-    atoms = max((cluster.to_atoms(), distorted), key=extent)
+    distorted = cluster.with_state(RhombohedralState(state.volume, state.alpha, largest_offset))
+    check_overlap(distorted)
+    atoms = max((cluster.to_atoms(), distorted.to_atoms()), key=extent)
     box = particle.box if particle.box is not None else round(extent(atoms) + 2 * COMFORTABLE_MARGIN, 1)
     isolate(atoms, box)
     chosen: Solver = "MT" if solver == "MT" or (solver == "auto" and suits_mt(atoms, box)) else "WAVELET"
@@ -234,18 +257,59 @@ def _particle(
     )
 
 
+def _ways_to_balance(particle: ParticleSection, charge: int) -> str:
+    surfaces = "Cl, formate, balanced or pseudohydrogen" if charge > 0 else "balanced or pseudohydrogen"
+    if particle.vacancies:
+        return f"take as many vacancies of the other ions, or surface: {surfaces}"
+    return f"take centre: tetrahedral, or surface: {surfaces}"
+
+
+def _advise(particle: ParticleSettings, cluster: Cluster) -> Iterator[str]:
+    """Yield what is doubtful of a particle before anything is computed."""
+    field = f"dipole.particles.{particle.label}"
+    surface = surface_dipole(cluster)
+    if surface > LARGEST_SURFACE_DIPOLE and not cluster.formal_charge:
+        yield (
+            f"{field}: as formal charges its ions have {surface:.0f} D without any offset, an asymmetry of the facets: "
+            "take centre: tetrahedral and no vacancies, or look at what the offset changes only."
+        )
+    margin = (particle.box - extent(cluster.to_atoms())) / 2
+    if margin < TAIL:
+        yield (
+            f"{field}: the outermost atom is {margin:.1f} Å from the box, where the density of electrons has not "
+            f"decayed; a box of {particle.box + 2 * (COMFORTABLE_MARGIN - margin):.0f} Å has room for it."
+        )
+
+
+def surface_dipole(cluster: Cluster) -> float:
+    """Return the dipole of the ions as formal charges, D; of an undistorted cluster, that of its surface alone."""
+    return float(np.linalg.norm(cluster.formal_dipole)) / DEBYE
+
+
 def _check_memory(field: str, cluster: Cluster, box: float, settings: Settings, memory: float | None) -> None:
     """Refuse what cannot fit."""
     if memory is None:
         return
-    needed = estimate_memory(cluster.to_atoms(), box, settings) / GIGABYTE
+    atoms = cluster.to_atoms()
+    needed = estimate_memory(atoms, box, settings) / GIGABYTE
     if needed > memory:
-        smallest = extent(cluster.to_atoms()) + 2 * COMFORTABLE_MARGIN
-        cheaper = f"box: {smallest:.0f}, or " if box > smallest + 1 else ""
         raise QdsimError(
             f"{field}: a calculation takes about {needed:.0f} GB, and resources.memory is {memory:g} GB: take "
-            f"{cheaper}a cutoff below {settings.cutoff:g} Ry, a smaller particle, or a node with more memory."
+            f"{_what_fits(atoms, box, settings, memory)}, or a node with {ceil(needed)} GB."
         )
+
+
+def _what_fits(atoms: Atoms, box: float, settings: Settings, memory: float) -> str:
+    """Say how the same cluster fits: in the smallest comfortable box, then with a lower cutoff, too."""
+    smallest = min(ceil(extent(atoms) + 2 * COMFORTABLE_MARGIN), box)
+    smaller = [f"box: {smallest:g}"] if smallest < box else []
+    given = int(settings.cutoff or CUTOFF)
+    for cutoff in (given, *range((given - 1) // 10 * 10, LOWEST_CUTOFF - 1, -10)):
+        changed = settings.model_copy(update={"cutoff": cutoff})
+        if estimate_memory(atoms, smallest, changed) / GIGABYTE <= memory:
+            lower = [f"overrides: {{cutoff: {cutoff}}}"] if cutoff != given else []
+            return " and ".join(smaller + lower)
+    return "a smaller particle"
 
 
 def _parameters(

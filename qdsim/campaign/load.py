@@ -33,12 +33,24 @@ def _resolve_paths(campaign: Campaign, folder: Path) -> Campaign:
     changes: dict[str, Any] = {}
     if campaign.structure is not None:
         changes["structure"] = folder / campaign.structure
-    template = campaign.overrides.get("template")
-    if isinstance(template, str) and (folder / template).is_file():
-        changes["overrides"] = {**campaign.overrides, "template": str(folder / template)}
+    changes |= _resolve_template(campaign.overrides, folder)
+    for name in ("phonon", "vacancy", "dipole"):
+        section = getattr(campaign, name)
+        if section is not None:
+            changes[name] = section.model_copy(update=_resolve_template(section.overrides, folder))
+    if campaign.dipole is not None and campaign.dipole.lattice.fits is not None:
+        lattice = campaign.dipole.lattice.model_copy(update={"fits": folder / campaign.dipole.lattice.fits})
+        changes["dipole"] = changes["dipole"].model_copy(update={"lattice": lattice})
     if campaign.scattering is not None:
         changes["scattering"] = _resolve_scattering(campaign.scattering, folder)
     return campaign.model_copy(update=changes)
+
+
+def _resolve_template(overrides: dict[str, Any], folder: Path) -> dict[str, Any]:
+    template = overrides.get("template")
+    if isinstance(template, str) and (folder / template).is_file():
+        return {"overrides": {**overrides, "template": str(folder / template)}}
+    return {}
 
 
 def _resolve_scattering(section: ScatteringSection, folder: Path) -> ScatteringSection:

@@ -62,7 +62,8 @@ class Plan:
     @property
     def advice(self) -> tuple[str, ...]:
         """What could be chosen better."""
-        return () if self.vacancy is None else self.vacancy.advice
+        sections = (self.vacancy, self.dipole)
+        return tuple(sentence for section in sections if section is not None for sentence in section.advice)
 
     @property
     def single_points(self) -> int:

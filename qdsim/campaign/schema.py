@@ -50,6 +50,14 @@ def _read_fraction(value: Any) -> Any:
     return value
 
 
+def _read_name(value: Any) -> Any:
+    """Read a number as the name that it is, such as a PK or the facets 100."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Node = Annotated[str, BeforeValidator(_read_name)]
+
+
 def _check_strain(value: float) -> float:
     if abs(value) > LARGEST_STRAIN:
         raise ValueError(f"{100 * value:g} % is beyond ±{100 * LARGEST_STRAIN:g} %, where rock salt does not exist")
@@ -179,7 +187,7 @@ class HostSection(Section):
     lattice_constant: float | None = Field(None, gt=0, description="Cubic edge in Å of the same volume.")
     alpha_rh: float = Field(60.0, gt=50, lt=70, description="Rhombohedral angle, degrees; 60 is cubic.")
     pb_offset: float = Field(0.0, ge=0, le=0.8, description="Where the offset of the cations begins to relax, Å.")
-    node: str | None = Field(None, description="PK or UUID of a crystal, such as a relaxed one of a strain series.")
+    node: Node | None = Field(None, description="PK or UUID of a crystal, such as a relaxed one of a strain series.")
     point: Annotated[float, BeforeValidator(_read_fraction)] | None = Field(
         None, description="A value of this campaign's strain series, as 0.02 or '2 %'."
     )
@@ -323,11 +331,13 @@ class ParticleSection(Section):
     """A particle whose dipole is computed."""
 
     diameter: float = Field(gt=0, le=60, description="Of the sphere of the same volume, Å.")
-    shape: str | dict[str, Annotated[float, Field(gt=0)]] = Field(
-        "sphere", description="Name of a shape, or distances of facets such as {'100': 1, '111': 1.1}."
+    shape: str | dict[Annotated[str, BeforeValidator(_read_name)], Annotated[float, Field(gt=0)]] = Field(
+        "sphere", description="Name of a shape, or distances of facets such as {100: 1, 111: 1.1}."
     )
-    centre: Literal["tetrahedral", "cation", "anion", "bond"] | tuple[float, float, float] = Field(
-        "tetrahedral", description="About a tetrahedral hole every shape is stoichiometric and without a dipole."
+    centre: str | tuple[float, float, float] = Field(
+        "tetrahedral",
+        description="tetrahedral, cation, anion, an element, bond, or a fractional point; about a tetrahedral hole "
+        "every shape is stoichiometric and without a dipole.",
     )
     fewest_neighbours: int = Field(3, ge=0, le=6, description="Atoms with fewer neighbours are taken away.")
     surface: Surface = Field(
@@ -349,7 +359,7 @@ class DipoleLatticeSection(Section):
     linear_strain: Strain | None = Field(None, description="Of the edge, against the compound's reference.")
     lattice_constant: float | None = Field(None, gt=0, description="Cubic edge in Å of the same volume.")
     alpha_rh: float | None = Field(None, gt=50, lt=70, description="Of the distorted states, degrees; 60 by default.")
-    node: str | None = Field(None, description="PK or UUID of a relaxed crystal.")
+    node: Node | None = Field(None, description="PK or UUID of a relaxed crystal.")
     fits: Path | None = Field(None, description="File of scattering fits.")
     sample: str | None = Field(None, description="Which sample of that file.")
 
@@ -428,7 +438,7 @@ class CrystalSection(Section):
 
     linear_strain: Strain | None = Field(None, description="Of the edge, against the compound's reference.")
     lattice_constant: float | None = Field(None, gt=0, description="Cubic edge in Å of the same volume.")
-    node: str | None = Field(None, description="PK or UUID of a crystal, such as a relaxed one of a strain series.")
+    node: Node | None = Field(None, description="PK or UUID of a crystal, such as a relaxed one of a strain series.")
     point: Annotated[float, BeforeValidator(_read_fraction)] | None = Field(
         None, description="A value of this campaign's strain series, as 0.02 or '2 %'."
     )

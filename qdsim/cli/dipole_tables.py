@@ -12,9 +12,40 @@ from rich.text import Text
 from qdsim.cli.notes import print_notes
 
 if TYPE_CHECKING:
-    from qdsim.analysis.dipole_analysis import DipoleAnalysis
+    from qdsim.analysis.dipole_analysis import DipoleAnalysis, DipoleRow
+    from qdsim.campaign.dipole import DipolePlan
 
 HEADINGS = ("cations", "α, °", "offset, Å", "|μ|", "on [111]", "angle, °", "1 e", "2 e", "sphere", "gap, eV", "drop, V")
+
+
+def particle_rows(plan: DipolePlan) -> Table:
+    """Show what each particle is before anything is computed, one row a particle."""
+    from qdsim.campaign.dipole import surface_dipole
+    from qdsim.structures.cluster import explain_charge, write_formula
+    from qdsim.structures.isolation import extent
+
+    table = Table(title="Particles", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("particle", "composition", "formal charge, e"):
+        table.add_column(heading)
+    for heading in ("surface, D", "box, Å", "to the box, Å"):
+        table.add_column(heading, justify="right")
+    table.add_column("Poisson solver")
+    for particle in plan.dipole.particles:
+        cluster = plan.clusters[particle.label]
+        table.add_row(
+            particle.label,
+            write_formula(cluster.composition),
+            explain_charge(cluster.composition),
+            f"{surface_dipole(cluster):.1f}",
+            f"{particle.box:g}",
+            f"{(particle.box - extent(cluster.to_atoms())) / 2:.1f}",
+            particle.solver,
+        )
+    table.caption = (
+        "Formal charges of closed shells, which add up to zero where electrons are neither missing nor too many; "
+        "surface: their dipole without an offset."
+    )
+    return table
 
 
 def print_dipoles(console: Console, analysis: DipoleAnalysis) -> None:
@@ -37,6 +68,12 @@ def print_dipoles(console: Console, analysis: DipoleAnalysis) -> None:
     print_notes(console, analysis)
 
 
+def _gap(row: DipoleRow) -> Text:
+    """Say how large the gap is, and whether it stayed open."""
+    number = "" if row.gap is None else f"{row.gap:.2f} "
+    return Text(f"{number}{row.gap_state or ''}", style="" if row.gap_state in {"open", None} else "red")
+
+
 def dipole_rows(analysis: DipoleAnalysis) -> Table:
     """Show one row a cluster."""
     table = Table(title="Dipole moments, D", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -56,7 +93,7 @@ def dipole_rows(analysis: DipoleAnalysis) -> Table:
             f"{row.pb_offset:.3f}",
             *computed,
             *(f"{model:.1f}" for model in (row.one_electron, row.formal, row.dielectric_sphere)),
-            "" if row.gap is None else f"{row.gap:.2f}",
+            _gap(row),
             "" if row.potential_drop is None else f"{row.potential_drop:.2f}",
         )
     return table

@@ -21,7 +21,7 @@ Examples:
   qdsim run examples/quickstart.yaml            run and watch; Ctrl-C detaches, the work goes on
   qdsim run examples/quickstart.yaml            the same again: attaches, or finds everything done
   qdsim run examples/quickstart.yaml --detach   submit only
-  qdsim run examples/quickstart.yaml --dry-run  write every CP2K input and print the plan
+  qdsim run examples/quickstart.yaml --dry-run  write every CP2K input, print the plan and its particles
 """
 
 
@@ -155,5 +155,9 @@ def _dry_run(console: Console, plan: Plan, folder: Path) -> None:
             label, str(task.single_points), str(len(task.atoms)), points, f"{task.core_hours:.3f}", memory, gets
         )
     console.print(table)
+    if plan.dipole is not None:
+        from qdsim.cli.dipole_tables import particle_rows
+
+        console.print(particle_rows(plan.dipole))
     _tell_cost(console, plan)
     console.print(f"{len(written)} inputs are in {folder}.")

@@ -6,6 +6,7 @@ from ase import Atoms
 from ase.units import Bohr
 
 from qdsim.cp2k.settings import Settings
+from qdsim.cp2k.sizes import USUAL_BASIS, count_functions
 
 BYTES = 8
 GRIDS = 32.0
@@ -13,8 +14,6 @@ GRIDS = 32.0
 transforms. Measured on Pb16S16 with the WAVELET solver: 0.74 GB at 2.0 and 3.2 GB at 10.6 million points."""
 MATRICES = 14.0
 """Dense matrices of basis functions held at once with OT and its preconditioner."""
-HYDROGEN_FUNCTIONS, FUNCTIONS = 5, 13
-"""Basis functions of DZVP-MOLOPT for hydrogen, and for elements with s and p valence electrons."""
 BASE = 0.3e9
 """Bytes of the program itself."""
 
@@ -44,6 +43,6 @@ def estimate_memory(atoms: Atoms, box: float, settings: Settings) -> float:
     settings
         Of the calculation.
     """
-    functions = sum(HYDROGEN_FUNCTIONS if symbol == "H" else FUNCTIONS for symbol in atoms.symbols)
+    functions = sum(count_functions(symbol, settings.basis_set or USUAL_BASIS) for symbol in atoms.symbols)
     grids = GRIDS * grid_points(box, settings.cutoff or 300.0)
     return BASE + BYTES * (grids + MATRICES * functions**2)

@@ -13,7 +13,7 @@ from qdsim.cp2k.keywords import k_mesh
 _ZETAS = {"S": 1, "D": 2, "T": 3, "Q": 4}
 _VALENCE_FUNCTIONS = {"hydrogen": (1, 3), "s and p": (4, 5), "s, p and d": (9, 7)}
 """Functions of one zeta, and of one set of polarisation functions."""
-_USUAL_BASIS = "DZVP"
+USUAL_BASIS = "DZVP"
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ def measure_size(parameters: Mapping[str, Any], kinds: Iterable[str]) -> Calcula
     names = list(kinds)
     sections = parameters["FORCE_EVAL"]["SUBSYS"]["KIND"]
     basis_sets = {
-        kind["_"]: str(kind.get("BASIS_SET", _USUAL_BASIS))
+        kind["_"]: str(kind.get("BASIS_SET", USUAL_BASIS))
         for kind in (sections if isinstance(sections, list) else [sections])
     }
-    functions = sum(count_functions(name, basis_sets.get(name, _USUAL_BASIS)) for name in names)
+    functions = sum(count_functions(name, basis_sets.get(name, USUAL_BASIS)) for name in names)
     return CalculationSize(len(names), prod(k_mesh(parameters)), functions)
 
 
@@ -71,9 +71,9 @@ def count_functions(kind: str, basis_set: str) -> int:
     """
     from ase.data import atomic_numbers
 
-    found = re.match(r"([SDTQ])ZV(\d?)(P?)", basis_set.upper()) or re.match(r"([SDTQ])ZV(\d?)(P?)", _USUAL_BASIS)
+    found = re.match(r"([SDTQ])ZV(\d?)(P?)", basis_set.upper()) or re.match(r"([SDTQ])ZV(\d?)(P?)", USUAL_BASIS)
     if found is None:
-        raise ValueError(f"{_USUAL_BASIS} is not understood")
+        raise ValueError(f"{USUAL_BASIS} is not understood")
     sets = int(found.group(2) or 1) if found.group(3) else 0
     number = atomic_numbers.get(re.sub(r"\d+$", "", kind), 0)
     metal = number in {*range(21, 31), *range(39, 49), *range(57, 81)}

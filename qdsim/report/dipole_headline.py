@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from qdsim.analysis.dipole_analysis import CLOSED_GAP, DipoleAnalysis, DipoleRow
+from qdsim.analysis.dipole_analysis import DipoleAnalysis, DipoleRow
 from qdsim.report.data import ReportData, node_behind
 from qdsim.report.figures.dipoles import path_of
 from qdsim.report.formatting import fixed
@@ -73,9 +73,12 @@ def dipole_sentences(data: ReportData) -> Iterator[str]:
             f"{fixed(row.dielectric_sphere, 1, 'D')}, formal charges {fixed(row.formal, 1, 'D')}."
         )
     yield from _beyond(analysis)
-    closed = [row.label for row in analysis.rows if row.gap is not None and row.gap < CLOSED_GAP]
+    closed = [row.label for row in analysis.rows if row.gap_state in {"closed", "smeared"}]
     if closed:
-        yield f"The gap is closed in {', '.join(closed)}: there the dipole is that of charge which has moved across."
+        yield (
+            f"The gap did not stay open in {', '.join(closed)}: there the dipole is that of charge which has moved "
+            "across."
+        )
     elif any(row.gap is not None for row in analysis.rows):
         gaps = [row.gap for row in analysis.rows if row.gap is not None]
         yield f"Every gap stayed open: {fixed(min(gaps), 2)} to {fixed(max(gaps), 2, 'eV')}."

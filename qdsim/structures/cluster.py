@@ -1,5 +1,6 @@
 """Clusters that quantum chemistry can compute: particles with their electrons counted and their surface seen to."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from qdsim.structures.surfaces import (
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Halide = Literal["F", "Cl", "Br", "I"]
-Surface = Literal["bare", "balanced", "formate", "pseudohydrogen"] | Halide
+Surface = Literal["bare", "balanced", "formate", "pseudohydrogen", Halide]
 
 FORMAL_CHARGES: dict[str, int] = {
     "Pb": 2, "Sn": 2, "Ge": 2, "S": -2, "Se": -2, "Te": -2, "F": -1, "Cl": -1, "Br": -1, "I": -1,
@@ -82,9 +83,10 @@ PSEUDOHYDROGENS = {
     ANION: Pseudohydrogen(Fraction(1, 3), Fraction(1, 3), 2, 1.34),
 }
 """By the site whose bonds they close."""
-CLOSEST = 0.6
-"""Atoms of different ligands are no nearer to each other than this part of the sum of their covalent radii."""
-
+CLOSEST = 1.0
+"""Atoms of different ligands are no nearer to each other than this part of the sum of their covalent radii; nearer they
+would be bonded."""
+_ELEMENT = re.compile(r"[A-Z][a-z]?")
 
 _CHARGES: dict[str, int | Fraction] = {
     **FORMAL_CHARGES,
@@ -234,8 +236,12 @@ def build_cluster(
     for symbol in (cation, anion, *(shell_elements or {}).values()):
         if symbol not in FORMAL_CHARGES:
             raise QdsimError(f"{symbol} has no formal charge here: use {', '.join(FORMAL_CHARGES)}.")
+    _check_shell(cation, anion, shell_thickness, shell_elements or {})
     cut = cut_rocksalt(cation, anion, state, shape, diameter, centre=centre, shell_thickness=shell_thickness)
     particle = _with_vacancies(trim(cut, fewest_neighbours), vacancies or {}, seed)
+    if shell_thickness and np.ptp(particle.points.regions) == 0:
+        found = "nothing but shell" if particle.points.regions.all() else "no atom in its shell"
+        raise QdsimError(f"With a shell of {shell_thickness:g} Å the particle has {found}: take another thickness.")
     charge = formal_charge(Counter(particle.atom_symbols))
     if surface == "balanced":
         particle = _without_excess(particle, charge)
@@ -243,11 +249,13 @@ def build_cluster(
     if surface in {"bare", "balanced"}:
         return Cluster(particle, elements)
     if surface == "pseudohydrogen":
-        return Cluster(particle, elements, tuple(_pseudohydrogens(particle)))
+        closed = Cluster(particle, elements, tuple(_pseudohydrogens(particle)))
+        check_overlap(closed)
+        return closed
     if charge <= 0:
         found, remedy = ("no formal charge", "bare") if charge == 0 else ("anions in excess", "balanced")
         raise QdsimError(
-            f"{_formula(Counter(elements))} has {found}, so there is nothing that {surface} could balance: "
+            f"{write_formula(Counter(elements))} has {found}, so there is nothing that {surface} could balance: "
             f"take another centre (cation or anion), or surface: {remedy}."
         )
     cluster = Cluster(particle, elements)
@@ -281,8 +289,37 @@ def explain_charge(composition: Mapping[str, int]) -> str:
     )
 
 
-def _formula(composition: Mapping[str, int]) -> str:
-    return "".join(f"{symbol}{number}" for symbol, number in composition.items())
+def _check_shell(cation: str, anion: str, thickness: float, elements: Mapping[str, str]) -> None:
+    """Refuse a shell that would be none."""
+    for symbol in elements:
+        if symbol not in {cation, anion}:
+            raise QdsimError(
+                f"The core has no {symbol} that the shell could replace: give {cation} or {anion}, such as "
+                f"{{{anion}: {elements[symbol]}}}."
+            )
+    if thickness and not elements:
+        raise QdsimError(f"The shell of {thickness:g} Å is of nothing else: give shell_elements such as {{Se: S}}.")
+    if elements and not thickness:
+        raise QdsimError("The shell has no thickness: give shell_thickness in Å, beside shell_elements.")
+
+
+def write_formula(composition: Mapping[str, int], number: str = "{}") -> str:
+    """Write a composition as a formula, molecules in brackets: "Pb14S13(HCOO)2".
+
+    Parameters
+    ----------
+    composition
+        Number of ions by element; molecules go by their formula.
+    number
+        How a number is written, such as ``<sub>{}</sub>``.
+    """
+    return "".join(_bracketed(symbol) + number.format(count) for symbol, count in composition.items())
+
+
+def _bracketed(symbol: str) -> str:
+    if _ELEMENT.fullmatch(symbol):
+        return symbol
+    return f"[{symbol}]" if "(" in symbol else f"({symbol})"
 
 
 def _elements(particle: LatticeParticle, shell: Mapping[str, str]) -> tuple[str, ...]:
@@ -352,7 +389,7 @@ def _with_formate(cluster: Cluster, charge: int) -> Cluster:
     ranks = np.array([counts[one.anchor] for one in offers], dtype=np.int64)
     chosen = balanced_choice(ends, FORMATE_CHARGE, cluster.formal_dipole, ranks, charge)
     dressed = replace(cluster, molecules=tuple(offers[index] for index in chosen))
-    _check_overlap(dressed)
+    check_overlap(dressed)
     return dressed
 
 
@@ -378,8 +415,14 @@ def _pseudohydrogens(particle: LatticeParticle) -> Iterator[Molecule]:
         yield Molecule(hydrogen.formula, int(atom), ("H",), ((x, y, z),), hydrogen.tag)
 
 
-def _check_overlap(cluster: Cluster) -> None:
-    """Refuse ligands that are in one another, or in atoms of the particle other than their own cation."""
+def check_overlap(cluster: Cluster) -> None:
+    """Refuse ligands that are in one another, or in atoms of the particle other than their own ion.
+
+    Raises
+    ------
+    QdsimError
+        If there are any: the nearest two atoms are named.
+    """
     atoms = cluster.to_atoms()
     owners = np.arange(len(atoms))
     start = len(cluster.elements)
@@ -392,6 +435,6 @@ def _check_overlap(cluster: Cluster) -> None:
         worst = np.flatnonzero(apart)[np.argmin(distances[apart])]
         names = " and ".join(f"{atoms.symbols[k]} (atom {k + 1})" for k in (first[worst], second[worst]))
         raise QdsimError(
-            f"Ligands overlap: {names} are {distances[worst]:.2f} Å apart; take a larger particle, halides, or "
-            "surface: balanced."
+            f"Ligands overlap: {names} are {distances[worst]:.2f} Å apart; take another particle or lattice, "
+            "halides, or surface: balanced."
         )

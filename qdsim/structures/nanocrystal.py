@@ -247,8 +247,8 @@ def cut_rocksalt(
     diameter
         Of the sphere of the same volume as the shape, Å.
     centre
-        Point of the crystal at the centre of the shape: one of `CENTRES`, or a fractional point of the conventional
-        cell, with an anion at its origin. It becomes the Cartesian origin.
+        Point of the crystal at the centre of the shape: one of `CENTRES`, one of the elements, or a fractional point of
+        the conventional cell, with an anion at its origin. It becomes the Cartesian origin.
     shell_thickness
         Atoms less than this away from a facet are in the shell, see `Shape.contains`, Å.
 
@@ -265,10 +265,11 @@ def cut_rocksalt(
     """
     if cation == anion:
         raise QdsimError(f"Cation and anion are both {cation}: a rock-salt crystal AB has two elements.")
-    if isinstance(centre, str) and centre not in CENTRES:
-        raise QdsimError(f"Unknown centre {centre!r}: use {', '.join(CENTRES)}, or three fractional coordinates.")
+    centres = {**CENTRES, cation: CENTRES["cation"], anion: CENTRES["anion"]}
+    if isinstance(centre, str) and centre not in centres:
+        raise QdsimError(f"Unknown centre {centre!r}: use {', '.join(centres)}, or three fractional coordinates.")
     reference = RhombohedralState(state.volume)
-    origin = _point(CENTRES[centre] if isinstance(centre, str) else centre) @ SUPERCELLS["conventional"]
+    origin = _point(centres[centre] if isinstance(centre, str) else centre) @ SUPERCELLS["conventional"]
     points = _cut(reference.cell, ROCKSALT_BASIS, origin, shape, diameter, shell_thickness, state.lattice_constant)
     return LatticeParticle(points, state.cell, _rocksalt_basis(state), (cation, anion), origin)
 

@@ -132,12 +132,29 @@ def test_a_target_is_reached_with_the_charge_of_the_largest_particle() -> None:
         ({"dipole": (40.0, 40.0, 40.0)}, "more than its gap"),
         ({"smeared": True}, "smeared occupations"),
         ({"formal_charge": 4}, "depends on the point"),
+        ({"pb_offset": 0.0}, "Without an offset it has 1.0 D already"),
         ({"dipole": None, "failure": "The SCF did not converge."}, "did not converge"),
     ],
 )
 def test_doubts_are_told(changes: dict[str, object], message: str) -> None:
     found = analyse_dipoles(results(cluster("d12", 16, 0.06, 1.0, **changes)), DipoleModels())
     assert message in (found.rows[0].message or "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, "open"),
+        ({"lumo": -4.95}, "closed"),
+        ({"smeared": True}, "smeared"),
+        ({"smeared": True, "homo": None}, "smeared"),
+        ({"dipole": None, "homo": None, "lumo": None}, None),
+    ],
+)
+def test_it_is_told_of_each_gap_whether_it_stayed_open(changes: dict[str, object], state: str | None) -> None:
+    for offset in (0.0, 0.06):
+        (row,) = analyse_dipoles(results(cluster("d12", 16, offset, 1.0, **changes)), DipoleModels()).rows
+        assert row.gap_state == state
 
 
 def test_a_particle_of_one_state_has_no_response_and_says_so() -> None:

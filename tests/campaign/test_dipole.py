@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 from qdsim.campaign.load import load_campaign
 from qdsim.campaign.plan import Plan, plan_campaign
 from qdsim.errors import QdsimError
+from qdsim.structures import RhombohedralState
 
 LATTICE = {"lattice_constant": 5.98, "alpha_rh": 59.1}
 
@@ -81,16 +82,58 @@ def test_the_lattice_of_a_fit_brings_its_offset(tmp_path: Path) -> None:
     assert made.dipole.dipole.volume == pytest.approx(5.96**3 / 4)
     with pytest.raises(QdsimError, match=r"no sample 'large'; there are small, b"):
         plan(tmp_path, lattice={"fits": str(fits), "sample": "large"})
-    with pytest.raises(QdsimError, match="states no volume or lattice constant"):
+    with pytest.raises(QdsimError, match="states no volume, lattice constant or bonds: give lattice_constant"):
         plan(tmp_path, lattice={"fits": str(fits), "sample": "b"})
+
+
+def test_the_lattice_of_a_fit_beside_the_campaign_follows_from_its_bonds(tmp_path: Path) -> None:
+    sample = "{name: small, alpha_rh: 59.1, bond_short: 2.91, bond_long: 3.05}"
+    (tmp_path / "fits.yaml").write_text(f"compound: PbS\nsamples:\n- {sample}\n")
+    made = plan(tmp_path, lattice={"fits": "fits.yaml", "sample": "small"})
+    assert made.dipole is not None
+    chosen = made.dipole.dipole
+    state = RhombohedralState(chosen.volume, chosen.alpha_rh, chosen.offsets[-1])
+    assert state.bond_lengths == pytest.approx((2.91, 3.05), abs=1e-3)
+
+
+def test_facets_and_nodes_may_be_given_as_numbers_and_centres_as_elements(tmp_path: Path) -> None:
+    def composition(**particle: Any) -> dict[str, int]:
+        made = plan(tmp_path, particles={"d": {"diameter": 16, "surface": "balanced", **particle}})
+        assert made.dipole is not None
+        return made.dipole.clusters["d"].composition
+
+    assert composition(shape={100: 1, 111: 1.1}) == composition(shape={"100": 1, "111": 1.1})
+    for element, centre in (("Pb", "cation"), ("S", "anion")):
+        assert composition(centre=element) == composition(centre=centre)
+    document = {
+        "name": "a",
+        "compound": "PbS",
+        "dipole": {"lattice": {"node": 12}, "particles": {"d": {"diameter": 9}}},
+    }
+    YAML().dump(document, tmp_path / "node.yaml")
+    read = load_campaign(tmp_path / "node.yaml").dipole
+    assert read is not None
+    assert read.lattice.node == "12"
+
+
+def test_what_is_doubtful_is_told_before_anything_is_computed(tmp_path: Path) -> None:
+    assert plan(tmp_path).advice == ()
+    (sentence,) = plan(tmp_path, particles={"d": {"diameter": 14, "centre": "bond"}}).advice
+    assert "172 D without any offset, an asymmetry of the facets" in sentence
+    (sentence,) = plan(tmp_path, particles={"d": {"diameter": 14, "box": 14}}).advice
+    assert "2.5 Å from the box" in sentence
 
 
 def test_a_charged_particle_needs_a_point_of_reference(tmp_path: Path) -> None:
     charged = {"diameter": 16, "centre": "cation"}
     with pytest.raises(
-        QdsimError, match=r"dipole.particles.c: the particle is charged, 2·43 \(Pb\) − 2·38 \(S\) = \+10"
+        QdsimError,
+        match=r"dipole.particles.c: the particle is charged, 2·43 \(Pb\) − 2·38 \(S\) = \+10, .*"
+        "take centre: tetrahedral, or surface: Cl, formate, balanced or pseudohydrogen, or state a reference_point",
     ):
         plan(tmp_path, particles={"c": charged})
+    with pytest.raises(QdsimError, match="take as many vacancies of the other ions, or surface: balanced or pseudohyd"):
+        plan(tmp_path, particles={"c": {"diameter": 16, "vacancies": {"Pb": 1}}})
     made = plan(tmp_path, particles={"c": {**charged, "reference_point": [0, 0, 0]}})
     assert made.tasks[0].parameters["FORCE_EVAL"]["DFT"]["CHARGE"] == 10
     neutral = plan(tmp_path, particles={"c": {**charged, "surface": "Cl"}})
@@ -105,6 +148,9 @@ def test_a_charged_particle_needs_a_point_of_reference(tmp_path: Path) -> None:
         ({"particles": {"d": {"diameter": 12, "shape": {"abc": 1}}}}, "no family of facets"),
         ({"particles": {"d": {"diameter": 12, "shape": "dodecahedron"}}}, "Unknown shape"),
         ({"particles": {"d": {"diameter": 12, "surface": "Cl"}}}, "nothing that Cl could balance"),
+        ({"particles": {"d": {"diameter": 12, "shape": {100: -1}}}}, r"line \d+: dipole.particles.d.shape.100: Input"),
+        ({"particles": {"d": {"diameter": 12, "centre": "hole"}}}, "Unknown centre 'hole': use .*tetrahedral, Pb, S,"),
+        ({"particles": {"d": {"diameter": 12, "surface": "oleate"}}}, r"d.surface: .*'formate'.*'Cl', 'Br' or 'I'.$"),
         ({"particles": {}}, "particles"),
         ({"particles": {"d 1": {"diameter": 12}}}, "no name of a particle"),
         ({"solver": "MT"}, "the solver MT needs a box of twice"),
@@ -124,6 +170,14 @@ def test_bad_input_is_told_with_its_place(tmp_path: Path, dipole: dict[str, Any]
 
 def test_what_cannot_fit_is_refused_with_what_would(tmp_path: Path) -> None:
     large = {"d32": {"diameter": 32, "box": 60}}
-    with pytest.raises(QdsimError, match=r"about \d+ GB, and resources.memory is 8 GB: take box: \d+, or a cutoff"):
+    with pytest.raises(
+        QdsimError, match=r"about \d+ GB, and resources.memory is 8 GB: take a smaller particle, or a n"
+    ):
         plan(tmp_path, memory=8, particles=large)
-    assert plan(tmp_path, memory=500, particles=large).tasks
+    with pytest.raises(QdsimError, match=r"is 24 GB: take box: 39 and overrides: {cutoff: 290}, or a node with 71 GB"):
+        plan(tmp_path, memory=24, particles=large)
+    assert plan(tmp_path, memory=71, particles=large).tasks
+    assert plan(tmp_path, memory=24, particles={"d32": {"diameter": 32, "box": 39}}, overrides={"cutoff": 290}).tasks
+    roomy = {"d20": {"diameter": 20, "box": 60}}
+    with pytest.raises(QdsimError, match=r"take box: 27, or a node"):
+        plan(tmp_path, memory=24, particles=roomy)

@@ -86,3 +86,15 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "own.inp").write_text("&GLOBAL\n&END\n", encoding="utf-8")
     text = HEAD.replace("protocol: fast", "overrides: {template: own.inp}") + "  linear: [0.01]\n"
     assert load(tmp_path, text).overrides["template"] == str(tmp_path / "own.inp")
+
+
+def test_paths_of_sections_are_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "own.inp").write_text("&GLOBAL\n&END\n", encoding="utf-8")
+    for section in (
+        "phonon: {",
+        "vacancy: {",
+        "dipole: {lattice: {lattice_constant: 6}, particles: {a: {diameter: 9}}, ",
+    ):
+        text = f"name: a\ncompound: PbS\nstrain: {{linear: [0.01]}}\n{section}overrides: {{template: own.inp}}}}\n"
+        read = getattr(load(tmp_path, text), section.partition(":")[0])
+        assert read.overrides["template"] == str(tmp_path / "own.inp")

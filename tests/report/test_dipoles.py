@@ -108,6 +108,16 @@ def test_sentences_compare_with_models_and_with_what_is_reported(data: ReportDat
     assert "the SCF did not converge" in text
 
 
+def test_gaps_that_did_not_stay_open_are_named(data: ReportData) -> None:
+    assert data.dipoles is not None
+    first, second, *others = data.dipoles.clusters
+    changed = (first.model_copy(update={"lumo": -4.98}), second.model_copy(update={"smeared": True}), *others)
+    results = data.dipoles.model_copy(update={"clusters": changed})
+    analysis = analyse_dipoles(results, DipoleModels())
+    text = " ".join(dipole_sentences(data.model_copy(update={"dipoles": results, "dipole_analysis": analysis})))
+    assert f"The gap did not stay open in {first.label}, {second.label}:" in text
+
+
 def test_numbers_at_the_head(data: ReportData) -> None:
     values = {plain(number.label): plain(number.value) for number in dipole_numbers(data)}
     assert values["effective charge"] == "1.30 e"
@@ -150,6 +160,8 @@ def test_the_section_tells_of_failures_and_of_the_response(data: ReportData) -> 
     rows, particles = context["tables"]
     assert len(rows.rows) == 7
     assert rows.rows[-1][3].text == MISSING
+    states = [head for head, _ in rows.heads].index("which is")
+    assert [row[states].text for row in rows.rows] == ["open"] * 6 + [MISSING]
     assert particles.rows[0][1].text == "Pb16S16"
     assert particles.rows[0][7].text == "1.300"
     assert any("did not converge" in note for note in context["notes"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qdsim.errors import QdsimError
 from qdsim.structures import RhombohedralState, cut_rocksalt
-from qdsim.structures.cluster import Cluster, build_cluster, explain_charge, formal_charge
+from qdsim.structures.cluster import Cluster, build_cluster, explain_charge, formal_charge, write_formula
 from qdsim.structures.surfaces import CATION, coordination, trim, vacant_neighbours
 
 BULK = RhombohedralState.from_lattice_constant(5.936)
@@ -187,11 +187,27 @@ def test_a_shell_has_its_own_anion() -> None:
         ({"surface": "Cl", "centre": "cation"}, "anions in excess"),
         ({"diameter": 4.0}, "below one cell"),
         ({"shell_elements": {"S": "Xx"}}, "Xx has no formal charge"),
+        ({"shell_elements": {"S": "Se"}}, "The shell has no thickness"),
+        ({"shell_thickness": 3.0}, "The shell of 3 Å is of nothing else: give shell_elements"),
+        ({"shell_thickness": 3.0, "shell_elements": {"Te": "Se"}}, "no Te that the shell could replace: give Pb or S"),
+        ({"shell_thickness": 30.0, "shell_elements": {"S": "Se"}}, "nothing but shell"),
+        ({"shell_thickness": 0.1, "shell_elements": {"S": "Se"}}, "no atom in its shell"),
     ],
 )
 def test_what_cannot_be_built_is_told(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(QdsimError, match=message):
         build(**{"diameter": 20.0, **changes})
+
+
+def test_overlapping_ligands_are_refused() -> None:
+    narrow = RhombohedralState.from_lattice_constant(4.0)
+    with pytest.raises(QdsimError, match=r"Ligands overlap: H \(atom 33\) and H \(atom 53\) are 0.35 Å apart"):
+        build(7.0, narrow, surface="pseudohydrogen")
+
+
+def test_molecules_are_bracketed_in_a_formula() -> None:
+    assert write_formula({"Pb": 14, "S": 13, "HCOO": 2}) == "Pb14S13(HCOO)2"
+    assert write_formula({"Pb": 4, "H(5/3)": 12}, "<sub>{}</sub>") == "Pb<sub>4</sub>[H(5/3)]<sub>12</sub>"
 
 
 def test_charges_are_counted() -> None:

@@ -14,6 +14,8 @@ from ase.build import bulk
 
 from qdsim.analysis.concentrated_vacancies import FavourableLimit, VacancySeries
 from qdsim.analysis.consistency_results import CheckSettings, Consistency, Row, SampleCheck
+from qdsim.analysis.dipole import DEBYE, OffsetResponse
+from qdsim.analysis.dipole_analysis import DipoleAnalysis, DipoleModels
 from qdsim.analysis.lattice_series import LatticeSeries
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononRow
 from qdsim.analysis.scattering_fit import ScatteringFits
@@ -396,7 +398,9 @@ def test_a_campaign_checks_strain_and_vacancies_when_both_are_done(
     assert len(node.called) == 3
 
 
-def graph_of_campaign(series: StrainResults, analysis: orm.Dict | None) -> orm.WorkChainNode:
+def graph_of_campaign(
+    series: StrainResults, analysis: orm.Dict | None, dipoles: orm.Dict | None = None
+) -> orm.WorkChainNode:
     campaign = orm.WorkChainNode(process_type=CAMPAIGN_PROCESS).store()
     lattice = Lattice(
         compound="PbS", cation="Pb", anion="S", supercell=supercell_matrix("primitive").tolist()
@@ -407,10 +411,29 @@ def graph_of_campaign(series: StrainResults, analysis: orm.Dict | None) -> orm.W
     vacancy = orm.WorkChainNode(process_type="aiida.workflows:qdsim.vacancy")
     vacancy.base.links.add_incoming(campaign, LinkType.CALL_WORK, "vacancy")
     results = orm.Dict(series.model_dump(mode="json")).store()
-    for process, name, output in ((strain.store(), "results", results), (vacancy.store(), "analysis", analysis)):
+    dipole = orm.WorkChainNode(process_type="aiida.workflows:qdsim.dipole")
+    dipole.base.links.add_incoming(campaign, LinkType.CALL_WORK, "dipole")
+    for process, name, output in (
+        (strain.store(), "results", results),
+        (vacancy.store(), "analysis", analysis),
+        (dipole.store(), "analysis", dipoles),
+    ):
         if output is not None:
             output.store().base.links.add_incoming(process, LinkType.RETURN, name)
     return campaign
+
+
+def test_a_campaign_is_checked_with_its_dipoles(series: StrainResults, tmp_path: Path) -> None:
+    sample = {"name": "a", "lattice_constant": 5.98, "diameter": 32, "pb_offset": 0.12}
+    (tmp_path / "fits.yaml").write_text(json.dumps({"compound": "PbS", "samples": [sample]}), encoding="utf-8")
+    response = OffsetResponse(slope=100, slope_error=None, intercept=0, effective_charge=1.3, n_cations=16)
+    analysis = DipoleAnalysis(models=DipoleModels(), rows=(), responses={"d12": response})
+    dipoles = orm.Dict(analysis.model_dump(mode="json"))
+    checked = check_node(graph_of_campaign(series, None, dipoles), ScatteringSection(fits=tmp_path / "fits.yaml"))
+    assert checked.inputs.dipoles.uuid == dipoles.uuid
+    consistency = Consistency(**checked.outputs.consistency.get_dict())
+    (row,) = (row for row in consistency.samples[0].rows if row.quantity == "dipole")
+    assert row.computed == pytest.approx(1.3 * np.pi / 6 * 32**3 / (5.98**3 / 4) * 0.12 / DEBYE)
 
 
 def test_a_campaign_is_checked_with_its_vacancies_and_anew_when_they_change(

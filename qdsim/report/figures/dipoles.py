@@ -15,6 +15,7 @@ from qdsim.report.data import Structure
 from qdsim.report.figures import scene, style
 from qdsim.report.figures.solids import arrow, spheres
 from qdsim.report.formatting import fixed
+from qdsim.structures.cluster import write_formula
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -237,7 +238,7 @@ def _name(one: ClusterState) -> str:
 
 
 def _title(one: ClusterState) -> str:
-    formula = "".join(f"{symbol}<sub>{number}</sub>" for symbol, number in one.composition.items())
+    formula = write_formula(one.composition, "<sub>{}</sub>")
     if one.dipole is None:
         return f"<b>{style.text(_name(one))}</b><br>{formula}: no dipole"
     gap = "" if one.gap is None else f", gap {fixed(one.gap, 2, 'eV')}"
@@ -288,7 +289,7 @@ def _hover(row: DipoleRow, nodes: Mapping[str, str]) -> str:
         ("on [111]", fixed(row.projection, 2, "D", signed=True) if row.projection is not None else "none"),
         ("offset", fixed(row.pb_offset, 3, "Å")),
         ("cations", str(row.n_cations)),
-        ("gap", fixed(row.gap, 2, "eV") if row.gap is not None else "unknown"),
+        ("gap", f"{fixed(row.gap, 2, 'eV')}, {row.gap_state}" if row.gap is not None else row.gap_state or "unknown"),
         ("potential drop", fixed(row.potential_drop, 2, "V") if row.potential_drop is not None else "unknown"),
     ]
     return style.hover(row.particle, rows, nodes, path_of(row.label))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from qdsim.analysis.dipole import SMALLEST_DIRECTION
+from qdsim.analysis.dipole_analysis import CLOSED_GAP
 from qdsim.analysis.dipole_results import ClusterState
 from qdsim.report.content import Cell, FigureBlock, Table, number, words
 from qdsim.report.data import ReportData
@@ -10,6 +11,7 @@ from qdsim.report.figures.computed_patterns import cluster_patterns
 from qdsim.report.figures.dipoles import WHOLE, dipole_clusters, dipole_diameters, dipole_offsets, path_of
 from qdsim.report.formatting import MISSING, fixed
 from qdsim.report.sections import Context, section
+from qdsim.structures.cluster import write_formula
 
 
 @section("Dipole moments", order=65)
@@ -73,6 +75,7 @@ def _rows(data: ReportData) -> Table:
         ("sphere", "D"),
         ("surface", "D"),
         ("gap", "eV"),
+        ("which is", ""),
         ("potential drop", "V"),
     )
     rows = []
@@ -91,13 +94,15 @@ def _rows(data: ReportData) -> Table:
                 number(data, WHOLE, row.dielectric_sphere, 1, "D"),
                 number(data, WHOLE, row.surface, 1, "D", signed=True),
                 number(data, path, row.gap, 2, "eV"),
+                words(data, path, row.gap_state),
                 number(data, path, row.potential_drop, 2, "V"),
             ]
         )
     caption = (
         "Computed dipoles, and those of models: 1 e and 2 e on every cation, and the dielectric sphere. Surface: what "
         "formal charges make without an offset, an asymmetry of the facets. The angle is to the line of [111]; below "
-        f"{fixed(SMALLEST_DIRECTION, 1, 'D')} it means nothing."
+        f"{fixed(SMALLEST_DIRECTION, 1, 'D')} it means nothing. A gap is closed below {fixed(CLOSED_GAP, 1, 'eV')}, "
+        "and smeared where the cluster converged with the occupations of a metal only."
     )
     return Table(caption, heads, rows)
 
@@ -128,7 +133,7 @@ def _particles(data: ReportData) -> Table:
         rows.append(
             [
                 words(data, WHOLE, particle),
-                words(data, WHOLE, "".join(f"{symbol}{count}" for symbol, count in cluster.composition.items())),
+                words(data, WHOLE, write_formula(cluster.composition)),
                 number(data, WHOLE, cluster.diameter, 1, "Å"),
                 number(data, WHOLE, cluster.formal_charge, 0, "e", signed=cluster.formal_charge != 0),
                 number(data, WHOLE, cluster.box, 1, "Å"),
