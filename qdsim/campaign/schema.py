@@ -50,6 +50,14 @@ def _read_fraction(value: Any) -> Any:
     return value
 
 
+def _read_node(value: Any) -> Any:
+    """Read a PK, which YAML takes for a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+NodeIdentifier = Annotated[str, BeforeValidator(_read_node)]
+
+
 def _check_strain(value: float) -> float:
     if abs(value) > LARGEST_STRAIN:
         raise ValueError(f"{100 * value:g} % is beyond ±{100 * LARGEST_STRAIN:g} %, where rock salt does not exist")
@@ -179,7 +187,9 @@ class HostSection(Section):
     lattice_constant: float | None = Field(None, gt=0, description="Cubic edge in Å of the same volume.")
     alpha_rh: float = Field(60.0, gt=50, lt=70, description="Rhombohedral angle, degrees; 60 is cubic.")
     pb_offset: float = Field(0.0, ge=0, le=0.8, description="Where the offset of the cations begins to relax, Å.")
-    node: str | None = Field(None, description="PK or UUID of a crystal, such as a relaxed one of a strain series.")
+    node: NodeIdentifier | None = Field(
+        None, description="PK or UUID of a crystal, such as a relaxed one of a strain series."
+    )
     point: Annotated[float, BeforeValidator(_read_fraction)] | None = Field(
         None, description="A value of this campaign's strain series, as 0.02 or '2 %'."
     )
@@ -349,7 +359,7 @@ class DipoleLatticeSection(Section):
     linear_strain: Strain | None = Field(None, description="Of the edge, against the compound's reference.")
     lattice_constant: float | None = Field(None, gt=0, description="Cubic edge in Å of the same volume.")
     alpha_rh: float | None = Field(None, gt=50, lt=70, description="Of the distorted states, degrees; 60 by default.")
-    node: str | None = Field(None, description="PK or UUID of a relaxed crystal.")
+    node: NodeIdentifier | None = Field(None, description="PK or UUID of a relaxed crystal.")
     fits: Path | None = Field(None, description="File of scattering fits.")
     sample: str | None = Field(None, description="Which sample of that file.")
 
@@ -428,7 +438,9 @@ class CrystalSection(Section):
 
     linear_strain: Strain | None = Field(None, description="Of the edge, against the compound's reference.")
     lattice_constant: float | None = Field(None, gt=0, description="Cubic edge in Å of the same volume.")
-    node: str | None = Field(None, description="PK or UUID of a crystal, such as a relaxed one of a strain series.")
+    node: NodeIdentifier | None = Field(
+        None, description="PK or UUID of a crystal, such as a relaxed one of a strain series."
+    )
     point: Annotated[float, BeforeValidator(_read_fraction)] | None = Field(
         None, description="A value of this campaign's strain series, as 0.02 or '2 %'."
     )
