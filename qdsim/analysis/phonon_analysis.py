@@ -86,7 +86,7 @@ def analyse_phonons(
     expansion = None
     if strain is not None:
         cubic = [state for state, row in zip(results.states, rows, strict=True) if row.centred]
-        expansion = thermal_expansion(strain.equation_of_state, cubic)
+        expansion = thermal_expansion(strain.equation_of_state, cubic, vanishes)
     return PhononAnalysis(
         temperature=temperature,
         rows=rows,

@@ -1,9 +1,10 @@
 """Lattice dynamics: the soft mode against strain, dispersion, densities of states, and thermal displacements."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from qdsim.analysis.known_displacements import KnownDisplacements
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
 from qdsim.analysis.phonon_results import PhononState
 from qdsim.report.figures import style
@@ -86,8 +87,8 @@ def dispersion(state: PhononState) -> "Figure":
     return figure
 
 
-def displacement_parameters(results: PhononResults) -> "Figure":
-    """Draw B of both elements against the temperature, for every stable crystal."""
+def displacement_parameters(results: PhononResults, known: Sequence[KnownDisplacements] = ()) -> "Figure":
+    """Draw B of both elements against the temperature, for every stable crystal, and marks of B from elsewhere."""
     from plotly.graph_objects import Figure
 
     figure = Figure(layout=style.layout(xaxis=style.axis("T (K)"), yaxis=style.axis("B (Å²)")))
@@ -98,4 +99,14 @@ def displacement_parameters(results: PhononResults) -> "Figure":
             y = [thermal.b_iso[element] for thermal in state.thermal]
             name = style.text(f"{element}, {state.label}")
             figure.add_trace(style.curve(x, y, name, colour, line={"color": colour, "dash": dash}))
+    for one in known:
+        for element, symbol in ((results.cation, "diamond"), (results.anion, "diamond-open")):
+            places = {temperature: b_iso[element] for temperature, b_iso in sorted(one.b_iso.items())}
+            hovers = [
+                style.label(f"{element}, {one.label}", [("T", f"{temperature:g} K"), ("B", fixed(b_iso, 2, "Å²"))])
+                for temperature, b_iso in places.items()
+            ]
+            name = style.text(f"{element}, {one.label}")
+            x, y = list(places), list(places.values())
+            figure.add_trace(style.markers(x, y, name, style.INK, hovers, symbol=symbol, size=9))
     return figure

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from qdsim.analysis.known_displacements import beside_known
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
 from qdsim.analysis.quasi_harmonic import ThermalExpansion
 from qdsim.report.content import FigureBlock, Table, number, words
@@ -42,8 +43,11 @@ def _sentences(data: ReportData, results: PhononResults, analysis: PhononAnalysi
                 f"{row.label}: a harmonic B does not exist. In the double well, "
                 f"{fixed(1000 * row.well.barrier, 1, 'meV')} deep with minima at {fixed(row.well.minimum, 3, 'Å')}, a "
                 f"formula unit by itself has a mean offset of {fixed(row.well.mean_absolute, 3, 'Å')} at "
-                f"{row.well.temperature:g} K; it is {kind}."
+                f"{row.well.temperature:g} K; it is {kind}. If each moved by itself, B of that would be "
+                + " and ".join(f"{fixed(b, 2, 'Å²')} of {element}" for element, b in row.well.b_iso.items())
+                + "."
             )
+    yield from beside_known(analysis, data.known_displacements, (results.cation, results.anion))
     for one in data.displacement_patterns:
         compared = one.compared
         pairs = ", ".join(
@@ -68,7 +72,10 @@ def _figures(data: ReportData, results: PhononResults, analysis: PhononAnalysis)
         yield FigureBlock("soft_mode", soft_mode(analysis, data.nodes), caption)
     if any(state.thermal for state in results.states):
         caption = "Displacement parameters B of the harmonic crystals against the temperature."
-        yield FigureBlock("displacement_parameters", displacement_parameters(results), caption)
+        if data.known_displacements:
+            caption += f" Marks: {', '.join(one.label for one in data.known_displacements)}."
+        figure = displacement_parameters(results, data.known_displacements)
+        yield FigureBlock("displacement_parameters", figure, caption)
     if data.displacement_patterns:
         caption = (
             "Scattering of particles cut from the computed lattice, with the B that the fit states and with that of "
@@ -84,8 +91,9 @@ def _figures(data: ReportData, results: PhononResults, analysis: PhononAnalysis)
 def _tables(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Iterator[Table]:
     yield _modes(data, results, analysis)
     yield _thermal(data, results)
-    if analysis.expansion is not None and analysis.expansion.states:
+    if analysis.expansion is not None:
         yield _expansion(data, analysis.expansion)
+        yield _held(data, analysis.expansion)
 
 
 def _modes(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Table:
@@ -136,6 +144,20 @@ def _expansion(data: ReportData, expansion: ThermalExpansion) -> Table:
     crystals = ", ".join(expansion.crystals)
     caption = f"Thermal expansion in the quasi-harmonic approximation, from the vibrations of {crystals}."
     return Table(caption, heads, rows)
+
+
+def _held(data: ReportData, expansion: ThermalExpansion) -> Table:
+    heads = (("T", "K"), ("pressure", "GPa"), ("linear expansion", "10⁻⁶/K"), ("bulk modulus", "GPa"))
+    rows = [
+        [
+            number(data, ANALYSIS, state.temperature, 0, "K"),
+            number(data, ANALYSIS, state.pressure, 2, "GPa", signed=True),
+            number(data, ANALYSIS, 1e6 * state.expansion, 1, "10⁻⁶/K"),
+            number(data, ANALYSIS, state.bulk_modulus, 1, "GPa"),
+        ]
+        for state in expansion.held
+    ]
+    return Table("The same, held by pressure at the volume where the energy alone is least.", heads, rows)
 
 
 def _hundred(value: float | None) -> float | None:
