@@ -121,7 +121,9 @@ def test_tables_have_no_displacement_parameters_of_an_unstable_crystal(data: Rep
 def test_figures_show_every_crystal(data: ReportData) -> None:
     assert data.phonons is not None
     assert data.phonon_analysis is not None
-    energies, forces = soft_mode(data.phonon_analysis, data.nodes).data
+    energies, forces, onset, softening = soft_mode(data.phonon_analysis, data.nodes).data
+    assert (list(onset.x), list(softening.x)) == ([pytest.approx(1.22)], [pytest.approx(1.31)])
+    assert (list(onset.y), list(softening.y)) == ([0], [0])
     assert list(forces.x) == pytest.approx([0.0, 2.0])
     assert list(energies.y) == pytest.approx([1.01 * y for y in forces.y])
     state = data.phonons.states[0]

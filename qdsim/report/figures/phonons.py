@@ -23,7 +23,7 @@ def path_of(label: str) -> str:
 
 
 def soft_mode(analysis: PhononAnalysis, nodes: Mapping[str, str] = MappingProxyType({})) -> "Figure":
-    """Draw the transverse optical mode of the centred crystals against the strain, from forces and from energies.
+    """Draw the mode of the centred crystals against the strain, from forces and energies, and where it vanishes.
 
     Parameters
     ----------
@@ -54,6 +54,17 @@ def soft_mode(analysis: PhononAnalysis, nodes: Mapping[str, str] = MappingProxyT
         strains, values = [style.percent(strain) for strain, _, _ in shown], [value for _, value, _ in shown]
         figure.add_trace(style.markers(strains, values, f"from {name}", colour, hovers, symbol=symbol, size=size))
     figure.add_hline(y=0, line={"color": style.INK, "width": 1, "dash": "dot"})
+    if analysis.softening is not None:
+        for name, strain, colour in (
+            ("energies", analysis.softening.onset, style.BLUE),
+            ("forces", analysis.softening.linear_strain, style.VERMILLION),
+        ):
+            if strain is not None:
+                title = f"vanishes, from {name}"
+                hover = style.hover(title, [("strain", style.strain_label(strain))], nodes, "phonon_analysis")
+                figure.add_trace(
+                    style.markers([style.percent(strain)], [0.0], title, colour, [hover], symbol="x", size=9)
+                )
     return figure
 
 
@@ -106,7 +117,7 @@ def displacement_parameters(results: PhononResults, known: Sequence[KnownDisplac
                 style.label(f"{element}, {one.label}", [("T", f"{temperature:g} K"), ("B", fixed(b_iso, 2, "Å²"))])
                 for temperature, b_iso in places.items()
             ]
-            name = style.text(f"{element}, {one.label}")
+            name = f"{element}, elsewhere"
             x, y = list(places), list(places.values())
             figure.add_trace(style.markers(x, y, name, style.INK, hovers, symbol=symbol, size=9))
     return figure
