@@ -41,7 +41,7 @@ def print_phonons(
         onset = "" if softening.onset is None else f"; the curvature of the energy at {100 * softening.onset:+.2f} %"
         console.print(f"The mode vanishes at a linear strain of {100 * softening.linear_strain:+.2f} %{onset}")
     for row in analysis.rows:
-        if row.well is not None:
+        if row.well is not None and row.well.double:
             kind = "static" if row.well.static else "dynamic"
             console.print(
                 f"{row.label}: a double well of {1000 * row.well.barrier:.1f} meV with minima at "

@@ -37,7 +37,7 @@ def _sentences(data: ReportData, results: PhononResults, analysis: PhononAnalysi
             text += f", by the energies at {fixed(100 * softening.onset, 2, '%', signed=True)}: a difference of {apart}"
         yield f"{text}."
     for row in analysis.rows:
-        if row.well is not None:
+        if row.well is not None and row.well.double:
             kind = "static" if row.well.static else "dynamic"
             yield (
                 f"{row.label}: a harmonic B does not exist. In the double well, "
