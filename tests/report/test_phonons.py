@@ -106,6 +106,20 @@ def test_sentences_give_both_strains_and_refuse_a_harmonic_b(data: ReportData) -
     assert "If each moved by itself, B of that would be" in text
 
 
+def test_unequal_meshes_are_told(data: ReportData) -> None:
+    def sentences(energies: int, forces: int) -> str:
+        settings = {
+            "settings": {"cell": "primitive", "k_points": [energies] * 3},
+            "phonon_settings": {"cell": [[2, 0, 0], [0, 2, 0], [0, 0, 2]], "k_points": [forces] * 3},
+        }
+        context = phonons(data.model_copy(update={"settings": settings}))
+        assert context is not None
+        return " ".join(context["sentences"])
+
+    assert "9 × 9 × 9 k-points on the primitive cell, the forces of a mesh as dense as 10 × 10 × 10" in sentences(9, 5)
+    assert "k-points" not in sentences(10, 5)
+
+
 def test_tables_have_no_displacement_parameters_of_an_unstable_crystal(data: ReportData) -> None:
     context = phonons(data)
     assert context is not None

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pydantic import JsonValue
+
 from qdsim.analysis.known_displacements import beside_known
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
 from qdsim.analysis.quasi_harmonic import ThermalExpansion
@@ -36,6 +38,13 @@ def _sentences(data: ReportData, results: PhononResults, analysis: PhononAnalysi
             apart = fixed(100 * (softening.linear_strain - softening.onset), 2, "%", signed=True)
             text += f", by the energies at {fixed(100 * softening.onset, 2, '%', signed=True)}: a difference of {apart}"
         yield f"{text}."
+    energies, forces = (_mesh(data.settings.get(name)) for name in ("settings", "phonon_settings"))
+    both = any(row.from_energies is not None for row in analysis.rows)
+    if both and energies is not None and forces is not None and energies != forces:
+        yield (
+            f"The energies are of {energies} × {energies} × {energies} k-points on the primitive cell, the forces of a "
+            f"mesh as dense as {forces} × {forces} × {forces}: part of their difference is that of the meshes."
+        )
     for row in analysis.rows:
         if row.well is not None and row.well.double:
             kind = "static" if row.well.static else "dynamic"
@@ -61,6 +70,18 @@ def _sentences(data: ReportData, results: PhononResults, analysis: PhononAnalysi
         )
     yield from analysis.messages
     yield from (f"{row.label}: {row.message}" for row in analysis.rows if row.message)
+
+
+def _mesh(settings: JsonValue) -> int | None:
+    """Return the k-points that the primitive cell would have along each axis; None where they are unequal."""
+    match settings:
+        case {"k_points": [int(n), int(second), int(third)], "cell": cell} if n == second == third:
+            match cell:
+                case "primitive":
+                    return n
+                case [[int(repeats), 0, 0], *_]:
+                    return n * repeats
+    return None
 
 
 def _figures(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Iterator[FigureBlock]:
