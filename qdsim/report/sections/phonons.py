@@ -191,6 +191,8 @@ def _thermal(data: ReportData, results: PhononResults) -> Table:
         ("T", "K"),
         (f"B of {results.cation}", "Å²"),
         (f"B of {results.anion}", "Å²"),
+        (f"U of {results.cation}", "Å²"),
+        (f"U of {results.anion}", "Å²"),
         ("free energy", "meV"),
         ("entropy", "meV/K"),
         ("heat capacity", "meV/K"),
@@ -201,6 +203,8 @@ def _thermal(data: ReportData, results: PhononResults) -> Table:
             number(data, WHOLE, thermal.temperature, 0, "K"),
             number(data, WHOLE, thermal.b_iso[results.cation], 2, "Å²"),
             number(data, WHOLE, thermal.b_iso[results.anion], 2, "Å²"),
+            number(data, WHOLE, thermal.u_iso[results.cation], 4, "Å²"),
+            number(data, WHOLE, thermal.u_iso[results.anion], 4, "Å²"),
             number(data, WHOLE, 1000 * thermal.free_energy, 1, "meV"),
             number(data, WHOLE, thermal.entropy, 3, "meV/K"),
             number(data, WHOLE, thermal.heat_capacity, 3, "meV/K"),
@@ -208,4 +212,6 @@ def _thermal(data: ReportData, results: PhononResults) -> Table:
         for state in results.states
         for thermal in state.thermal
     ]
-    return Table("Harmonic crystals, a formula unit; those with an unstable mode have none of this.", heads, rows)
+    return Table(
+        "Harmonic crystals, a formula unit, with B = 8π²U; those with an unstable mode have none of this.", heads, rows
+    )

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononRow
+from qdsim.campaign import phonon_table
 from qdsim.campaign.phonon import PhononPlan
 from qdsim.campaign.plan import plan_campaign
 from qdsim.campaign.schema import Campaign
@@ -74,3 +76,17 @@ def test_a_crystal_is_a_node_by_its_number() -> None:
 def test_what_cannot_be_computed_is_refused(section: dict[str, Any], message: str) -> None:
     with pytest.raises(QdsimError, match=message):
         plan(STRAIN, **section)
+
+
+def test_a_table_has_columns_of_numbers_only() -> None:
+    stable = PhononRow(
+        label="stable",
+        lattice_constant=6.0,
+        centred=True,
+        transverse_optical=40,
+        b_iso={"Pb": 1.2, "S": 1.0},
+    )
+    unstable = stable.model_copy(update={"label": "unstable", "transverse_optical": -40, "b_iso": None})
+    table = phonon_table(PhononAnalysis(temperature=300, rows=(stable, unstable)))
+    assert table.loc["stable", "b_iso.Pb"] == 1.2
+    assert {"b_iso", "well"}.isdisjoint(table.columns)
