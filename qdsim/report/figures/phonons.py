@@ -62,9 +62,9 @@ def soft_mode(analysis: PhononAnalysis, nodes: Mapping[str, str] = MappingProxyT
             if strain is not None:
                 title = f"vanishes, from {name}"
                 hover = style.hover(title, [("strain", style.strain_label(strain))], nodes, "phonon_analysis")
-                figure.add_trace(
-                    style.markers([style.percent(strain)], [0.0], title, colour, [hover], symbol="x", size=9)
-                )
+                place = [style.percent(strain)]
+                cross = style.markers(place, [0.0], title, colour, [hover], symbol="x", size=9, showlegend=False)
+                figure.add_trace(cross)
     return figure
 
 

@@ -88,7 +88,7 @@ def _figures(data: ReportData, results: PhononResults, analysis: PhononAnalysis)
     if any(row.centred and row.linear_strain is not None for row in analysis.rows):
         caption = (
             "Transverse optical mode at Γ of the centred crystal, cations against anions: from forces of displaced "
-            "atoms, and from the curvature of the energy along the offset."
+            "atoms, and from the curvature of the energy along the offset. Crosses are where it vanishes."
         )
         yield FigureBlock("soft_mode", soft_mode(analysis, data.nodes), caption)
     if any(state.thermal for state in results.states):
