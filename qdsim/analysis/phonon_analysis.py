@@ -40,7 +40,7 @@ class PhononRow(ResultModel):
     from_energies: float | None = Field(None, description="From the curvature of the double well, cm^-1.")
     deviation: float | None = Field(None, description="Of the squares, against that of the energies, a fraction.")
     b_iso: dict[str, float] | None = Field(None, description="By element at the temperature, Å^2; none if unstable.")
-    well: AnharmonicMode | None = Field(None, description="Where the mode is unstable: the double well instead.")
+    well: AnharmonicMode | None = Field(None, description="The soft mode by itself, in a single or a double well.")
     message: str | None = None
 
 
@@ -86,7 +86,7 @@ def analyse_phonons(
     expansion = None
     if strain is not None:
         cubic = [state for state, row in zip(results.states, rows, strict=True) if row.centred]
-        expansion = thermal_expansion(strain.equation_of_state, cubic)
+        expansion = thermal_expansion(strain.equation_of_state, cubic, vanishes)
     return PhononAnalysis(
         temperature=temperature,
         rows=rows,
@@ -118,11 +118,11 @@ def _row(state: PhononState, results: PhononResults, strain: StrainResults | Non
     if centred and point is not None and point.double_well is not None:
         energies = frequency_of_curvature(point.double_well.quadratic, cation, anion)
         deviation = found * abs(found) / (energies * abs(energies)) - 1
-        if found < 0:
+        if found < 0 or state.thermal:
             try:
                 well = anharmonic_mode(point.double_well, cation, anion, temperature)
             except QdsimError as error:
-                message = str(error)
+                message = str(error) if found < 0 else None
     return PhononRow(
         label=state.label,
         linear_strain=None if strain is None else linear_strain(state.volume, strain.equation_of_state),

@@ -71,8 +71,8 @@ def phonon_rows(
         well = nearest.well
         kind = "static" if well.static else "dynamic"
         reason = (
-            "in the double well of the centred crystal a formula unit by itself has <|u|> = "
-            f"{well.mean_absolute:.3f} Å, and the offset is {kind}"
+            f"in the {'double' if well.double else 'single'} well of the centred crystal a formula unit by itself has "
+            f"<|u|> = {well.mean_absolute:.3f} Å, and an offset is {kind}"
         )
         judgement = Judgement(None, None, None, "cannot say", reason)
         yield Row.judged("pb_offset", condition, Known(well.mean_absolute, None), known["pb_offset"], judgement)

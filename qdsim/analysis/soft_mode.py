@@ -41,6 +41,11 @@ class AnharmonicMode(ResultModel):
         description="8 pi^2 <u^2> of each element, with the centre of mass at rest and all <111> alike, Å^2."
     )
 
+    @property
+    def double(self) -> bool:
+        """Whether there is a minimum on either side of the centre."""
+        return self.barrier > 0
+
 
 def reduced_mass(cation: str, anion: str) -> float:
     """Return m1 m2/(m1 + m2), amu."""

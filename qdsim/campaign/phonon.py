@@ -121,8 +121,8 @@ def _repeats(settings: Settings) -> tuple[int, int, int]:
     n = int(matrix[0, 0])
     if not np.array_equal(matrix, n * np.eye(3, dtype=int)):
         raise QdsimError(
-            f"phonon.overrides.cell: the supercell {matrix.tolist()} lacks the threefold axis of the crystal: take as "
-            "many primitive cells along each axis, such as [[2, 0, 0], [0, 2, 0], [0, 0, 2]]."
+            f"phonon.overrides.cell: the supercell {matrix.tolist()} is not as many primitive cells along each axis, "
+            "which keep the threefold axis of the crystal: take such as [[2, 0, 0], [0, 2, 0], [0, 0, 2]]."
         )
     mesh = settings.k_points or (1, 1, 1)
     if len(set(mesh)) > 1:

@@ -106,8 +106,10 @@ def phonon_table(analysis: PhononAnalysis) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Indexed by the crystal's label. Frequencies in cm^-1, imaginary ones negative; strains and deviations as
-        fractions; the double well, where there is one, in columns that begin with ``well.``.
+        fractions; B in columns that begin with ``b_iso.``, and the soft mode by itself in those with ``well.``.
     """
     import pandas as pd
 
-    return pd.json_normalize([row.model_dump() for row in analysis.rows]).set_index("label")
+    table = pd.json_normalize([row.model_dump() for row in analysis.rows]).set_index("label")
+    # A column of its own is what a row leaves that has no such document.
+    return table.drop(columns=["b_iso", "well"], errors="ignore")

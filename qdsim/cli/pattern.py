@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from qdsim.debye.data import FloatArray
+    from qdsim.provenance.phonons import ThermalB
 
 EXAMPLES = """
 \b
@@ -92,8 +93,14 @@ def command(
             check_place(place, force)
     form = form or (output.suffix[1:] if output is not None and output.suffix[1:] in FORMS else "csv")
     _check_options(kind, form, distances, self_term)
+    console = Terminal(stderr=True)
+    origin = {}
     if phonons is not None:
-        of_atoms["b_iso"] = _of_phonons(session, phonons, crystal, temperature, of_atoms["b_iso"])
+        displacements = _of_phonons(session, phonons, crystal, temperature, of_atoms["b_iso"])
+        of_atoms["b_iso"] = displacements.b_iso
+        stated = ", ".join(f"{element} {b:.3f} Å^2" for element, b in displacements.b_iso.items())
+        origin = {"displacement_parameters": f"{stated}: {displacements.origin}"}
+        notice(console, f"B of {stated}: {displacements.origin}.")
     elif crystal is not None or temperature is not None:
         raise QdsimError("--crystal and --temperature are of phonons: give --phonons CAMPAIGN, too.")
     scattering = {
@@ -103,13 +110,12 @@ def command(
         "self_term": self_term,
     }
     given = {name: value for name, value in scattering.items() if value is not None}
-    console = Terminal(stderr=True)
     x = np.array((distances or grid).values())
     if kind == "G":
         given |= {"q_min": grid.low, "q_max": grid.high}
     compute = _of_model if file.suffix.lower() in {".yaml", ".yml"} else _of_structure
     values = compute(console, file, x, kind, given, of_atoms)
-    text = _write(form, file, kind, x, values)
+    text = _write(form, file, kind, x, values, origin)
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -138,8 +144,8 @@ def _check_options(kind: str, form: str, distances: Grid | None, self_term: str 
 
 def _of_phonons(
     session: Session, campaign: str, crystal: str | None, temperature: float | None, b_iso: float | None
-) -> dict[str, float]:
-    """Return B by element of a campaign's crystal."""
+) -> ThermalB:
+    """Return B by element of a campaign's crystal, and its origin."""
     from qdsim.machine.profile import open_profile
     from qdsim.provenance import find_campaign
     from qdsim.provenance.phonons import thermal_b_iso
@@ -233,13 +239,14 @@ def _of_model(
         return model.intensity({}, progress)
 
 
-def _write(form: str, file: Path, kind: str, x: FloatArray, values: FloatArray) -> str:
-    """Return the curve as text."""
+def _write(form: str, file: Path, kind: str, x: FloatArray, values: FloatArray, origin: Mapping[str, str]) -> str:
+    """Return the curve as text, with the origin of what went into it where the format has a place for that."""
     name = "r" if kind == "G" else "q"
     if form == "json":
         import json
 
-        return json.dumps({"file": file.name, "kind": kind, name: x.tolist(), kind: values.tolist()}) + "\n"
+        document = {"file": file.name, "kind": kind, **origin, name: x.tolist(), kind: values.tolist()}
+        return json.dumps(document, ensure_ascii=False) + "\n"
     if form == "csv":
         rows = zip(x.tolist(), values.tolist(), strict=True)
         return f"{name},{kind}\n" + "".join(f"{one!r},{value!r}\n" for one, value in rows)
@@ -252,7 +259,7 @@ def _write(form: str, file: Path, kind: str, x: FloatArray, values: FloatArray) 
     with TemporaryDirectory() as folder:
         written = Path(folder) / "curve"
         if form == "gr":
-            write_pdf(written, PairDistributionData(x, values, metadata={"source": file.name}))
+            write_pdf(written, PairDistributionData(x, values, metadata={"source": file.name, **origin}))
         else:
-            write_data(written, ScatteringData(x, values, source=file.name, metadata={"kind": kind}))
+            write_data(written, ScatteringData(x, values, source=file.name, metadata={"kind": kind, **origin}))
         return written.read_text(encoding="utf-8")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
 from qdsim.errors import QdsimError
 from qdsim.provenance.campaigns import called, section
 
 if TYPE_CHECKING:
-    from aiida.orm import SinglefileData, WorkChainNode
+    from aiida.orm import Dict, SinglefileData, WorkChainNode
 
 
 def phonon_results(campaign: WorkChainNode) -> PhononResults | None:
     """Return the phonons of a campaign, or None where there are none yet."""
+    document = _document(campaign)
+    return None if document is None else PhononResults(**document.get_dict())
+
+
+def _document(campaign: WorkChainNode) -> Dict | None:
     process = section(campaign, "phonon")
-    if process is None or "results" not in process.outputs:
-        return None
-    return PhononResults(**process.outputs.results.get_dict())
+    return None if process is None or "results" not in process.outputs else process.outputs.results
 
 
 def phonon_analysis(campaign: WorkChainNode) -> PhononAnalysis | None:
@@ -37,8 +40,17 @@ def phonon_analysis(campaign: WorkChainNode) -> PhononAnalysis | None:
     return analysis.model_copy(update={"messages": (*analysis.messages, *reasons)})
 
 
-def thermal_b_iso(campaign: WorkChainNode, crystal: str | None, temperature: float) -> dict[str, float]:
+class ThermalB(NamedTuple):
+    """Displacement parameters of a harmonic crystal, and where they are from."""
+
+    b_iso: dict[str, float]
+    origin: str
+
+
+def thermal_b_iso(campaign: WorkChainNode, crystal: str | None, temperature: float) -> ThermalB:
     """Return B of each element (Å^2) of one of a campaign's harmonic crystals, the only one where none is named.
+
+    Its origin names the campaign, the crystal, the temperature and the node of the results.
 
     Raises
     ------
@@ -46,9 +58,9 @@ def thermal_b_iso(campaign: WorkChainNode, crystal: str | None, temperature: flo
         If there is no such crystal, none is named of several, a mode of it is unstable, or the temperature (K) was not
         computed.
     """
-    results = phonon_results(campaign)
-    states = {} if results is None else {state.label: state for state in results.states}
-    if not states:
+    document = _document(campaign)
+    states = {} if document is None else {one.label: one for one in PhononResults(**document.get_dict()).states}
+    if document is None or not states:
         raise QdsimError(f"{campaign.label} has no phonons.")
     if crystal is None and len(states) == 1:
         (crystal,) = states
@@ -65,7 +77,8 @@ def thermal_b_iso(campaign: WorkChainNode, crystal: str | None, temperature: flo
             f"B of {crystal} was not computed at {temperature:g} K, but at {known} K: take one of these, or add it to "
             "phonon.temperatures."
         )
-    return thermal[temperature]
+    origin = f"phonons of {crystal} at {temperature:g} K, campaign {campaign.label}, node {document.uuid}"
+    return ThermalB(thermal[temperature], origin)
 
 
 def phonopy_files(campaign: WorkChainNode) -> dict[str, SinglefileData]:

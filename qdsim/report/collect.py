@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdsim import __version__
 from qdsim.analysis.strain_results import StrainResults
+from qdsim.cp2k.compounds import load_compound
 from qdsim.provenance import (
     calculations,
     compound_of_campaign,
@@ -80,6 +81,7 @@ def collect(campaign: WorkChainNode) -> ReportData:
         cluster_patterns={label: curve_of(node) for label, node in dipole_patterns(campaign).items()},
         phonons=phonon_results(campaign),
         phonon_analysis=phonon_analysis(campaign),
+        known_displacements=load_compound(compound).displacement_parameters,
         **scattering_of(check),
     )
 
@@ -119,8 +121,6 @@ def _code_version(runs: list[Any]) -> str | None:
 
 
 def _references(compound: str) -> tuple[Reference, ...]:
-    from qdsim.cp2k.compounds import load_compound
-
     known = load_compound(compound)
     return (
         Reference(

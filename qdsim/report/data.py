@@ -9,6 +9,7 @@ from qdsim.analysis.consistency_results import Consistency
 from qdsim.analysis.dipole_analysis import DipoleAnalysis
 from qdsim.analysis.dipole_results import DipoleResults
 from qdsim.analysis.ferroelectric import StrainPoint, StrainResults
+from qdsim.analysis.known_displacements import KnownDisplacements
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
 from qdsim.analysis.phonon_rows import ComparedDisplacements
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
@@ -180,6 +181,8 @@ class ReportData(_Record):
         What follows from it.
     displacement_patterns
         What samples scatter with their fitted B, and with that of phonons.
+    known_displacements
+        B of the compound from elsewhere.
     """
 
     title: str
@@ -208,6 +211,7 @@ class ReportData(_Record):
     phonons: PhononResults | None = None
     phonon_analysis: PhononAnalysis | None = None
     displacement_patterns: tuple[DisplacementPattern, ...] = ()
+    known_displacements: tuple[KnownDisplacements, ...] = ()
 
 
 def node_behind(nodes: Mapping[str, str], path: str) -> str | None:

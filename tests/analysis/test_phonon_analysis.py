@@ -117,12 +117,14 @@ def test_deviations_are_of_the_squares(strain: StrainResults) -> None:
     assert [row.deviation for row in analysis.rows] == pytest.approx([0.1] * 3)
 
 
-def test_an_unstable_mode_has_its_double_well_and_no_b(strain: StrainResults) -> None:
+def test_a_stable_mode_has_a_single_well_an_unstable_one_a_double_well_and_no_b(strain: StrainResults) -> None:
     stable, _, unstable = analyse_phonons(results(), strain).rows
     assert stable.b_iso == {"Pb": 1.6, "S": 1.2}
-    assert stable.well is None
+    assert stable.well is not None
+    assert not stable.well.double
     assert unstable.b_iso is None
     assert unstable.well is not None
+    assert unstable.well.double
     depth = curvature(0.02)
     assert unstable.well.barrier == pytest.approx(depth**2 / (4 * 2.0), rel=1e-3)
     assert unstable.well.minimum == pytest.approx(np.sqrt(-depth / 4), abs=2e-3)
@@ -158,6 +160,11 @@ def test_fitted_b_is_judged_by_that_of_the_phonons(strain: StrainResults) -> Non
     lower = rows_of(analysis, b_iso_cation=Known(0.1, 0.01))["b_iso_cation"]
     assert lower.verdict == "disagrees"
     assert "static disorder" not in lower.reason
+    offset = rows_of(analysis, pb_offset=Known(0.12, 0.01))["pb_offset"]
+    assert offset.verdict == "cannot say"
+    assert offset.computed == pytest.approx(analysis.rows[0].well.mean_absolute)  # type: ignore[union-attr]
+    assert "in the single well" in offset.reason
+    assert "an offset is dynamic" in offset.reason
     assert list(phonon_rows({"b_iso_cation": Known(1.7, 0.1)}, ("Pb", "S"), [], None)) == []
 
 
@@ -192,4 +199,4 @@ def test_an_unstable_crystal_has_no_b_to_judge_by(strain: StrainResults) -> None
     found = rows_of(unstable, b_iso_cation=Known(1.7, 0.1), pb_offset=Known(0.12, 0.01))
     assert found["b_iso_cation"].verdict == "cannot say"
     assert "unstable" in found["b_iso_cation"].reason
-    assert "a formula unit by itself" in found["pb_offset"].reason
+    assert "in the double well of the centred crystal a formula unit by itself" in found["pb_offset"].reason

@@ -79,14 +79,39 @@ def test_expansion_agrees_with_the_change_of_the_volume(equation: EquationOfStat
     assert middle.expansion == pytest.approx(change, rel=0.01)
 
 
+def test_a_crystal_that_is_held_has_an_expansion_at_all_temperatures(equation: EquationOfState) -> None:
+    hot = 1200.0
+    crystals = [crystal(strain, (*TEMPERATURES, hot)) for strain in (-0.01, 0.0, 0.01)]
+    found = thermal_expansion(equation, crystals, softening=0.013)
+    assert [state.temperature for state in found.states] == list(TEMPERATURES)
+    assert [state.temperature for state in found.held] == [*TEMPERATURES, hot]
+    for i, state in enumerate(found.held):
+        thermal = crystals[1].thermal[i]
+        law = GRUENEISEN * thermal.heat_capacity / 1000 / VOLUME
+        assert state.expansion * 3 * state.bulk_modulus * GPa == pytest.approx(law, rel=0.01)
+        energy = thermal.free_energy + thermal.temperature * thermal.entropy / 1000
+        assert state.pressure * GPa == pytest.approx(GRUENEISEN * energy / VOLUME, rel=0.01)
+    assert found.message == (
+        "At 1200 K the free energy still falls at the largest volume of a stable crystal, s0.01 at +1.00 %: "
+        "crystals between that and +1.30 % may show where it is least; beyond, where a mode is unstable, "
+        "harmonic crystals cannot."
+    )
+
+
 @pytest.mark.parametrize(
     ("crystals", "reason"),
     [
         ([crystal(0.0), crystal(0.01), crystal(0.02, stable=False)], "there are 2"),
-        ([crystal(strain) for strain in (-0.03, -0.02, -0.01)], "At 100, 300 K the volume of least free energy"),
+        (
+            [crystal(strain) for strain in (-0.03, -0.02, -0.01)],
+            "At 100, 300 K the free energy still falls at the largest volume of a stable crystal, s-0.01 at -1.00 %: "
+            "stable crystals at larger volumes would",
+        ),
+        ([crystal(strain) for strain in (0.05, 0.06, 0.07)], "stable crystals at smaller volumes would"),
     ],
 )
 def test_what_cannot_be_told_is_said(equation: EquationOfState, crystals: list[PhononState], reason: str) -> None:
     found: ThermalExpansion = thermal_expansion(equation, crystals)
+    assert not found.held
     assert not found.states
     assert reason in (found.message or "")

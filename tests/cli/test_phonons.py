@@ -79,6 +79,9 @@ def test_a_pattern_has_the_b_of_the_phonons(machine: "Machine", cluster: Path) -
     )
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)
+    origin = found["displacement_parameters"]
+    assert origin.startswith("Pb 1.300 Å^2, S 1.100 Å^2: phonons of rest at 300 K, campaign vibrating, node ")
+    assert origin in answer.stderr
     atoms = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S", "conventional")
     np.testing.assert_allclose(found["intensity"], intensity(atoms, found["q"], b_iso=B_ISO), rtol=1e-6)
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from ase.neighborlist import neighbor_list
 
+from qdsim.analysis.known_displacements import KnownDisplacements
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults, PhononRow, Softening
 from qdsim.analysis.phonon_results import PhononSettings, PhononState
 from qdsim.analysis.phonon_rows import ComparedDisplacements
 from qdsim.analysis.phonons import describe_phonons, displaced_supercells
+from qdsim.analysis.quasi_harmonic import HeldState, ThermalExpansion
 from qdsim.analysis.soft_mode import anharmonic_mode
 from qdsim.analysis.strain_results import DoubleWell
 from qdsim.report.data import Curve, DisplacementPattern, ReportData
@@ -21,6 +23,8 @@ from qdsim.structures import RhombohedralState
 
 SETTINGS = PhononSettings(cation="Pb", anion="S", supercell=(2, 2, 2), mesh=4, temperatures=(100.0, 300.0))
 WELL = DoubleWell(offsets=[], energies=[], quadratic=-0.5, quadratic_error=None, quartic=2.0)
+KNOWN = KnownDisplacements(label="measured", source="A. Author (1900)", b_iso={300: {"Pb": 1.5, "S": 1.25}})
+HELD = HeldState(temperature=300, pressure=1.25, expansion=2e-5, bulk_modulus=50)
 SPRINGS = {"stable": 1.0, "unstable": -0.5}
 
 
@@ -50,6 +54,7 @@ def data() -> ReportData:
             transverse_optical=state.gamma.transverse_optical,
             from_energies=1.01 * state.gamma.transverse_optical,
             deviation=-0.02,
+            b_iso=state.thermal[-1].b_iso if state.thermal else None,
             well=None if state.stable else anharmonic_mode(WELL, "Pb", "S", 300),
             message=state.message,
         )
@@ -78,8 +83,12 @@ def data() -> ReportData:
         ),
         phonons=PhononResults(compound="PbS", cation="Pb", anion="S", protocol="phonons", states=states),
         phonon_analysis=PhononAnalysis(
-            temperature=300, rows=rows, softening=Softening(linear_strain=0.0131, onset=0.0122)
+            temperature=300,
+            rows=rows,
+            softening=Softening(linear_strain=0.0131, onset=0.0122),
+            expansion=ThermalExpansion(crystals=("stable",), states=(), held=(HELD,)),
         ),
+        known_displacements=(KNOWN,),
     )
 
 
@@ -93,29 +102,51 @@ def test_sentences_give_both_strains_and_refuse_a_harmonic_b(data: ReportData) -
     assert "imaginary" in text
     assert "3.2 nm: B fitted, and of the phonons of stable at 300 K, are 1.70 and 1.50 Å² of Pb, 1.20 and" in text
     assert "the patterns differ by 5.0 % at most" in text
+    assert "of stable (a = 6.000 Å), 1.50 and 1.25 Å² measured (A. Author (1900))." in text
+    assert "If each moved by itself, B of that would be" in text
+
+
+def test_unequal_meshes_are_told(data: ReportData) -> None:
+    def sentences(energies: int, forces: int) -> str:
+        settings = {
+            "settings": {"cell": "primitive", "k_points": [energies] * 3},
+            "phonon_settings": {"cell": [[2, 0, 0], [0, 2, 0], [0, 0, 2]], "k_points": [forces] * 3},
+        }
+        context = phonons(data.model_copy(update={"settings": settings}))
+        assert context is not None
+        return " ".join(context["sentences"])
+
+    assert "9 × 9 × 9 k-points on the primitive cell, the forces of a mesh as dense as 10 × 10 × 10" in sentences(9, 5)
+    assert "k-points" not in sentences(10, 5)
 
 
 def test_tables_have_no_displacement_parameters_of_an_unstable_crystal(data: ReportData) -> None:
     context = phonons(data)
     assert context is not None
-    modes, thermal = context["tables"]
+    modes, thermal, expansion, held = context["tables"]
     assert [row[0].text for row in modes.rows] == ["stable", "unstable"]
     assert modes.rows[1][3].text.startswith("−")
     assert [row[0].text for row in thermal.rows] == ["stable", "stable"]
     assert modes.rows[0][0].uuid == "cccc"
+    assert not expansion.rows
+    assert [cell.text for cell in held.rows[0]] == ["300", "+1.25", "20.0", "50.0"]
 
 
 def test_figures_show_every_crystal(data: ReportData) -> None:
     assert data.phonons is not None
     assert data.phonon_analysis is not None
-    energies, forces = soft_mode(data.phonon_analysis, data.nodes).data
+    energies, forces, onset, softening = soft_mode(data.phonon_analysis, data.nodes).data
+    assert (list(onset.x), list(softening.x)) == ([pytest.approx(1.22)], [pytest.approx(1.31)])
+    assert (list(onset.y), list(softening.y)) == ([0], [0])
     assert list(forces.x) == pytest.approx([0.0, 2.0])
     assert list(energies.y) == pytest.approx([1.01 * y for y in forces.y])
     state = data.phonons.states[0]
     drawn = dispersion(state).data
     assert len([trace for trace in drawn if trace.name == "Γ–X"]) == 6
     assert {trace.name for trace in drawn} >= {"Pb", "S"}
-    assert len(displacement_parameters(data.phonons).data) == 2
+    *curves, cation, anion = displacement_parameters(data.phonons, data.known_displacements).data
+    assert len(curves) == 2
+    assert (list(cation.x), list(cation.y), list(anion.y)) == ([300], [1.5], [1.25])
     fitted, computed, change = displacement_patterns(data.displacement_patterns).data
     assert (fitted.name, computed.name) == ("3.2 nm, fitted B", "3.2 nm, B of phonons")
     assert list(change.y) == [0.5, -1.0]

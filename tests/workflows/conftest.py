@@ -23,12 +23,12 @@ def stretched() -> orm.StructureData:
 
 
 KILLER = """#!/bin/bash
-# Kill CP2K with SIGKILL in its first {times} runs, once it has written a line.
+# Kill CP2K with SIGKILL in its first {times} runs whose input has some text, once it has written a line.
 # Runs side by side cannot make one folder.
 {cp2k} "$@" &
 child=$!
 for ((run = 0; run < {times}; run++)); do
-  if mkdir {marks}/$run 2>/dev/null; then
+  if grep -q "{text}" aiida.inp && mkdir {marks}/$run 2>/dev/null; then
     until grep -qsE "{line}" aiida.out; do kill -0 $child || exit 1; done
     kill -9 $child
     break
@@ -42,13 +42,17 @@ wait $child
 def killed_code(
     tmp_path: Path, aiida_localhost: orm.Computer, cp2k_executable: Path
 ) -> Callable[..., orm.InstalledCode]:
-    """Return a maker of codes that are real CP2K, killed in its first so many runs, once it has written a line."""
+    """Return a maker of codes that are real CP2K, killed in its first so many runs, once it has written a line.
 
-    def make(times: int, line: str = "Broy./Diag.") -> orm.InstalledCode:
+    Those count whose input has some text.
+    """
+
+    def make(times: int, line: str = "Broy./Diag.", text: str = "") -> orm.InstalledCode:
         marks = tmp_path / "marks"
         marks.mkdir()
         script = tmp_path / "killed_cp2k.sh"
-        script.write_text(KILLER.format(cp2k=cp2k_executable, marks=marks, times=times, line=line), encoding="utf-8")
+        content = KILLER.format(cp2k=cp2k_executable, marks=marks, times=times, line=line, text=text)
+        script.write_text(content, encoding="utf-8")
         script.chmod(0o755)
         return orm.InstalledCode(
             label="killed", computer=aiida_localhost, filepath_executable=str(script), with_mpi=False

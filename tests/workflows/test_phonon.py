@@ -1,10 +1,13 @@
 """Phonons with real CP2K: forces against energies, a crystal that is not relaxed, and one displacement that fails."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
+from aiida.manage.caching import enable_caching
 
 from qdsim.analysis.phonon_results import PhononSettings, PhononState
 from qdsim.analysis.relaxation import RelaxationSettings
@@ -111,7 +114,27 @@ def test_the_crystal_at_rest_vibrates(odd_mesh: dict[str, Any]) -> None:
     assert state.residual_force < 1e-3
 
 
-def test_a_displacement_that_fails_is_named(odd_mesh: dict[str, Any]) -> None:
+def test_a_displacement_that_fails_is_named_and_it_alone_is_run_again(
+    odd_mesh: dict[str, Any], killed_code: Callable[..., orm.InstalledCode]
+) -> None:
+    crystal = orm.StructureData(ase=RhombohedralState.from_lattice_constant(5.9).to_atoms("Pb", "S"))
+    inputs = {
+        "cp2k": {**odd_mesh, "code": killed_code(1, text="SCF_GUESS *RESTART")},  # displaced ones begin from a file
+        "crystal": crystal,
+        "phonons": phonons(),
+        "max_iterations": orm.Int(1),
+    }
+    with enable_caching(identifier="aiida.calculations:cp2k"):
+        _, node = run_get_node(PhononWorkChain, **inputs)
+        assert node.exit_status == PhononWorkChain.exit_codes.ERROR_DISPLACEMENTS_FAILED.status
+        assert re.match(r"1 of 2 displacements failed: displaced_0\d: ", str(node.exit_message))
+        _, again = run_get_node(PhononWorkChain, **inputs)
+    assert again.is_finished_ok, again.exit_message
+    runs = [run for run in again.called_descendants if isinstance(run, orm.CalcJobNode)]
+    assert sorted(run.base.caching.is_created_from_cache for run in runs) == [False, True, True]
+
+
+def test_a_crystal_that_fails_is_named(odd_mesh: dict[str, Any]) -> None:
     crystal = orm.StructureData(ase=RhombohedralState.from_lattice_constant(5.9).to_atoms("Pb", "S"))
     parameters = odd_mesh["parameters"].get_dict()
     parameters["FORCE_EVAL"]["DFT"]["SCF"]["MAX_SCF"] = MOST_STEPS

@@ -1,9 +1,10 @@
 """Lattice dynamics: the soft mode against strain, dispersion, densities of states, and thermal displacements."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from qdsim.analysis.known_displacements import KnownDisplacements
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
 from qdsim.analysis.phonon_results import PhononState
 from qdsim.report.figures import style
@@ -22,7 +23,7 @@ def path_of(label: str) -> str:
 
 
 def soft_mode(analysis: PhononAnalysis, nodes: Mapping[str, str] = MappingProxyType({})) -> "Figure":
-    """Draw the transverse optical mode of the centred crystals against the strain, from forces and from energies.
+    """Draw the mode of the centred crystals against the strain, from forces and energies, and where it vanishes.
 
     Parameters
     ----------
@@ -53,6 +54,17 @@ def soft_mode(analysis: PhononAnalysis, nodes: Mapping[str, str] = MappingProxyT
         strains, values = [style.percent(strain) for strain, _, _ in shown], [value for _, value, _ in shown]
         figure.add_trace(style.markers(strains, values, f"from {name}", colour, hovers, symbol=symbol, size=size))
     figure.add_hline(y=0, line={"color": style.INK, "width": 1, "dash": "dot"})
+    if analysis.softening is not None:
+        for name, strain, colour in (
+            ("energies", analysis.softening.onset, style.BLUE),
+            ("forces", analysis.softening.linear_strain, style.VERMILLION),
+        ):
+            if strain is not None:
+                title = f"vanishes, from {name}"
+                hover = style.hover(title, [("strain", style.strain_label(strain))], nodes, "phonon_analysis")
+                place = [style.percent(strain)]
+                cross = style.markers(place, [0.0], title, colour, [hover], symbol="x", size=9, showlegend=False)
+                figure.add_trace(cross)
     return figure
 
 
@@ -86,8 +98,8 @@ def dispersion(state: PhononState) -> "Figure":
     return figure
 
 
-def displacement_parameters(results: PhononResults) -> "Figure":
-    """Draw B of both elements against the temperature, for every stable crystal."""
+def displacement_parameters(results: PhononResults, known: Sequence[KnownDisplacements] = ()) -> "Figure":
+    """Draw B of both elements against the temperature, for every stable crystal, and marks of B from elsewhere."""
     from plotly.graph_objects import Figure
 
     figure = Figure(layout=style.layout(xaxis=style.axis("T (K)"), yaxis=style.axis("B (Å²)")))
@@ -98,4 +110,14 @@ def displacement_parameters(results: PhononResults) -> "Figure":
             y = [thermal.b_iso[element] for thermal in state.thermal]
             name = style.text(f"{element}, {state.label}")
             figure.add_trace(style.curve(x, y, name, colour, line={"color": colour, "dash": dash}))
+    for one in known:
+        for element, symbol in ((results.cation, "diamond"), (results.anion, "diamond-open")):
+            places = {temperature: b_iso[element] for temperature, b_iso in sorted(one.b_iso.items())}
+            hovers = [
+                style.label(f"{element}, {one.label}", [("T", f"{temperature:g} K"), ("B", fixed(b_iso, 2, "Å²"))])
+                for temperature, b_iso in places.items()
+            ]
+            name = f"{element}, elsewhere"
+            x, y = list(places), list(places.values())
+            figure.add_trace(style.markers(x, y, name, style.INK, hovers, symbol=symbol, size=9))
     return figure

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 
+from pydantic import JsonValue
+
+from qdsim.analysis.known_displacements import beside_known
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
 from qdsim.analysis.quasi_harmonic import ThermalExpansion
 from qdsim.report.content import FigureBlock, Table, number, words
@@ -35,15 +38,25 @@ def _sentences(data: ReportData, results: PhononResults, analysis: PhononAnalysi
             apart = fixed(100 * (softening.linear_strain - softening.onset), 2, "%", signed=True)
             text += f", by the energies at {fixed(100 * softening.onset, 2, '%', signed=True)}: a difference of {apart}"
         yield f"{text}."
+    energies, forces = (_mesh(data.settings.get(name)) for name in ("settings", "phonon_settings"))
+    both = any(row.from_energies is not None for row in analysis.rows)
+    if both and energies is not None and forces is not None and energies != forces:
+        yield (
+            f"The energies are of {energies} × {energies} × {energies} k-points on the primitive cell, the forces of a "
+            f"mesh as dense as {forces} × {forces} × {forces}: part of their difference is that of the meshes."
+        )
     for row in analysis.rows:
-        if row.well is not None:
+        if row.well is not None and row.well.double:
             kind = "static" if row.well.static else "dynamic"
             yield (
                 f"{row.label}: a harmonic B does not exist. In the double well, "
                 f"{fixed(1000 * row.well.barrier, 1, 'meV')} deep with minima at {fixed(row.well.minimum, 3, 'Å')}, a "
                 f"formula unit by itself has a mean offset of {fixed(row.well.mean_absolute, 3, 'Å')} at "
-                f"{row.well.temperature:g} K; it is {kind}."
+                f"{row.well.temperature:g} K; it is {kind}. If each moved by itself, B of that would be "
+                + " and ".join(f"{fixed(b, 2, 'Å²')} of {element}" for element, b in row.well.b_iso.items())
+                + "."
             )
+    yield from beside_known(analysis, data.known_displacements, (results.cation, results.anion))
     for one in data.displacement_patterns:
         compared = one.compared
         pairs = ", ".join(
@@ -59,16 +72,31 @@ def _sentences(data: ReportData, results: PhononResults, analysis: PhononAnalysi
     yield from (f"{row.label}: {row.message}" for row in analysis.rows if row.message)
 
 
+def _mesh(settings: JsonValue) -> int | None:
+    """Return the k-points that the primitive cell would have along each axis; None where they are unequal."""
+    match settings:
+        case {"k_points": [int(n), int(second), int(third)], "cell": cell} if n == second == third:
+            match cell:
+                case "primitive":
+                    return n
+                case [[int(repeats), 0, 0], *_]:
+                    return n * repeats
+    return None
+
+
 def _figures(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Iterator[FigureBlock]:
     if any(row.centred and row.linear_strain is not None for row in analysis.rows):
         caption = (
             "Transverse optical mode at Γ of the centred crystal, cations against anions: from forces of displaced "
-            "atoms, and from the curvature of the energy along the offset."
+            "atoms, and from the curvature of the energy along the offset. Crosses are where it vanishes."
         )
         yield FigureBlock("soft_mode", soft_mode(analysis, data.nodes), caption)
     if any(state.thermal for state in results.states):
         caption = "Displacement parameters B of the harmonic crystals against the temperature."
-        yield FigureBlock("displacement_parameters", displacement_parameters(results), caption)
+        if data.known_displacements:
+            caption += f" Marks: {', '.join(one.label for one in data.known_displacements)}."
+        figure = displacement_parameters(results, data.known_displacements)
+        yield FigureBlock("displacement_parameters", figure, caption)
     if data.displacement_patterns:
         caption = (
             "Scattering of particles cut from the computed lattice, with the B that the fit states and with that of "
@@ -84,8 +112,9 @@ def _figures(data: ReportData, results: PhononResults, analysis: PhononAnalysis)
 def _tables(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Iterator[Table]:
     yield _modes(data, results, analysis)
     yield _thermal(data, results)
-    if analysis.expansion is not None and analysis.expansion.states:
+    if analysis.expansion is not None:
         yield _expansion(data, analysis.expansion)
+        yield _held(data, analysis.expansion)
 
 
 def _modes(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Table:
@@ -138,6 +167,20 @@ def _expansion(data: ReportData, expansion: ThermalExpansion) -> Table:
     return Table(caption, heads, rows)
 
 
+def _held(data: ReportData, expansion: ThermalExpansion) -> Table:
+    heads = (("T", "K"), ("pressure", "GPa"), ("linear expansion", "10⁻⁶/K"), ("bulk modulus", "GPa"))
+    rows = [
+        [
+            number(data, ANALYSIS, state.temperature, 0, "K"),
+            number(data, ANALYSIS, state.pressure, 2, "GPa", signed=True),
+            number(data, ANALYSIS, 1e6 * state.expansion, 1, "10⁻⁶/K"),
+            number(data, ANALYSIS, state.bulk_modulus, 1, "GPa"),
+        ]
+        for state in expansion.held
+    ]
+    return Table("The same, held by pressure at the volume where the energy alone is least.", heads, rows)
+
+
 def _hundred(value: float | None) -> float | None:
     return None if value is None else 100 * value
 
@@ -148,6 +191,8 @@ def _thermal(data: ReportData, results: PhononResults) -> Table:
         ("T", "K"),
         (f"B of {results.cation}", "Å²"),
         (f"B of {results.anion}", "Å²"),
+        (f"U of {results.cation}", "Å²"),
+        (f"U of {results.anion}", "Å²"),
         ("free energy", "meV"),
         ("entropy", "meV/K"),
         ("heat capacity", "meV/K"),
@@ -158,6 +203,8 @@ def _thermal(data: ReportData, results: PhononResults) -> Table:
             number(data, WHOLE, thermal.temperature, 0, "K"),
             number(data, WHOLE, thermal.b_iso[results.cation], 2, "Å²"),
             number(data, WHOLE, thermal.b_iso[results.anion], 2, "Å²"),
+            number(data, WHOLE, thermal.u_iso[results.cation], 4, "Å²"),
+            number(data, WHOLE, thermal.u_iso[results.anion], 4, "Å²"),
             number(data, WHOLE, 1000 * thermal.free_energy, 1, "meV"),
             number(data, WHOLE, thermal.entropy, 3, "meV/K"),
             number(data, WHOLE, thermal.heat_capacity, 3, "meV/K"),
@@ -165,4 +212,6 @@ def _thermal(data: ReportData, results: PhononResults) -> Table:
         for state in results.states
         for thermal in state.thermal
     ]
-    return Table("Harmonic crystals, a formula unit; those with an unstable mode have none of this.", heads, rows)
+    return Table(
+        "Harmonic crystals, a formula unit, with B = 8π²U; those with an unstable mode have none of this.", heads, rows
+    )
