@@ -18,6 +18,7 @@ from aiida.plugins import CalculationFactory
 
 from qdsim.cp2k import remedies, walltime
 from qdsim.cp2k.cost import input_core_seconds
+from qdsim.cp2k.field import has_field
 from qdsim.cp2k.sizes import measure_size
 from qdsim.workflows.queue import QueuedCalcJob
 from qdsim.workflows.submission import SubmitOnce
@@ -182,13 +183,16 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
 
     @process_handler(priority=500, exit_codes=[EXIT.ERROR_SCF_NOT_CONVERGED])
     def handle_scf(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
-        """Mix more gently first, from the wavefunction reached; then smear the occupations from scratch."""
+        """Mix more gently first, from the wavefunction reached; then smear the occupations from scratch.
+
+        Not in a field: the Berry phase is that of occupations of two and none.
+        """
         self.ctx.scf_failures += 1
         parameters = self.ctx.inputs.parameters
         if self.ctx.scf_failures == 1:
             softened = soften_scf(restart_wavefunction(parameters))
             return self._continue_from(calculation, softened, "gentler convergence from the last wavefunction")
-        if self.ctx.scf_failures == 2:  # noqa: PLR2004  the second remedy
+        if self.ctx.scf_failures == 2 and not has_field(parameters.get_dict()):  # noqa: PLR2004  the second remedy
             smeared = smear_occupations(parameters)
             return self._continue_from(calculation, smeared, "diagonalisation with Fermi-Dirac occupations")
         code = self.exit_codes.ERROR_SCF_NOT_CONVERGED.format(attempts=self.ctx.scf_failures)

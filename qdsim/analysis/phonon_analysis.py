@@ -11,12 +11,10 @@ from qdsim.analysis.soft_mode import AnharmonicMode, anharmonic_mode, frequency_
 from qdsim.analysis.strain import linear_strain
 from qdsim.analysis.strain_results import StrainPoint, StrainResults
 from qdsim.errors import QdsimError
-from qdsim.structures import CUBIC_ANGLE
+from qdsim.structures import RhombohedralState
 
 SAME_VOLUME = 1e-6
 """Relative difference of volumes that are equal."""
-SAME_ANGLE, SAME_OFFSET = 1e-3, 1e-3
-"""Degrees and Å, within which a crystal is centred."""
 
 
 class PhononResults(ResultModel):
@@ -111,7 +109,7 @@ def _messages(
 
 def _row(state: PhononState, results: PhononResults, strain: StrainResults | None, temperature: float) -> PhononRow:
     cation, anion = results.cation, results.anion
-    centred = abs(state.alpha_rh - CUBIC_ANGLE) < SAME_ANGLE and abs(state.pb_offset) < SAME_OFFSET
+    centred = RhombohedralState(state.volume, state.alpha_rh, state.pb_offset).centred
     point = None if strain is None else _point(state, strain)
     found = state.gamma.transverse_optical
     energies = deviation = well = message = None

@@ -161,7 +161,7 @@ def with_walltime(settings: Settings, seconds: int) -> Settings:
 def protocol_names() -> list[str]:
     """Names of the protocols of the package, cheapest first."""
     known = [Path(entry.name).stem for entry in (TEMPLATES / "protocols").iterdir() if entry.name.endswith(".yaml")]
-    order = ["fast", "moderate", "precise", "phonons", "defects", "cluster", "paper"]
+    order = ["fast", "moderate", "precise", "phonons", "finite_field", "defects", "cluster", "paper"]
     return sorted(known, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
