@@ -6,8 +6,9 @@ import pytest
 from aiida import orm
 from aiida.engine import run_get_node
 
-from qdsim.analysis.phonon_results import PhononSettings, PhononState
+from qdsim.analysis.phonon_results import FiniteFieldSettings, PhononSettings, PhononState
 from qdsim.analysis.relaxation import RelaxationSettings
+from qdsim.cp2k.inputs import build_parameters, load_protocol
 from qdsim.errors import QdsimError
 from qdsim.provenance import nodes_behind, phonon_analysis, phonon_results, phonopy_files, tasks
 from qdsim.provenance.phonons import thermal_b_iso
@@ -101,11 +102,29 @@ def test_a_crystal_with_forces_is_refused_before_it_is_displaced(odd_mesh: dict[
     assert len([one for one in node.called if isinstance(one, orm.WorkChainNode)]) == 1
 
 
-def test_the_crystal_at_rest_vibrates(odd_mesh: dict[str, Any]) -> None:
+def in_field(strength: float, **changes: Any) -> dict[str, orm.Dict]:
+    """Return what Born charges are computed with: eight atoms in the smallest basis."""
+    small = {"cell": "conventional", "basis_set": "SZV-MOLOPT-SR-GTH", "cutoff": 120, "rel_cutoff": 30, "walltime": 300}
+    atoms = RhombohedralState.from_lattice_constant(5.9).to_atoms("Pb", "S", "conventional")
+    parameters = build_parameters(load_protocol("finite_field", small | changes), atoms, field=strength)
+    settings = FiniteFieldSettings(cation="Pb", anion="S", repeats=1, field=strength)
+    return {"parameters": orm.Dict(parameters), "settings": orm.Dict(settings.model_dump(mode="json"))}
+
+
+def test_the_crystal_at_rest_vibrates_and_its_ions_answer_a_field(odd_mesh: dict[str, Any]) -> None:
     crystal = orm.StructureData(ase=RhombohedralState.from_lattice_constant(5.9).to_atoms("Pb", "S"))
-    outputs, node = run_get_node(PhononWorkChain, cp2k=odd_mesh, crystal=crystal, phonons=phonons())
+    outputs, node = run_get_node(
+        PhononWorkChain, cp2k=odd_mesh, crystal=crystal, phonons=phonons(), finite_field=in_field(0.02)
+    )
     assert node.is_finished_ok, node.exit_message
     state = PhononState(**outputs["results"].get_dict())
+    found = state.nonanalytic
+    assert found is not None
+    print(found, state.gamma)
+    assert found.charge_sum == pytest.approx(0, abs=0.005)
+    assert state.gamma.longitudinal_optical is not None
+    assert state.gamma.longitudinal_optical > state.gamma.transverse_optical + 50
+    assert "nac" in outputs["parameter_file"].get_content(mode="r")
     assert state.gamma.transverse_optical > 20
     assert abs(state.gamma.acoustic) < 1
     assert state.residual_force < 1e-3
@@ -119,3 +138,16 @@ def test_a_displacement_that_fails_is_named(odd_mesh: dict[str, Any]) -> None:
     _, node = run_get_node(PhononWorkChain, cp2k=given, crystal=crystal, phonons=phonons(), max_iterations=orm.Int(1))
     assert node.exit_status == PhononWorkChain.exit_codes.ERROR_CRYSTAL_FAILED.status
     assert "did not converge" in str(node.exit_message)
+
+
+def test_without_born_charges_the_phonons_are_still_there(odd_mesh: dict[str, Any]) -> None:
+    crystal = orm.StructureData(ase=RhombohedralState.from_lattice_constant(5.9).to_atoms("Pb", "S"))
+    given = {"cp2k": odd_mesh, "crystal": crystal, "phonons": phonons(), "finite_field": in_field(10.0)}
+    outputs, node = run_get_node(PhononWorkChain, **given)
+    assert node.exit_status == PhononWorkChain.exit_codes.ERROR_BORN_CHARGES_FAILED.status
+    assert "Without Born charges, and LO-TO splitting" in str(node.exit_message)
+    assert "eV across the cell, and the gap is" in str(node.exit_message)
+    state = PhononState(**outputs["results"].get_dict())
+    assert state.nonanalytic is None
+    assert state.gamma.transverse_optical > 20
+    assert state.gamma.longitudinal_optical is None

@@ -83,6 +83,8 @@ def _figures(data: ReportData, results: PhononResults, analysis: PhononAnalysis)
 
 def _tables(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Iterator[Table]:
     yield _modes(data, results, analysis)
+    if any(state.nonanalytic for state in results.states):
+        yield _charges(data, results)
     yield _thermal(data, results)
     if analysis.expansion is not None and analysis.expansion.states:
         yield _expansion(data, analysis.expansion)
@@ -119,6 +121,34 @@ def _modes(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -
         for state, row in zip(results.states, analysis.rows, strict=True)
     ]
     return Table("Modes; imaginary frequencies are negative.", heads, rows)
+
+
+def _charges(data: ReportData, results: PhononResults) -> Table:
+    heads = (
+        ("crystal", ""),
+        (f"Z* of {results.cation}", "e"),
+        (f"Z* of {results.anion}", "e"),
+        ("sum as computed", "e"),
+        ("ε∞", ""),
+        ("source", ""),
+    )
+    rows = [
+        [
+            words(data, path_of(state.label), state.label),
+            number(data, WHOLE, known.born_charges[results.cation], 3, "e", signed=True),
+            number(data, WHOLE, known.born_charges[results.anion], 3, "e", signed=True),
+            number(data, WHOLE, known.charge_sum, 4, "e", signed=True),
+            number(data, WHOLE, known.eps_inf, 2, ""),
+            words(data, WHOLE, known.source),
+        ]
+        for state in results.states
+        if (known := state.nonanalytic) is not None
+    ]
+    caption = (
+        "Born charges and dielectric constant of the electrons, which split the longitudinal from the transverse modes. "
+        "Those computed with the Berry phase of one k-point converge with the square of the length of its cell."
+    )
+    return Table(caption, heads, rows)
 
 
 def _expansion(data: ReportData, expansion: ThermalExpansion) -> Table:
