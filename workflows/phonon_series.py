@@ -77,7 +77,9 @@ class PhononSeriesWorkChain(SubmitOnce):
             "parameter_files", valid_type=orm.SinglefileData, dynamic=True, help="phonopy_params.yaml, by label."
         )
         spec.outline(cls.run_crystals, cls.finish)
-        spec.exit_code(464, "ERROR_CRYSTALS_FAILED", message="{count} of {total} crystals failed or lack something: {reasons}")
+        spec.exit_code(
+            464, "ERROR_CRYSTALS_FAILED", message="{count} of {total} crystals failed or lack something: {reasons}"
+        )
 
     def run_crystals(self) -> None:
         """Submit every crystal."""

@@ -31,7 +31,9 @@ class FiniteFieldSettings(ResultModel):
 
     cation: str
     anion: str
-    repeats: PositiveInt = Field(description="Of the conventional cell along each axis.")
+    repeats: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        description="Of the conventional cell along its axes."
+    )
     field: PositiveFloat = Field(description="That is turned on along the first axis and against it, V/Å.")
 
 

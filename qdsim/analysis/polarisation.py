@@ -51,10 +51,10 @@ def field_supercell(crystal: Atoms, settings: FiniteFieldSettings) -> Atoms:
     state = RhombohedralState.from_atoms(crystal, settings.cation)
     if not state.centred:
         raise QdsimError(
-            f"The crystal is distorted ({state.alpha:.3f}°, offset {state.offset:.3f} Å), and Born charges and eps_inf are "
-            "computed of undistorted ones only: give born_charge and eps_inf instead."
+            f"The crystal is distorted ({state.alpha:.3f}°, offset {state.offset:.3f} Å), and Born charges and eps_inf "
+            "are computed of undistorted ones only: give born_charge and eps_inf instead."
         )
-    return state.to_atoms(settings.cation, settings.anion, (settings.repeats,) * 3)
+    return state.to_atoms(settings.cation, settings.anion, settings.repeats)
 
 
 def check_gap(gap: float | None, supercell: Atoms, settings: FiniteFieldSettings) -> None:
@@ -82,14 +82,12 @@ def check_gap(gap: float | None, supercell: Atoms, settings: FiniteFieldSettings
     drop = settings.field * float(supercell.cell.lengths()[0])
     if drop >= gap:
         raise QdsimError(
-            f"The potential of a field of {settings.field:g} V/Å differs by {drop:.3f} eV across the cell, and the gap is "
-            f"{gap:.3f} eV: take a field below {gap / drop * settings.field:.2g} V/Å."
+            f"The potential of a field of {settings.field:g} V/Å differs by {drop:.3f} eV across the cell, and the "
+            f"gap is {gap:.3f} eV: take a field below {gap / drop * settings.field:.2g} V/Å."
         )
 
 
-def born_charges(
-    supercell: Atoms, settings: FiniteFieldSettings, along: Response, against: Response
-) -> Nonanalytic:
+def born_charges(supercell: Atoms, settings: FiniteFieldSettings, along: Response, against: Response) -> Nonanalytic:
     """Compute Born charges and the dielectric constant from two opposite fields; what is even in the field cancels.
 
     A Born charge is the force on an ion per field, the dielectric constant ``1 + dP/dE/epsilon_0`` with the ions at
@@ -122,16 +120,16 @@ def born_charges(
     eps_inf = 1 + float(difference) / (2 * field * supercell.get_volume() * EPSILON_0)
     if eps_inf < 1:
         raise QdsimError(
-            f"The dipole moments in the field give eps_inf = {eps_inf:.2f}, and no crystal has less than 1: they are not "
-            "converged, or the field is too strong."
+            f"The dipole moments in the field give eps_inf = {eps_inf:.2f}, and no crystal has less than 1: they are "
+            "not converged, or the field is too strong."
         )
-    n = settings.repeats
     charge = (cation - anion) / 2
+    cells = " × ".join(map(str, settings.repeats))
     return Nonanalytic(
         born_charges={settings.cation: charge, settings.anion: -charge},
         eps_inf=eps_inf,
         source=(
-            f"computed: finite field of ±{field:g} V/Å (Berry phase), {n} × {n} × {n} conventional cells "
+            f"computed: finite field of ±{field:g} V/Å (Berry phase), {cells} conventional cells "
             f"({len(supercell)} atoms) at Γ"
         ),
         charge_sum=cation + anion,

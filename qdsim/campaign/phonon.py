@@ -197,19 +197,19 @@ def _plan_fields(
             "finite_field, without k_points and with solver: OT."
         )
     matrix = supercell_matrix(settings.cell)
-    repeats = int(abs(matrix).max())
-    if not np.array_equal(matrix, repeats * SUPERCELLS["conventional"]):
+    x, y, z = (int(n) for n in abs(matrix).max(axis=1))
+    if not np.array_equal(matrix, np.diag((x, y, z)) @ SUPERCELLS["conventional"]):
         raise QdsimError(
-            f"{place}.overrides.cell: the supercell {matrix.tolist()} has not the axes of the cubic crystal: take as many "
-            "conventional cells along each axis, such as [2, 2, 2]."
+            f"{place}.overrides.cell: the supercell {matrix.tolist()} has not the axes of the cubic crystal: take "
+            "conventional cells, such as [4, 2, 2]; the first number is along the field."
         )
     distorted = [crystal.label for crystal in series.crystals if not crystal.state.centred]
     if distorted:
         raise QdsimError(
-            f"{place}: the crystal {distorted[0]} is distorted, and Born charges are computed of undistorted ones only: "
-            "take it out of phonon.crystals, or give born_charge and eps_inf."
+            f"{place}: the crystal {distorted[0]} is distorted, and Born charges are computed of undistorted ones "
+            "only: take it out of phonon.crystals, or give born_charge and eps_inf."
         )
-    fields = FiniteFieldSettings(cation=compound.cation, anion=compound.anion, repeats=repeats, field=wanted.field)
+    fields = FiniteFieldSettings(cation=compound.cation, anion=compound.anion, repeats=(x, y, z), field=wanted.field)
     atoms = field_supercell(series.crystals[0].state.to_atoms(compound.cation, compound.anion), fields)
     return FieldPlan(settings, build_parameters(settings, atoms, field=wanted.field), fields)
 

@@ -11,7 +11,7 @@ from qdsim.analysis.polarisation import Response, born_charges, check_gap, field
 from qdsim.errors import QdsimError
 from qdsim.structures import RhombohedralState
 
-SETTINGS = FiniteFieldSettings(cation="Pb", anion="S", repeats=2, field=0.01)
+SETTINGS = FiniteFieldSettings(cation="Pb", anion="S", repeats=(2, 2, 2), field=0.01)
 CRYSTAL = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S")
 CHARGES = {"Pb": 4.4, "S": -4.4}
 EPS_INF = 16.0

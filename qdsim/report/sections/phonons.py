@@ -145,8 +145,9 @@ def _charges(data: ReportData, results: PhononResults) -> Table:
         if (known := state.nonanalytic) is not None
     ]
     caption = (
-        "Born charges and dielectric constant of the electrons, which split the longitudinal from the transverse modes. "
-        "Those computed with the Berry phase of one k-point converge with the square of the length of its cell."
+        "Born charges and dielectric constant of the electrons, which split the longitudinal from the transverse "
+        "modes. Those that are computed converge with the size of the cell that the field is in: its length along the "
+        "field, whose inverse square is the error of the Berry phase, and its k-points, which are one."
     )
     return Table(caption, heads, rows)
 
