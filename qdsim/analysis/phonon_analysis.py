@@ -90,7 +90,7 @@ def analyse_phonons(
         rows=rows,
         softening=softening,
         expansion=expansion,
-        messages=tuple(_messages(centred, softening, expansion)),
+        messages=(*_messages(centred, softening, expansion), *_reservations(results)),
     )
 
 
@@ -105,6 +105,15 @@ def _messages(
         yield "Phonons of the centred crystal at two strains at least are needed to see where it softens."
     else:
         yield "The transverse optical mode of the centred crystal keeps its sign at all strains computed."
+
+
+def _reservations(results: PhononResults) -> Iterator[str]:
+    """Yield what is to be known of Born charges that are computed."""
+    if any(state.nonanalytic is not None and state.nonanalytic.charge_sum is not None for state in results.states):
+        yield (
+            "Computed Born charges and eps_inf are those of one k-point, and converge slowly with the cell: compare a "
+            "larger or longer one (phonon.nonanalytic.finite_field.overrides.cell) before trusting the LO frequency."
+        )
 
 
 def _row(state: PhononState, results: PhononResults, strain: StrainResults | None, temperature: float) -> PhononRow:

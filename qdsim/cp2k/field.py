@@ -11,11 +11,11 @@ from qdsim.cp2k.keywords import section
 Parameters = dict[str, Any]
 
 
-def in_atomic_units(strength: float) -> str:
-    """Write a strength (V/Å) as CP2K reads it."""
+def in_atomic_units(strength: float) -> float:
+    """Return a strength (V/Å) as CP2K reads it."""
     from ase.units import Bohr, Hartree
 
-    return repr(strength * Bohr / Hartree)
+    return float(strength * Bohr / Hartree)
 
 
 def has_field(parameters: Parameters) -> bool:

@@ -107,7 +107,7 @@ def build_parameters(
     if potential:
         for_run["POTENTIAL"] = "CUBE"
     if field is not None:
-        for_run["FIELD"] = in_atomic_units(field)
+        for_run["FIELD"] = repr(in_atomic_units(field))
     if isolation is not None:
         for_run["POISSON_SOLVER"] = isolation.solver
         for_run["REFERENCE_POINT"] = " ".join(map(repr, isolation.reference_point))

@@ -7,7 +7,7 @@ import pytest
 from ase.neighborlist import neighbor_list
 
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults, PhononRow, Softening
-from qdsim.analysis.phonon_results import PhononSettings, PhononState
+from qdsim.analysis.phonon_results import Nonanalytic, PhononSettings, PhononState
 from qdsim.analysis.phonon_rows import ComparedDisplacements
 from qdsim.analysis.phonons import describe_phonons, displaced_supercells
 from qdsim.analysis.soft_mode import anharmonic_mode
@@ -15,16 +15,21 @@ from qdsim.analysis.strain_results import DoubleWell
 from qdsim.report.data import Curve, DisplacementPattern, ReportData
 from qdsim.report.figures.computed_patterns import displacement_patterns
 from qdsim.report.figures.phonons import dispersion, displacement_parameters, soft_mode
+from qdsim.report.formatting import MISSING
 from qdsim.report.page import render_report
 from qdsim.report.sections.phonons import phonons
 from qdsim.structures import RhombohedralState
 
 SETTINGS = PhononSettings(cation="Pb", anion="S", supercell=(2, 2, 2), mesh=4, temperatures=(100.0, 300.0))
 WELL = DoubleWell(offsets=[], energies=[], quadratic=-0.5, quadratic_error=None, quartic=2.0)
+CHARGES = Nonanalytic(
+    born_charges={"Pb": 4.4, "S": -4.4}, eps_inf=16.5, source="computed: finite field", charge_sum=2e-4
+)
 SPRINGS = {"stable": 1.0, "unstable": -0.5}
 
 
 def made(label: str, spring: float) -> PhononState:
+    settings = SETTINGS.model_copy(update={"nonanalytic": CHARGES if label == "stable" else None})
     crystal = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S")
     at_rest, moved = displaced_supercells(crystal, SETTINGS)
     first, second = neighbor_list("ij", at_rest, 3.3)
@@ -34,7 +39,7 @@ def made(label: str, spring: float) -> PhononState:
         force = np.zeros(shift.shape)
         np.add.at(force, first, spring * (shift[second] - shift[first]))
         forces.append(force)
-    state, _ = describe_phonons(crystal, SETTINGS, np.zeros((len(at_rest), 3)), forces)
+    state, _ = describe_phonons(crystal, settings, np.zeros((len(at_rest), 3)), forces)
     return state.model_copy(update={"label": label})
 
 
@@ -98,11 +103,20 @@ def test_sentences_give_both_strains_and_refuse_a_harmonic_b(data: ReportData) -
 def test_tables_have_no_displacement_parameters_of_an_unstable_crystal(data: ReportData) -> None:
     context = phonons(data)
     assert context is not None
-    modes, thermal = context["tables"]
+    modes, _, thermal = context["tables"]
     assert [row[0].text for row in modes.rows] == ["stable", "unstable"]
     assert modes.rows[1][3].text.startswith("−")
     assert [row[0].text for row in thermal.rows] == ["stable", "stable"]
     assert modes.rows[0][0].uuid == "cccc"
+
+
+def test_born_charges_are_shown_with_their_source(data: ReportData) -> None:
+    context = phonons(data)
+    assert context is not None
+    modes, charges, _ = context["tables"]
+    (row,) = charges.rows
+    assert [cell.text for cell in row] == ["stable", "+4.400", "−4.400", "+0.0002", "16.50", "computed: finite field"]
+    assert [row[4].text == MISSING for row in modes.rows] == [False, True]
 
 
 def test_figures_show_every_crystal(data: ReportData) -> None:
