@@ -18,6 +18,7 @@ from aiida.plugins import CalculationFactory
 
 from qdsim.cp2k import remedies, walltime
 from qdsim.cp2k.cost import input_core_seconds
+from qdsim.cp2k.field import has_field
 from qdsim.cp2k.output import Failure
 from qdsim.cp2k.sizes import measure_size
 from qdsim.workflows.queue import QueuedCalcJob
@@ -187,6 +188,7 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         """Mix more gently first, from the wavefunction reached; then smear the occupations from scratch.
 
         What has converged to a state that is not the ground state is smeared at once: whole electrons have none lower.
+        Nothing is smeared in a field: the Berry phase is that of occupations of two and none.
         """
         self.ctx.scf_failures += 1
         parameters = self.ctx.inputs.parameters
@@ -194,7 +196,7 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         if self.ctx.scf_failures == 1 and not converged:
             softened = soften_scf(restart_wavefunction(parameters))
             return self._continue_from(calculation, softened, "gentler convergence from the last wavefunction")
-        if not self.ctx.smeared:
+        if not self.ctx.smeared and not has_field(parameters.get_dict()):
             self.ctx.smeared = True
             smeared = smear_occupations(parameters)
             return self._continue_from(calculation, smeared, "diagonalisation with Fermi-Dirac occupations")

@@ -10,7 +10,7 @@ from qdsim.analysis.phonon_analysis import PhononResults, analyse_phonons
 from qdsim.analysis.phonon_results import PhononState
 from qdsim.analysis.strain_results import StrainResults
 from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
-from qdsim.workflows.phonon import PhononWorkChain
+from qdsim.workflows.phonon import FINITE_FIELD, PhononWorkChain
 from qdsim.workflows.phonon_documents import PhononSeriesSettings
 from qdsim.workflows.submission import SubmitOnce
 
@@ -69,6 +69,7 @@ class PhononSeriesWorkChain(SubmitOnce):
         spec.input_namespace(
             "crystals", valid_type=orm.StructureData, dynamic=True, required=False, help="Given crystals, by label."
         )
+        spec.expose_inputs(PhononWorkChain, include=(FINITE_FIELD,))
         spec.input("strain", valid_type=orm.Dict, required=False, help="To compare with; see `StrainResults`.")
         spec.output("results", valid_type=orm.Dict, help="See `qdsim.analysis.phonon_analysis.PhononResults`.")
         spec.output("analysis", valid_type=orm.Dict, help="See `qdsim.analysis.phonon_analysis.PhononAnalysis`.")
@@ -76,7 +77,9 @@ class PhononSeriesWorkChain(SubmitOnce):
             "parameter_files", valid_type=orm.SinglefileData, dynamic=True, help="phonopy_params.yaml, by label."
         )
         spec.outline(cls.run_crystals, cls.finish)
-        spec.exit_code(464, "ERROR_CRYSTALS_FAILED", message="{count} of {total} crystals failed: {reasons}")
+        spec.exit_code(
+            464, "ERROR_CRYSTALS_FAILED", message="{count} of {total} crystals failed or lack something: {reasons}"
+        )
 
     def run_crystals(self) -> None:
         """Submit every crystal."""
@@ -93,6 +96,8 @@ class PhononSeriesWorkChain(SubmitOnce):
                     "phonons": self.inputs.phonons,
                     "metadata": {"call_link_label": label},
                 }
+                if FINITE_FIELD in self.inputs:
+                    inputs[FINITE_FIELD] = self.inputs[FINITE_FIELD]
                 self.to_context(**{label: self.submit(PhononWorkChain, **inputs)})
 
     def finish(self) -> ExitCode | None:
@@ -104,10 +109,10 @@ class PhononSeriesWorkChain(SubmitOnce):
                 failures.append(f"{label}: the strain series has no crystal for it.")
                 continue
             process = self.ctx[label]
-            if process.is_finished_ok:
+            if "results" in process.outputs:
                 states[label] = process.outputs.results
                 files[label] = process.outputs.parameter_file
-            else:
+            if not process.is_finished_ok:
                 failures.append(f"{label}: {failure_of(process)}")
         self.out("parameter_files", files)
         results = summarise_phonons(self.inputs.settings, self.inputs.phonons, **states)

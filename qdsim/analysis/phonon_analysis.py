@@ -11,12 +11,10 @@ from qdsim.analysis.soft_mode import AnharmonicMode, anharmonic_mode, frequency_
 from qdsim.analysis.strain import linear_strain
 from qdsim.analysis.strain_results import StrainPoint, StrainResults
 from qdsim.errors import QdsimError
-from qdsim.structures import CUBIC_ANGLE
+from qdsim.structures import RhombohedralState
 
 SAME_VOLUME = 1e-6
 """Relative difference of volumes that are equal."""
-SAME_ANGLE, SAME_OFFSET = 1e-3, 1e-3
-"""Degrees and Å, within which a crystal is centred."""
 
 
 class PhononResults(ResultModel):
@@ -92,7 +90,7 @@ def analyse_phonons(
         rows=rows,
         softening=softening,
         expansion=expansion,
-        messages=tuple(_messages(centred, softening, expansion)),
+        messages=(*_messages(centred, softening, expansion), *_reservations(results)),
     )
 
 
@@ -109,9 +107,18 @@ def _messages(
         yield "The transverse optical mode of the centred crystal keeps its sign at all strains computed."
 
 
+def _reservations(results: PhononResults) -> Iterator[str]:
+    """Yield what is to be known of Born charges that are computed."""
+    if any(state.nonanalytic is not None and state.nonanalytic.charge_sum is not None for state in results.states):
+        yield (
+            "Computed Born charges and eps_inf are those of one k-point, and converge slowly with the cell: compare a "
+            "larger or longer one (phonon.nonanalytic.finite_field.overrides.cell) before trusting the LO frequency."
+        )
+
+
 def _row(state: PhononState, results: PhononResults, strain: StrainResults | None, temperature: float) -> PhononRow:
     cation, anion = results.cation, results.anion
-    centred = abs(state.alpha_rh - CUBIC_ANGLE) < SAME_ANGLE and abs(state.pb_offset) < SAME_OFFSET
+    centred = RhombohedralState(state.volume, state.alpha_rh, state.pb_offset).centred
     point = None if strain is None else _point(state, strain)
     found = state.gamma.transverse_optical
     energies = deviation = well = message = None

@@ -14,6 +14,9 @@ class Nonanalytic(ResultModel):
     born_charges: dict[str, float] = Field(description="By element, e; they add up to zero over the primitive cell.")
     eps_inf: float = Field(ge=1, description="Dielectric constant of the electrons.")
     source: str = Field("given", description="Where both are from.")
+    charge_sum: float | None = Field(
+        None, description="What the charges of a formula unit, as computed, add up to before they are made neutral, e."
+    )
 
     @model_validator(mode="after")
     def _neutral(self) -> "Nonanalytic":
@@ -21,6 +24,17 @@ class Nonanalytic(ResultModel):
         if abs(total) > NEUTRAL:
             raise ValueError(f"the Born charges of a formula unit add up to {total:g} e, and must add up to 0")
         return self
+
+
+class FiniteFieldSettings(ResultModel):
+    """How Born charges and the dielectric constant of a crystal are computed."""
+
+    cation: str
+    anion: str
+    repeats: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        description="Of the conventional cell along its axes."
+    )
+    field: PositiveFloat = Field(description="That is turned on along the first axis and against it, V/Å.")
 
 
 class PhononSettings(ResultModel):
@@ -92,6 +106,7 @@ class PhononState(ResultModel):
     lowest_where: str = Field(description="Where it is.")
     bands: tuple[BandSegment, ...]
     density_of_states: DensityOfStates
+    nonanalytic: Nonanalytic | None = Field(None, description="Given or computed; none without.")
     thermal: tuple[ThermalState, ...] = Field(description="Empty where a mode is unstable.")
     message: str | None = Field(None, description="Why something is missing.")
 

@@ -181,6 +181,7 @@ def describe_phonons(
         lowest_where=where,
         bands=bands,
         density_of_states=_density_of_states(phonopy),
+        nonanalytic=settings.nonanalytic,
         thermal=() if message else tuple(_thermal(phonopy, settings.temperatures)),
         message=message,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qdsim.analysis.phonon_results import PhononSettings
+from qdsim.analysis.phonon_results import FiniteFieldSettings, PhononSettings
 from qdsim.campaign.phonon import planned_supercells
 from qdsim.provenance import ENDED, Jobs, Task, TaskState, jobs_of, section, state_of, tasks
 from qdsim.workflows.dipole_documents import DipoleSettings, planned_states
@@ -106,8 +106,10 @@ def _phonon_tasks(campaign: str, inputs: Any) -> list[tuple[str, str]]:
     if campaign not in _DISPLACED:
         series = PhononSeriesSettings(**inputs.settings.get_dict())
         phonons = PhononSettings(**inputs.phonons.get_dict())
+        fields = FiniteFieldSettings(**inputs.finite_field.settings.get_dict()) if "finite_field" in inputs else None
         _DISPLACED[campaign] = [
-            (f"{crystal}__{label}", f"phonons, {crystal}") for crystal, label, _ in planned_supercells(series, phonons)
+            (f"{crystal}__{label}", f"phonons, {crystal}")
+            for crystal, label, _ in planned_supercells(series, phonons, fields)
         ]
     return _DISPLACED[campaign]
 

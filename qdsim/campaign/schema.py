@@ -455,12 +455,34 @@ class CrystalSection(Section):
         return self
 
 
-class NonanalyticSection(Section):
-    """What splits longitudinal from transverse optical modes."""
+class FiniteFieldSection(Section):
+    """Born charges and eps_inf of every crystal from its forces and Berry phases in two opposite electric fields."""
 
-    born_charge: float = Field(gt=0, description="Z* of the cation, e.")
-    eps_inf: float = Field(ge=1, description="Dielectric constant of the electrons.")
+    protocol: str = Field("finite_field", description="Settings of these calculations: the Gamma point, with OT.")
+    overrides: dict[str, Any] = Field(
+        {},
+        description="Settings of the protocol that are to be different, such as {cell: [3, 3, 3]}: both converge with "
+        "the square of the cell's length.",
+    )
+    field: float = Field(0.005, gt=0, le=0.1, description="V/Å; across the cell it must leave the gap open.")
+
+
+class NonanalyticSection(Section):
+    """What splits longitudinal from transverse optical modes: given, or to be computed."""
+
+    born_charge: float | None = Field(None, gt=0, description="Z* of the cation, e.")
+    eps_inf: float | None = Field(None, ge=1, description="Dielectric constant of the electrons.")
     source: str = Field("given", description="Where both are from.")
+    finite_field: FiniteFieldSection | None = Field(None, description="Compute both; {} takes the usual settings.")
+
+    @model_validator(mode="after")
+    def _given_or_computed(self) -> Self:
+        given = [name for name in ("born_charge", "eps_inf") if getattr(self, name) is not None]
+        if self.finite_field is not None and (given or "source" in self.model_fields_set):
+            raise ValueError(f"finite_field computes both charges and eps_inf; take out {(*given, 'source')[0]}")
+        if self.finite_field is None and len(given) < 2:  # noqa: PLR2004  both
+            raise ValueError("give born_charge and eps_inf, or finite_field to compute both")
+        return self
 
 
 class PhononSection(Section):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qdsim.cp2k.field import in_atomic_units
 from qdsim.cp2k.settings import RunType, Settings, load_protocol, protocol_names, suggestion
 from qdsim.cp2k.template import Template
 from qdsim.errors import QdsimError
@@ -57,6 +58,7 @@ def build_parameters(
     charge: int = 0,
     potential: bool = False,
     isolation: Isolation | None = None,
+    field: float | None = None,
 ) -> dict[str, Any]:
     """Fill in the template for one structure.
 
@@ -80,6 +82,8 @@ def build_parameters(
         Write the electrostatic potential to a cube file.
     isolation
         Of a cluster, whose template has no periodicity.
+    field
+        Uniform, along the first of the cubic axes of a crystal at the Gamma point, V/Å.
 
     Returns
     -------
@@ -102,6 +106,8 @@ def build_parameters(
         for_run["SPIN"] = "UNRESTRICTED"
     if potential:
         for_run["POTENTIAL"] = "CUBE"
+    if field is not None:
+        for_run["FIELD"] = repr(in_atomic_units(field))
     if isolation is not None:
         for_run["POISSON_SOLVER"] = isolation.solver
         for_run["REFERENCE_POINT"] = " ".join(map(repr, isolation.reference_point))

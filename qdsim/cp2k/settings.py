@@ -55,6 +55,12 @@ class Settings(BaseModel):
     max_scf: PositiveInt | None = Field(None, description="SCF steps at most.")
     max_outer_scf: PositiveInt | None = Field(None, description="Restarts of OT's inner loop at most.")
     solver: Literal["OT", "DIAGONALIZATION"] | None = Field(None, description="How the orbitals are found.")
+    preconditioner: Literal["FULL_SINGLE_INVERSE", "FULL_ALL", "FULL_KINETIC"] | None = Field(
+        None, description="Of OT."
+    )
+    energy_gap: PositiveFloat | None = Field(
+        None, description="Least gap that OT's preconditioner reckons with, hartree."
+    )
     added_mos: PositiveInt | None = Field(None, description="Empty orbitals kept (diagonalisation).")
     mixing_alpha: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="Share of the new density mixed in (diagonalisation)."
@@ -161,7 +167,7 @@ def with_walltime(settings: Settings, seconds: int) -> Settings:
 def protocol_names() -> list[str]:
     """Names of the protocols of the package, cheapest first."""
     known = [Path(entry.name).stem for entry in (TEMPLATES / "protocols").iterdir() if entry.name.endswith(".yaml")]
-    order = ["fast", "moderate", "precise", "phonons", "defects", "cluster", "paper"]
+    order = ["fast", "moderate", "precise", "phonons", "finite_field", "defects", "cluster", "paper"]
     return sorted(known, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 

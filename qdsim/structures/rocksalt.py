@@ -23,6 +23,9 @@ POLAR_AXIS: FloatArray = np.ones(3) / sqrt(3.0)
 CUBIC_ANGLE = 60.0
 """Of the primitive cell of undistorted rock salt, degrees."""
 
+SAME_ANGLE, SAME_OFFSET = 1e-3, 1e-3
+"""Degrees and Å, within which a crystal is not distorted."""
+
 FLAT_ANGLE = 120.0
 """Three vectors with this mutual angle (degrees) lie in a plane."""
 
@@ -145,6 +148,11 @@ class RhombohedralState:
     def lattice_constant(self) -> float:
         """Lattice constant of the cubic crystal of the same volume, Å."""
         return float((4 * self.volume) ** (1 / 3))
+
+    @property
+    def centred(self) -> bool:
+        """Whether it is rock salt, undistorted."""
+        return abs(self.alpha - CUBIC_ANGLE) < SAME_ANGLE and abs(self.offset) < SAME_OFFSET
 
     @property
     def cell(self) -> FloatArray:

@@ -6,7 +6,7 @@ import pytest
 from qdsim.analysis.consistency_results import Row, SampleCheck
 from qdsim.analysis.equation_of_state import EquationOfState
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults, analyse_phonons
-from qdsim.analysis.phonon_results import DensityOfStates, GammaModes, PhononState, ThermalState
+from qdsim.analysis.phonon_results import DensityOfStates, GammaModes, Nonanalytic, PhononState, ThermalState
 from qdsim.analysis.phonon_rows import compared_displacements, phonon_rows
 from qdsim.analysis.sample_values import Known
 from qdsim.analysis.soft_mode import frequency_of_curvature
@@ -110,6 +110,15 @@ def test_the_softening_strain_is_that_of_the_energies(strain: StrainResults) -> 
     assert analysis.softening.linear_strain == pytest.approx(ONSET)
     assert analysis.softening.onset == ONSET
     assert [row.deviation for row in analysis.rows] == pytest.approx([0, 0, 0], abs=1e-9)
+
+
+@pytest.mark.parametrize(("charge_sum", "told"), [(None, False), (1e-4, True)])
+def test_charges_that_are_computed_come_with_a_reservation(charge_sum: float | None, told: bool) -> None:
+    known = Nonanalytic(born_charges={"Pb": 4.4, "S": -4.4}, eps_inf=17, charge_sum=charge_sum)
+    given = results()
+    states = (given.states[0].model_copy(update={"nonanalytic": known}), *given.states[1:])
+    messages = analyse_phonons(given.model_copy(update={"states": states})).messages
+    assert any("converge slowly with the cell" in one for one in messages) is told
 
 
 def test_deviations_are_of_the_squares(strain: StrainResults) -> None:

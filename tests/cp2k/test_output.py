@@ -16,6 +16,7 @@ Recorded = Callable[[str], str]
 CASES = {
     "k_points": None,
     "gamma_ot": None,
+    "field": None,
     "molecule": None,
     "spin_k_points": None,
     "spin_gamma": None,
@@ -75,6 +76,18 @@ def test_units_and_signs(recorded: Recorded) -> None:
     assert output.pressure < 0
     assert output.stress is not None
     assert np.trace(output.stress) == pytest.approx(-3 * output.pressure)
+
+
+def test_a_crystal_in_a_field_has_the_dipole_of_its_berry_phase_and_no_stress(recorded: Recorded) -> None:
+    text = recorded("field")
+    axes = re.search(r"Dipole moment \[Debye\]\n +X= +(\S+) Y= +(\S+)", text)
+    output = parse_output(text)
+    assert axes
+    assert output.dipole is not None
+    assert output.dipole[:2] == [float(axes.group(1)), float(axes.group(2))]
+    assert output.stress is None
+    assert output.forces is not None
+    assert output.unreadable == []
 
 
 def test_both_spins_give_the_band_edges(recorded: Recorded) -> None:

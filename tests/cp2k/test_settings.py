@@ -9,7 +9,7 @@ from qdsim.errors import QdsimError
 
 
 def test_protocols_are_listed_cheapest_first() -> None:
-    assert protocol_names() == ["fast", "moderate", "precise", "phonons", "defects", "cluster", "paper"]
+    assert protocol_names() == ["fast", "moderate", "precise", "phonons", "finite_field", "defects", "cluster", "paper"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from ase.neighborlist import neighbor_list
 
 from qdsim.analysis.known_displacements import KnownDisplacements
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults, PhononRow, Softening
-from qdsim.analysis.phonon_results import PhononSettings, PhononState
+from qdsim.analysis.phonon_results import Nonanalytic, PhononSettings, PhononState
 from qdsim.analysis.phonon_rows import ComparedDisplacements
 from qdsim.analysis.phonons import describe_phonons, displaced_supercells
 from qdsim.analysis.quasi_harmonic import HeldState, ThermalExpansion
@@ -17,6 +17,7 @@ from qdsim.analysis.strain_results import DoubleWell
 from qdsim.report.data import Curve, DisplacementPattern, ReportData
 from qdsim.report.figures.computed_patterns import displacement_patterns
 from qdsim.report.figures.phonons import dispersion, displacement_parameters, soft_mode
+from qdsim.report.formatting import MISSING
 from qdsim.report.page import render_report
 from qdsim.report.sections.phonons import phonons
 from qdsim.structures import RhombohedralState
@@ -25,10 +26,14 @@ SETTINGS = PhononSettings(cation="Pb", anion="S", supercell=(2, 2, 2), mesh=4, t
 WELL = DoubleWell(offsets=[], energies=[], quadratic=-0.5, quadratic_error=None, quartic=2.0)
 KNOWN = KnownDisplacements(label="measured", source="A. Author (1900)", b_iso={300: {"Pb": 1.5, "S": 1.25}})
 HELD = HeldState(temperature=300, pressure=1.25, expansion=2e-5, bulk_modulus=50)
+CHARGES = Nonanalytic(
+    born_charges={"Pb": 4.4, "S": -4.4}, eps_inf=16.5, source="computed: finite field", charge_sum=2e-4
+)
 SPRINGS = {"stable": 1.0, "unstable": -0.5}
 
 
 def made(label: str, spring: float) -> PhononState:
+    settings = SETTINGS.model_copy(update={"nonanalytic": CHARGES if label == "stable" else None})
     crystal = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S")
     at_rest, moved = displaced_supercells(crystal, SETTINGS)
     first, second = neighbor_list("ij", at_rest, 3.3)
@@ -38,7 +43,7 @@ def made(label: str, spring: float) -> PhononState:
         force = np.zeros(shift.shape)
         np.add.at(force, first, spring * (shift[second] - shift[first]))
         forces.append(force)
-    state, _ = describe_phonons(crystal, SETTINGS, np.zeros((len(at_rest), 3)), forces)
+    state, _ = describe_phonons(crystal, settings, np.zeros((len(at_rest), 3)), forces)
     return state.model_copy(update={"label": label})
 
 
@@ -123,13 +128,22 @@ def test_unequal_meshes_are_told(data: ReportData) -> None:
 def test_tables_have_no_displacement_parameters_of_an_unstable_crystal(data: ReportData) -> None:
     context = phonons(data)
     assert context is not None
-    modes, thermal, expansion, held = context["tables"]
+    modes, _, thermal, expansion, held = context["tables"]
     assert [row[0].text for row in modes.rows] == ["stable", "unstable"]
     assert modes.rows[1][3].text.startswith("−")
     assert [row[0].text for row in thermal.rows] == ["stable", "stable"]
     assert modes.rows[0][0].uuid == "cccc"
     assert not expansion.rows
     assert [cell.text for cell in held.rows[0]] == ["300", "+1.25", "20.0", "50.0"]
+
+
+def test_born_charges_are_shown_with_their_source(data: ReportData) -> None:
+    context = phonons(data)
+    assert context is not None
+    modes, charges, *_ = context["tables"]
+    (row,) = charges.rows
+    assert [cell.text for cell in row] == ["stable", "+4.400", "−4.400", "+0.0002", "16.50", "computed: finite field"]
+    assert [row[4].text == MISSING for row in modes.rows] == [False, True]
 
 
 def test_figures_show_every_crystal(data: ReportData) -> None:

@@ -9,16 +9,20 @@ from aiida import orm
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
 
-from qdsim.analysis.phonon_results import PhononSettings, PhononState
+from qdsim.analysis.phonon_analysis import PhononResults
+from qdsim.analysis.phonon_results import FiniteFieldSettings, PhononSettings
 from qdsim.analysis.relaxation import RelaxationSettings
+from qdsim.cp2k.inputs import build_parameters, load_protocol
 from qdsim.errors import QdsimError
 from qdsim.provenance import nodes_behind, phonon_analysis, phonon_results, phonopy_files, tasks
 from qdsim.provenance.phonons import thermal_b_iso
 from qdsim.structures import RhombohedralState
 from qdsim.workflows.campaign import CampaignWorkChain
+from qdsim.workflows.cp2k import Cp2kWorkChain
 from qdsim.workflows.documents import StrainSettings
 from qdsim.workflows.phonon import PhononWorkChain
 from qdsim.workflows.phonon_documents import CrystalSettings, PhononSeriesSettings
+from qdsim.workflows.phonon_series import PhononSeriesWorkChain
 
 VOLUMES = tuple((6.008 * (1 + step / 100)) ** 3 / 4 for step in (-3, -1.5, 0, 1.5, 3))
 MOST_STEPS = 2
@@ -104,14 +108,53 @@ def test_a_crystal_with_forces_is_refused_before_it_is_displaced(odd_mesh: dict[
     assert len([one for one in node.called if isinstance(one, orm.WorkChainNode)]) == 1
 
 
-def test_the_crystal_at_rest_vibrates(odd_mesh: dict[str, Any]) -> None:
-    crystal = orm.StructureData(ase=RhombohedralState.from_lattice_constant(5.9).to_atoms("Pb", "S"))
-    outputs, node = run_get_node(PhononWorkChain, cp2k=odd_mesh, crystal=crystal, phonons=phonons())
+def in_field(strength: float, **changes: Any) -> dict[str, orm.Dict]:
+    """Return what Born charges are computed with: eight atoms in the smallest basis."""
+    small = {"cell": "conventional", "basis_set": "SZV-MOLOPT-SR-GTH", "cutoff": 120, "rel_cutoff": 30, "walltime": 300}
+    atoms = RhombohedralState.from_lattice_constant(5.9).to_atoms("Pb", "S", "conventional")
+    parameters = build_parameters(load_protocol("finite_field", small | changes), atoms, field=strength)
+    settings = FiniteFieldSettings(cation="Pb", anion="S", repeats=(1, 1, 1), field=strength)
+    return {"parameters": orm.Dict(parameters), "settings": orm.Dict(settings.model_dump(mode="json"))}
+
+
+def test_the_crystal_at_rest_vibrates_and_its_ions_answer_a_field(odd_mesh: dict[str, Any]) -> None:
+    """The second time all runs come from the cache, and the field is one that would close the gap."""
+    crystal = CrystalSettings(label="rest", volume=5.9**3 / 4)
+    series = PhononSeriesSettings(protocol="fast", compound="PbS", crystals=(crystal,))
+    given = {"cp2k": odd_mesh, "phonons": phonons(), "settings": orm.Dict(series.model_dump(mode="json"))}
+    outputs, node = run_get_node(PhononSeriesWorkChain, **given, finite_field=in_field(0.02))
     assert node.is_finished_ok, node.exit_message
-    state = PhononState(**outputs["results"].get_dict())
-    assert state.gamma.transverse_optical > 20
-    assert abs(state.gamma.acoustic) < 1
+    (state,) = PhononResults(**outputs["results"].get_dict()).states
+    found, gamma = state.nonanalytic, state.gamma
+    assert found is not None
+    # In so small a cell and basis the charges miss zero by 0.07 e.
+    assert found.born_charges["Pb"] == pytest.approx(4.067, abs=0.01)
+    assert found.eps_inf == pytest.approx(4.51, abs=0.01)
+    assert gamma.transverse_optical > 20
+    assert gamma.longitudinal_optical is not None
+    assert gamma.longitudinal_optical > gamma.transverse_optical + 100
+    assert abs(gamma.acoustic) < 1
     assert state.residual_force < 1e-3
+    assert "born_effective_charge" in outputs["parameter_files"]["rest"].get_content(mode="r")
+
+    with enable_caching():
+        outputs, node = run_get_node(PhononSeriesWorkChain, **given, finite_field=in_field(10.0))
+    assert node.exit_status == PhononSeriesWorkChain.exit_codes.ERROR_CRYSTALS_FAILED.status
+    assert "Without Born charges, and LO-TO splitting" in str(node.exit_message)
+    assert "eV across the cell, and the gap is 7.5" in str(node.exit_message)
+    (state,) = PhononResults(**outputs["results"].get_dict()).states
+    assert state.nonanalytic is None
+    assert state.gamma.transverse_optical == pytest.approx(gamma.transverse_optical)
+    assert state.gamma.longitudinal_optical is None
+
+
+def test_occupations_are_not_smeared_in_a_field(odd_mesh: dict[str, Any]) -> None:
+    given = in_field(0.02, max_scf=1, max_outer_scf=1)
+    crystal = orm.StructureData(ase=RhombohedralState.from_lattice_constant(5.9).to_atoms("Pb", "S", "conventional"))
+    inputs = {**odd_mesh, "parameters": given["parameters"], "structure": crystal}
+    _, node = run_get_node(Cp2kWorkChain, cp2k=inputs)
+    assert node.exit_status == Cp2kWorkChain.exit_codes.ERROR_SCF_NOT_CONVERGED.status
+    assert "in 2 attempts" in str(node.exit_message)
 
 
 def test_a_displacement_that_fails_is_named_and_it_alone_is_run_again(

@@ -111,6 +111,8 @@ def _figures(data: ReportData, results: PhononResults, analysis: PhononAnalysis)
 
 def _tables(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -> Iterator[Table]:
     yield _modes(data, results, analysis)
+    if any(state.nonanalytic for state in results.states):
+        yield _charges(data, results)
     yield _thermal(data, results)
     if analysis.expansion is not None:
         yield _expansion(data, analysis.expansion)
@@ -148,6 +150,35 @@ def _modes(data: ReportData, results: PhononResults, analysis: PhononAnalysis) -
         for state, row in zip(results.states, analysis.rows, strict=True)
     ]
     return Table("Modes; imaginary frequencies are negative.", heads, rows)
+
+
+def _charges(data: ReportData, results: PhononResults) -> Table:
+    heads = (
+        ("crystal", ""),
+        (f"Z* of {results.cation}", "e"),
+        (f"Z* of {results.anion}", "e"),
+        ("sum as computed", "e"),
+        ("ε∞", ""),
+        ("source", ""),
+    )
+    rows = [
+        [
+            words(data, path_of(state.label), state.label),
+            number(data, WHOLE, known.born_charges[results.cation], 3, "e", signed=True),
+            number(data, WHOLE, known.born_charges[results.anion], 3, "e", signed=True),
+            number(data, WHOLE, known.charge_sum, 4, "e", signed=True),
+            number(data, WHOLE, known.eps_inf, 2, ""),
+            words(data, WHOLE, known.source),
+        ]
+        for state in results.states
+        if (known := state.nonanalytic) is not None
+    ]
+    caption = (
+        "Born charges and dielectric constant of the electrons, which split the longitudinal from the transverse "
+        "modes. Those that are computed converge with the size of the cell that the field is in: its length along the "
+        "field, whose inverse square is the error of the Berry phase, and its k-points, which are one."
+    )
+    return Table(caption, heads, rows)
 
 
 def _expansion(data: ReportData, expansion: ThermalExpansion) -> Table:
