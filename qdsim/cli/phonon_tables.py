@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
     from qdsim.analysis.quasi_harmonic import ThermalExpansion
 
-MODES = ("a\nÅ", "strain\n%", "TO\nat Γ", "LO\nat Γ", "from\nenergies", "ω²\napart\n%", "lowest", "sum\nrule\n%")
+MODES = ("a\nÅ", "strain\n%", "TO\nat Γ", "from\nenergies", "ω²\napart\n%", "lowest", "sum\nrule\n%")
 EXPANDED = ("T, K", "a, Å", "strain, %", "linear, 10⁻⁶/K", "bulk modulus, GPa")
 HELD = ("T, K", "pressure, GPa", "linear, 10⁻⁶/K", "bulk modulus, GPa")
 
@@ -69,7 +69,6 @@ def _modes(results: PhononResults, analysis: PhononAnalysis) -> Table:
             f"{row.lattice_constant:.4f}",
             "" if row.linear_strain is None else f"{100 * row.linear_strain:+.2f}",
             f"{row.transverse_optical:.1f}",
-            "" if state.gamma.longitudinal_optical is None else f"{state.gamma.longitudinal_optical:.1f}",
             "" if row.from_energies is None else f"{row.from_energies:.1f}",
             "" if row.deviation is None else f"{100 * row.deviation:+.1f}",
             f"{round(state.lowest, 1) + 0.0:.1f} at {state.lowest_where}",
@@ -86,7 +85,7 @@ def _charges(results: PhononResults) -> Table:
         padding=(0, 1, 0, 0),
     )
     table.add_column("crystal")
-    for heading in (f"{results.cation}, e", f"{results.anion}, e", "sum, e", "ε∞"):
+    for heading in (f"{results.cation}, e", f"{results.anion}, e", "sum, e", "ε∞", "LO at Γ"):
         table.add_column(heading, justify="right")
     table.add_column("source")
     for state in results.states:
@@ -97,6 +96,7 @@ def _charges(results: PhononResults) -> Table:
                 *(f"{known.born_charges[element]:+.3f}" for element in (results.cation, results.anion)),
                 "" if known.charge_sum is None else f"{known.charge_sum:+.4f}",
                 f"{known.eps_inf:.2f}",
+                "" if state.gamma.longitudinal_optical is None else f"{state.gamma.longitudinal_optical:.1f}",
                 Text(known.source),
             )
     return table
