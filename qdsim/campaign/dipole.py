@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 LOWEST_CUTOFF = 150
 """Ry; at less the dipole is no longer within 0.1 % of what 300 Ry give."""
+SMALLEST_OFFSET = 0.01
+"""Å; a lattice whose cations are shifted less is taken to be undistorted."""
 LARGEST_SURFACE_DIPOLE = 1.0
 """D, of formal charges without an offset; more than that is an asymmetry of the facets."""
 
@@ -183,7 +185,7 @@ def _lattice(
     offsets = tuple(section.offsets)
     if lattice.node is not None:
         state, uuid = crystal_node("dipole.lattice.node", lattice.node, compound)
-        return RhombohedralState(state.volume, state.alpha), offsets, uuid
+        return RhombohedralState(state.volume, state.alpha), _offsets(section, abs(state.offset)), uuid
     alpha = CUBIC_ANGLE if lattice.alpha_rh is None else lattice.alpha_rh
     if lattice.fits is not None:
         return *_fitted(section, lattice, compound), None
@@ -216,11 +218,14 @@ def _fitted(
             "lattice_constant in place of fits and sample."
         )
     alpha = lattice.alpha_rh if lattice.alpha_rh is not None else CUBIC_ANGLE if angle is None else angle.value
-    if offset is None or "offsets" in section.model_fields_set:
-        offsets = tuple(section.offsets)
-    else:
-        offsets = (offset.value / 2, offset.value)
-    return RhombohedralState(volume.value, alpha), offsets
+    return RhombohedralState(volume.value, alpha), _offsets(section, None if offset is None else offset.value)
+
+
+def _offsets(section: DipoleSection, found: float | None) -> tuple[float, ...]:
+    """Return the offsets that are asked for, else that of the lattice, if it has one, and half of it."""
+    if found is None or found < SMALLEST_OFFSET or "offsets" in section.model_fields_set:
+        return tuple(section.offsets)
+    return round(found / 2, 4), round(found, 4)
 
 
 def _particle(

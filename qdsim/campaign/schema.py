@@ -404,7 +404,10 @@ class DipoleSection(Section):
     overrides: dict[str, Any] = Field({}, description="Settings of the protocol that are to be different.")
     lattice: DipoleLatticeSection
     offsets: list[Annotated[float, Field(ge=-0.8, le=0.8)]] = Field(
-        [0.06, 0.12], min_length=1, description="Of the cations along [111], Å; beside the undistorted state."
+        [0.06, 0.12],
+        min_length=1,
+        description="Of the cations along [111], Å; beside the undistorted state. By default, that of a lattice that "
+        "has one, and half of it.",
     )
     undistorted: bool = Field(True, description="Whether that state is computed too; alone, one offset has no slope.")
     particles: dict[str, ParticleSection] = Field(min_length=1, description="By a name of your choice.")

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiida import orm
 from ruamel.yaml import YAML
 
 from qdsim.campaign.load import load_campaign
@@ -94,6 +95,19 @@ def test_the_lattice_of_a_fit_beside_the_campaign_follows_from_its_bonds(tmp_pat
     chosen = made.dipole.dipole
     state = RhombohedralState(chosen.volume, chosen.alpha_rh, chosen.offsets[-1])
     assert state.bond_lengths == pytest.approx((2.91, 3.05), abs=1e-3)
+
+
+@pytest.mark.usefixtures("aiida_profile")
+def test_the_lattice_of_a_relaxed_crystal_brings_its_offset_unless_others_are_asked_for(tmp_path: Path) -> None:
+    crystal = RhombohedralState.from_lattice_constant(5.98, 59.1, 0.1).to_atoms("Pb", "S")
+    lattice = {"node": orm.StructureData(ase=crystal).store().pk}
+    cases: list[tuple[dict[str, Any], tuple[float, ...]]] = [({}, (0.05, 0.1)), ({"offsets": [0.2]}, (0.2,))]
+    for asked, expected in cases:
+        made = plan(tmp_path, lattice=lattice, **asked).dipole
+        assert made is not None
+        assert made.dipole.offsets == expected
+        assert made.dipole.alpha_rh == pytest.approx(59.1)
+        assert made.dipole.volume == pytest.approx(5.98**3 / 4)
 
 
 def test_facets_and_nodes_may_be_given_as_numbers_and_centres_as_elements(tmp_path: Path) -> None:
