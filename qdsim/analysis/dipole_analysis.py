@@ -55,6 +55,7 @@ class DipoleRow(ResultModel):
     n_cations: int
     pb_offset: float
     alpha_rh: float
+    formal_charge: int = Field(0, description="e.")
     norm: float | None = Field(None, description="|mu|.")
     projection: float | None = Field(None, description="On [111].")
     angle: float | None = Field(
@@ -99,6 +100,12 @@ class DipoleAnalysis(ResultModel):
     extrapolation: Extrapolation | None = None
     messages: tuple[str, ...] = ()
 
+    @property
+    def neutral_responses(self) -> dict[str, OffsetResponse]:
+        """Those that tell of other particles: a charged cluster's own charge moves with its cations."""
+        charged = {row.particle for row in self.rows if row.formal_charge}
+        return {particle: response for particle, response in self.responses.items() if particle not in charged}
+
 
 def analyse_dipoles(results: DipoleResults, models: DipoleModels, target: Target | None = None) -> DipoleAnalysis:
     """Draw conclusions from computed dipoles.
@@ -117,6 +124,12 @@ def analyse_dipoles(results: DipoleResults, models: DipoleModels, target: Target
     messages: list[str] = []
     for particle in dict.fromkeys(cluster.particle for cluster in results.clusters):
         series = [one for one in results.clusters if one.particle == particle and one.dipole is not None]
+        closed = [one for one in series if one.gap is not None and one.gap < CLOSED_GAP]
+        still_open = [one for one in series if one not in closed]
+        if closed and np.ptp([one.pb_offset for one in still_open] or [0.0]) > SAME_OFFSET:
+            series = still_open
+            left_out = ", ".join(f"{one.pb_offset:g} Å" for one in closed)
+            messages.append(f"{particle}: its slope leaves out {left_out}, where the gap is closed.")
         distorted = [one for one in series if abs(one.pb_offset) > SAME_OFFSET] or series
         alpha = distorted[-1].alpha_rh if distorted else CUBIC_ANGLE
         chosen = [one for one in series if abs(one.alpha_rh - alpha) < SAME_ANGLE]
@@ -134,13 +147,10 @@ def analyse_dipoles(results: DipoleResults, models: DipoleModels, target: Target
             )
         except QdsimError as error:
             messages.append(f"{particle}: {error}")
-    return DipoleAnalysis(
-        models=models,
-        rows=rows,
-        responses=responses,
-        extrapolation=None if target is None or not responses else _extrapolate(results, responses, target),
-        messages=tuple(messages),
-    )
+    analysis = DipoleAnalysis(models=models, rows=rows, responses=responses, messages=tuple(messages))
+    if target is None or not analysis.neutral_responses:
+        return analysis
+    return analysis.model_copy(update={"extrapolation": _extrapolate(analysis.neutral_responses, target)})
 
 
 def _row(cluster: ClusterState, models: DipoleModels) -> DipoleRow:
@@ -158,6 +168,7 @@ def _row(cluster: ClusterState, models: DipoleModels) -> DipoleRow:
         n_cations=n_cations,
         pb_offset=offset,
         alpha_rh=cluster.alpha_rh,
+        formal_charge=cluster.formal_charge,
         norm=norm,
         projection=projection,
         angle=angle,
@@ -197,9 +208,8 @@ def _doubts(cluster: ClusterState, norm: float | None, drop: float | None) -> It
         )
 
 
-def _extrapolate(results: DipoleResults, responses: dict[str, OffsetResponse], target: Target) -> Extrapolation:
-    sizes = {cluster.particle: cluster.n_cations for cluster in results.clusters}
-    largest = max(responses, key=lambda particle: sizes[particle])
+def _extrapolate(responses: dict[str, OffsetResponse], target: Target) -> Extrapolation:
+    largest = max(responses, key=lambda particle: responses[particle].n_cations)
     dipoles = {
         particle: point_charge_dipole(target.formula_units, target.pb_offset, response.effective_charge)
         for particle, response in responses.items()

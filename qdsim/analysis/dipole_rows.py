@@ -34,7 +34,7 @@ def dipole_rows(known: Mapping[str, Known], volume: Known, dipoles: DipoleAnalys
     """
     measured = known.get(DIPOLE)
     missing = [words for name, words in NEEDED.items() if name not in known or known[name].limit]
-    if dipoles is not None and dipoles.responses and not missing:
+    if dipoles is not None and dipoles.neutral_responses and not missing:
         charge = effective_charge(dipoles)
         computed = dipole_of_offset(charge, known["diameter"], known.get("volume", volume), known["pb_offset"])
         origin = f"the clusters carry {_charge(charge)} a cation"
@@ -48,15 +48,21 @@ def dipole_rows(known: Mapping[str, Known], volume: Known, dipoles: DipoleAnalys
         lack = "the campaign has no clusters to compare with"
         if dipoles is not None:
             lack = (
-                f"the fit states no {' and no '.join(missing)}" if missing else "no particle has dipoles at two offsets"
+                f"the fit states no {' and no '.join(missing)}"
+                if missing
+                else "no neutral particle has dipoles at two offsets"
             )
         yield Row.judged(DIPOLE, "", None, measured, Judgement(None, None, None, "cannot say", lack))
 
 
 def effective_charge(dipoles: DipoleAnalysis) -> Known:
-    """Return the charge of a cation by the largest particle, e; as its error, how far the particles are apart."""
-    charges = [response.effective_charge for response in dipoles.responses.values()]
-    largest = max(dipoles.responses.values(), key=lambda response: response.n_cations)
+    """Return the charge of a cation by the largest particle, e; as its error, how far the particles are apart.
+
+    Of neutral particles only.
+    """
+    responses = dipoles.neutral_responses.values()
+    charges = [response.effective_charge for response in responses]
+    largest = max(responses, key=lambda response: response.n_cations)
     return Known(largest.effective_charge, (max(charges) - min(charges)) / 2 if len(charges) > 1 else None)
 
 

@@ -125,10 +125,32 @@ def test_a_target_is_reached_with_the_charge_of_the_largest_particle() -> None:
     assert found.highest == pytest.approx(4 * 700 * 0.12)
 
 
+def test_a_charged_particle_tells_nothing_of_a_neutral_one() -> None:
+    neutral = [cluster("d12", 16, offset, 100 * offset) for offset in (0.06, 0.12)]
+    charged = [cluster("d20", 80, offset, 7000 * offset, formal_charge=-10) for offset in (0.06, 0.12)]
+    target = Target(diameter=32, pb_offset=0.12, formula_units=320)
+    found = analyse_dipoles(results(*neutral, *charged), DipoleModels(), target)
+    assert set(found.responses) == {"d12", "d20"}
+    assert found.extrapolation is not None
+    assert (found.extrapolation.particle, found.extrapolation.highest) == ("d12", pytest.approx(20 * 100 * 0.12))
+    assert analyse_dipoles(results(*charged), DipoleModels(), target).extrapolation is None
+
+
+def test_states_of_a_closed_gap_are_left_out_of_the_slope_where_others_give_one() -> None:
+    stays_open = [cluster("d20", 80, offset, 200 * offset) for offset in (0.03, 0.06)]
+    screened = cluster("d20", 80, 0.12, 15.0, lumo=-4.95)
+    found = analyse_dipoles(results(*stays_open, screened), DipoleModels())
+    assert found.responses["d20"].slope == pytest.approx(200)
+    assert found.messages == ("d20: its slope leaves out 0.12 Å, where the gap is closed.",)
+    found = analyse_dipoles(results(stays_open[1], screened), DipoleModels())
+    assert found.responses["d20"].slope == pytest.approx(50)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"lumo": -4.95}, "gap is closed"),
+        ({"homo": None}, "told no gap"),
         ({"dipole": (40.0, 40.0, 40.0)}, "more than its gap"),
         ({"smeared": True}, "smeared occupations"),
         ({"formal_charge": 4}, "depends on the point"),

@@ -65,7 +65,7 @@ def test_one_particle_alone_tells_no_error() -> None:
     [
         ("", None, "the campaign has no clusters to compare with"),
         ("pb_offset", analysis(**CHARGES), "the fit states no offset of the cations"),
-        ("", analysis(), "no particle has dipoles at two offsets"),
+        ("", analysis(), "no neutral particle has dipoles at two offsets"),
     ],
 )
 def test_what_is_missing_is_named(lacks: str, dipoles: DipoleAnalysis | None, reason: str) -> None:
