@@ -1,14 +1,18 @@
 """B of a campaign's phonons in a pattern: the campaign is stored as CP2K would have left it."""
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from ase.io import write
+from rich.console import Console
 
-from qdsim.analysis.phonon_results import DensityOfStates, GammaModes, PhononState, ThermalState
+from qdsim.analysis.phonon_analysis import PhononResults, analyse_phonons
+from qdsim.analysis.phonon_results import DensityOfStates, GammaModes, Nonanalytic, PhononState, ThermalState
+from qdsim.cli.phonon_tables import print_phonons
 from qdsim.debye import intensity
 from qdsim.provenance import CAMPAIGN_PROCESS
 from qdsim.structures import RhombohedralState
@@ -84,6 +88,16 @@ def test_a_pattern_has_the_b_of_the_phonons(machine: "Machine", cluster: Path) -
     assert origin in answer.stderr
     atoms = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S", "conventional")
     np.testing.assert_allclose(found["intensity"], intensity(atoms, found["q"], b_iso=B_ISO), rtol=1e-6)
+
+
+def test_born_charges_are_shown_with_their_source() -> None:
+    known = Nonanalytic(born_charges={"Pb": 4.4, "S": -4.4}, eps_inf=17.2, source="computed: [field]", charge_sum=2e-4)
+    states = (crystal("rest", stable=True).model_copy(update={"nonanalytic": known}), crystal("other", stable=True))
+    results = PhononResults(compound="PbS", cation="Pb", anion="S", protocol="phonons", states=states)
+    file = StringIO()
+    print_phonons(Console(file=file, width=120), results, analyse_phonons(results))
+    (row,) = [line.split() for line in file.getvalue().splitlines() if "[field]" in line]
+    assert row == ["rest", "+4.400", "-4.400", "+0.0002", "17.20", "computed:", "[field]"]
 
 
 @pytest.mark.parametrize(
