@@ -132,7 +132,8 @@ def test_a_charged_particle_tells_nothing_of_a_neutral_one() -> None:
     found = analyse_dipoles(results(*neutral, *charged), DipoleModels(), target)
     assert set(found.responses) == {"d12", "d20"}
     assert found.extrapolation is not None
-    assert (found.extrapolation.particle, found.extrapolation.highest) == ("d12", pytest.approx(20 * 100 * 0.12))
+    assert found.extrapolation.particle == "d12"
+    assert found.extrapolation.highest == pytest.approx(20 * 100 * 0.12)
     assert analyse_dipoles(results(*charged), DipoleModels(), target).extrapolation is None
 
 
