@@ -130,9 +130,9 @@ class PhononWorkChain(SubmitOnce):
         return None
 
     def _submit_fields(self) -> None:
-        if FINITE_FIELD not in self.inputs:
+        given = self.inputs.get(FINITE_FIELD)
+        if not given:
             return
-        given = self.inputs[FINITE_FIELD]
         inputs: dict[str, Any] = {**self.exposed_inputs(Cp2kWorkChain), "crystal": self.inputs.crystal}
         inputs |= {
             "cp2k": {**self.inputs.cp2k, "parameters": given.parameters},

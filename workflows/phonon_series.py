@@ -96,7 +96,7 @@ class PhononSeriesWorkChain(SubmitOnce):
                     "phonons": self.inputs.phonons,
                     "metadata": {"call_link_label": label},
                 }
-                if FINITE_FIELD in self.inputs:
+                if self.inputs.get(FINITE_FIELD):
                     inputs[FINITE_FIELD] = self.inputs[FINITE_FIELD]
                 self.to_context(**{label: self.submit(PhononWorkChain, **inputs)})
 

@@ -24,12 +24,13 @@ def particle_rows(plan: DipolePlan) -> Table:
     from qdsim.structures.cluster import explain_charge, write_formula
     from qdsim.structures.isolation import extent
 
-    table = Table(title="Particles", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("particle", "composition", "formal charge, e"):
-        table.add_column(heading)
-    for heading in ("surface, D", "box, Å", "to the box, Å"):
-        table.add_column(heading, justify="right")
-    table.add_column("Poisson solver")
+    table = Table(title="Particles", title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("particle", overflow="fold")
+    for heading in ("composition", "formal charge, e"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("surface\nD", "box\nÅ", "to it\nÅ"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("Poisson\nsolver")
     for particle in plan.dipole.particles:
         cluster = plan.clusters[particle.label]
         table.add_row(

@@ -136,15 +136,19 @@ def _show_results(console: Console, file: Path, plan: Plan, node: WorkChainNode)
 
 
 def _dry_run(console: Console, plan: Plan, folder: Path) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from qdsim.campaign.plan import write_inputs
     from qdsim.campaign.resources import allotment_of
 
     written = write_inputs(plan, folder)
-    table = Table(title=f"{plan.campaign.name}: {plan.compound.name}")
-    for heading in ("calculation", "single points", "atoms", "k-points", "core-hours", "GB", "gets"):
-        table.add_column(heading, justify="left" if heading in {"calculation", "gets"} else "right")
+    title = f"{plan.campaign.name}: {plan.compound.name}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("calculation", overflow="fold")
+    for heading in ("single\npoints", "atoms", "k-\npoints", "core-\nhours", "GB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("gets")
     for task in plan.tasks:
         mesh = task.settings.k_points
         points = "×".join(map(str, mesh)) if mesh else "Γ"
@@ -158,6 +162,8 @@ def _dry_run(console: Console, plan: Plan, folder: Path) -> None:
     if plan.dipole is not None:
         from qdsim.cli.dipole_tables import particle_rows
 
+        console.print()
         console.print(particle_rows(plan.dipole))
+        console.print()
     _tell_cost(console, plan)
     console.print(f"{len(written)} inputs are in {folder}.")
