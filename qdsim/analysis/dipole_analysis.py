@@ -120,16 +120,17 @@ def analyse_dipoles(results: DipoleResults, models: DipoleModels, target: Target
         A larger particle to extrapolate to.
     """
     rows = tuple(_row(cluster, models) for cluster in results.clusters)
+    gaps = {row.label: row.gap_state for row in rows}
     responses: dict[str, OffsetResponse] = {}
     messages: list[str] = []
     for particle in dict.fromkeys(cluster.particle for cluster in results.clusters):
         series = [one for one in results.clusters if one.particle == particle and one.dipole is not None]
-        closed = [one for one in series if one.gap is not None and one.gap < CLOSED_GAP]
-        still_open = [one for one in series if one not in closed]
-        if closed and np.ptp([one.pb_offset for one in still_open] or [0.0]) > SAME_OFFSET:
-            series = still_open
-            left_out = ", ".join(f"{one.pb_offset:g} Å" for one in closed)
-            messages.append(f"{particle}: its slope leaves out {left_out}, where the gap is closed.")
+        metallic = [one for one in series if gaps[one.label] in {"closed", "smeared"}]
+        insulating = [one for one in series if one not in metallic]
+        if metallic and np.ptp([one.pb_offset for one in insulating] or [0.0]) > SAME_OFFSET:
+            series = insulating
+            left_out = ", ".join(f"{one.pb_offset:g} Å" for one in metallic)
+            messages.append(f"{particle}: its slope leaves out {left_out}, where it did not stay an insulator.")
         distorted = [one for one in series if abs(one.pb_offset) > SAME_OFFSET] or series
         alpha = distorted[-1].alpha_rh if distorted else CUBIC_ANGLE
         chosen = [one for one in series if abs(one.alpha_rh - alpha) < SAME_ANGLE]

@@ -137,12 +137,13 @@ def test_a_charged_particle_tells_nothing_of_a_neutral_one() -> None:
     assert analyse_dipoles(results(*charged), DipoleModels(), target).extrapolation is None
 
 
-def test_states_of_a_closed_gap_are_left_out_of_the_slope_where_others_give_one() -> None:
+@pytest.mark.parametrize("changes", [{"lumo": -4.95}, {"smeared": True}])
+def test_metallic_states_are_left_out_of_the_slope_where_others_give_one(changes: dict[str, object]) -> None:
     stays_open = [cluster("d20", 80, offset, 200 * offset) for offset in (0.03, 0.06)]
-    screened = cluster("d20", 80, 0.12, 15.0, lumo=-4.95)
+    screened = cluster("d20", 80, 0.12, 15.0, **changes)
     found = analyse_dipoles(results(*stays_open, screened), DipoleModels())
     assert found.responses["d20"].slope == pytest.approx(200)
-    assert found.messages == ("d20: its slope leaves out 0.12 Å, where the gap is closed.",)
+    assert found.messages == ("d20: its slope leaves out 0.12 Å, where it did not stay an insulator.",)
     found = analyse_dipoles(results(stays_open[1], screened), DipoleModels())
     assert found.responses["d20"].slope == pytest.approx(50)
 
