@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from qdsim.analysis.dipole_analysis import DipoleAnalysis, DipoleRow
     from qdsim.campaign.dipole import DipolePlan
 
-HEADINGS = ("cations", "α, °", "offset, Å", "|μ|", "on [111]", "angle, °", "1 e", "2 e", "sphere", "gap, eV", "drop, V")
+HEADINGS = (
+    "cat-\nions",
+    "α\n°",
+    "offset\nÅ",
+    "|μ|",
+    "on\n[111]",
+    "angle\n°",
+    "1 e",
+    "2 e",
+    "sphere",
+    "gap\neV",
+    "drop\nV",
+)
 
 
 def particle_rows(plan: DipolePlan) -> Table:
@@ -52,10 +64,11 @@ def particle_rows(plan: DipolePlan) -> Table:
 def print_dipoles(console: Console, analysis: DipoleAnalysis) -> None:
     """Print dipoles, effective charges, what they would be on a larger particle, and what makes them doubtful."""
     console.print(dipole_rows(analysis))
+    console.print()
     for particle, response in analysis.responses.items():
-        error = "" if response.slope_error is None else f" ± {response.slope_error:.0f}"
+        error = "" if response.slope_error is None else f" ± {response.slope_error:.1f}"
         console.print(
-            f"{particle}: {response.slope:.0f}{error} D per Å of offset, {response.effective_charge:.2f} e per cation",
+            f"{particle}: {response.slope:.1f}{error} D per Å of offset, {response.effective_charge:.2f} e per cation",
         )
     extrapolated = analysis.extrapolation
     if extrapolated is not None:
@@ -77,15 +90,19 @@ def _gap(row: DipoleRow) -> Text:
 
 def dipole_rows(analysis: DipoleAnalysis) -> Table:
     """Show one row a cluster."""
-    table = Table(title="Dipole moments, D", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("particle")
+    table = Table(title="Dipole moments, D", title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0)
+    table.add_column("", overflow="fold")
     for heading in HEADINGS:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in analysis.rows:
         computed: list[str | Text] = (
             [Text("failed", style="red"), "", ""]
             if row.norm is None or row.projection is None
-            else [f"{row.norm:.2f}", f"{row.projection:+.2f}", "" if row.angle is None else f"{row.angle:.1f}"]
+            else [
+                f"{row.norm:.2f}",
+                f"{round(row.projection, 2) + 0.0:+.2f}",
+                "" if row.angle is None else f"{row.angle:.1f}",
+            ]
         )
         table.add_row(
             row.particle,
