@@ -74,10 +74,12 @@ def print_dipoles(console: Console, analysis: DipoleAnalysis) -> None:
     if extrapolated is not None:
         target = extrapolated.target
         reported = "" if target.reported_dipole is None else f" (reported: {target.reported_dipole:g} D)"
+        others = ""
+        if extrapolated.lowest < extrapolated.highest:
+            others = f", {extrapolated.lowest:.0f} to {extrapolated.highest:.0f} D with those of all"
         console.print(
             f"A particle of {target.diameter:g} Å with an offset of {target.pb_offset:g} Å would have "
-            f"{extrapolated.dipole:.0f} D with the effective charge of {extrapolated.particle}, "
-            f"{extrapolated.lowest:.0f} to {extrapolated.highest:.0f} D with those of all{reported}",
+            f"{extrapolated.dipole:.0f} D with the effective charge of {extrapolated.particle}{others}{reported}",
         )
     print_notes(console, analysis)
 

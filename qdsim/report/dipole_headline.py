@@ -99,9 +99,12 @@ def _beyond(analysis: DipoleAnalysis) -> Iterator[str]:
     target = beyond.target
     sentence = (
         f"On a particle of {fixed(target.diameter / 10, 1, 'nm')} with an offset of {fixed(target.pb_offset, 2, 'Å')} "
-        f"the effective charge of {beyond.particle} would make {fixed(beyond.dipole, 0, 'D')} "
-        f"({fixed(beyond.lowest, 0)} to {fixed(beyond.highest, 0, 'D')} with those of the particles computed)"
+        f"the effective charge of {beyond.particle} would make {fixed(beyond.dipole, 0, 'D')}"
     )
+    if beyond.lowest < beyond.highest:
+        sentence += (
+            f" ({fixed(beyond.lowest, 0)} to {fixed(beyond.highest, 0, 'D')} with those of the particles computed)"
+        )
     if target.reported_dipole is not None:
         difference = 100 * (beyond.dipole / target.reported_dipole - 1)
         sentence += (
