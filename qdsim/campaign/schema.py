@@ -464,8 +464,8 @@ class FiniteFieldSection(Section):
     protocol: str = Field("finite_field", description="Settings of these calculations: the Gamma point, with OT.")
     overrides: dict[str, Any] = Field(
         {},
-        description="Settings of the protocol that are to be different, such as {cell: [3, 3, 3]}: both converge with "
-        "the square of the cell's length.",
+        description="Settings of the protocol that are to be different, such as {cell: [4, 2, 2]}, the first along the "
+        "field: both converge with the square of the cell's length.",
     )
     field: float = Field(0.005, gt=0, le=0.1, description="V/Å; across the cell it must leave the gap open.")
 
@@ -483,7 +483,7 @@ class NonanalyticSection(Section):
         given = [name for name in ("born_charge", "eps_inf") if getattr(self, name) is not None]
         if self.finite_field is not None and (given or "source" in self.model_fields_set):
             raise ValueError(f"finite_field computes both charges and eps_inf; take out {(*given, 'source')[0]}")
-        if self.finite_field is None and len(given) < 2:  # noqa: PLR2004  both
+        if self.finite_field is None and (self.born_charge is None or self.eps_inf is None):
             raise ValueError("give born_charge and eps_inf, or finite_field to compute both")
         return self
 

@@ -171,7 +171,9 @@ def test_fitted_b_is_judged_by_that_of_the_phonons(strain: StrainResults) -> Non
     assert "static disorder" not in lower.reason
     offset = rows_of(analysis, pb_offset=Known(0.12, 0.01))["pb_offset"]
     assert offset.verdict == "cannot say"
-    assert offset.computed == pytest.approx(analysis.rows[0].well.mean_absolute)  # type: ignore[union-attr]
+    well = analysis.rows[0].well
+    assert well is not None
+    assert offset.computed == pytest.approx(well.mean_absolute)
     assert "in the single well" in offset.reason
     assert "an offset is dynamic" in offset.reason
     assert list(phonon_rows({"b_iso_cation": Known(1.7, 0.1)}, ("Pb", "S"), [], None)) == []

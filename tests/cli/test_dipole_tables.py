@@ -32,9 +32,9 @@ PLAN = plan_dipoles(
 
 
 def printed(table: Table) -> list[list[str]]:
-    console = Console(file=StringIO(), width=200)
-    console.print(table)
-    return [line.split() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    output = StringIO()
+    Console(file=output, width=200).print(table)
+    return [line.split() for line in output.getvalue().splitlines()]
 
 
 def test_a_particle_is_told_before_it_is_computed() -> None:

@@ -57,14 +57,21 @@ def dipole_of(
     isolated = isolate(atoms, box)
     middle = box / 2
     parameters = build_parameters(settings, isolated, isolation=Isolation(solver, (middle, middle, middle)))
-    outputs, node = run_get_node(
+    node = run_single_point(code, isolated, parameters)
+    return np.asarray(node.outputs.output_arrays.get_array("dipole"))
+
+
+def run_single_point(code: orm.InstalledCode, isolated: Atoms, parameters: dict[str, Any]) -> orm.WorkChainNode:
+    """Run a cluster in its cell to a good end."""
+    _, node = run_get_node(
         IsolatedClusterWorkChain,
         cp2k={"code": code, "metadata": {"options": OPTIONS}},
         structure=orm.StructureData(ase=isolated),
         single_point=orm.Dict(parameters),
     )
+    assert isinstance(node, orm.WorkChainNode)
     assert node.is_finished_ok, node.exit_message
-    return np.asarray(outputs["output_arrays"].get_array("dipole"))
+    return node
 
 
 def test_dipoles_follow_the_offset_and_vanish_without_one(cp2k_code: orm.InstalledCode) -> None:
@@ -181,18 +188,12 @@ def test_whole_electrons_below_which_an_orbital_is_empty_are_smeared(cp2k_code: 
         "cluster", {"cutoff": 120, "rel_cutoff": 30, "eps_scf": 1e-5, "max_scf": 100, "walltime": 300}
     )
     parameters = build_parameters(settings, isolated, isolation=Isolation("WAVELET", middle))
-    outputs, node = run_get_node(
-        IsolatedClusterWorkChain,
-        cp2k={"code": cp2k_code, "metadata": {"options": OPTIONS}},
-        structure=orm.StructureData(ase=isolated),
-        single_point=orm.Dict(parameters),
-    )
-    assert node.is_finished_ok, node.exit_message
+    node = run_single_point(cp2k_code, isolated, parameters)
     first, second = (one for one in node.called_descendants if isinstance(one, orm.CalcJobNode))
     assert first.outputs.output_parameters["failure"] == "not the ground state"
     assert "below its highest occupied" in str(first.exit_message)
     assert uses_smearing(second.inputs.parameters.get_dict())
-    assert np.linalg.norm(outputs["output_arrays"].get_array("dipole")) < 0.01
+    assert np.linalg.norm(node.outputs.output_arrays.get_array("dipole")) < 0.01
 
 
 def test_a_coarse_start_that_fails_is_done_without(cp2k_code: orm.InstalledCode) -> None:
