@@ -6,11 +6,12 @@ import pytest
 from qdsim.analysis.consistency_results import Row, SampleCheck
 from qdsim.analysis.equation_of_state import EquationOfState
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults, analyse_phonons
-from qdsim.analysis.phonon_results import DensityOfStates, GammaModes, Nonanalytic, PhononState, ThermalState
+from qdsim.analysis.phonon_results import Nonanalytic, PhononState
 from qdsim.analysis.phonon_rows import compared_displacements, phonon_rows
 from qdsim.analysis.sample_values import Known
 from qdsim.analysis.soft_mode import frequency_of_curvature
 from qdsim.analysis.strain_results import DoubleWell, Onset, StrainPoint, StrainResults
+from tests.phonon_states import phonon_state, thermal_state
 
 A0 = 6.0
 ONSET = 0.012
@@ -30,32 +31,8 @@ def volume(strain: float) -> float:
 
 def state(strain: float, factor: float = 1.0) -> PhononState:
     frequency = frequency_of_curvature(factor * curvature(strain), "Pb", "S")
-    thermal = ThermalState(
-        temperature=300,
-        free_energy=0,
-        entropy=0,
-        heat_capacity=0,
-        u_iso={"Pb": 0.02, "S": 0.015},
-        b_iso={"Pb": 1.6, "S": 1.2},
-    )
-    return PhononState(
-        label=f"s{strain}",
-        volume=volume(strain),
-        alpha_rh=60,
-        pb_offset=0,
-        supercell=(2, 2, 2),
-        distance=0.02,
-        residual_force=0,
-        gamma=GammaModes(
-            frequencies=[0, 0, 0, *[frequency] * 3], transverse_optical=frequency, antiphase=1, acoustic=0, sum_rule=0
-        ),
-        lowest=min(0, frequency),
-        lowest_where="Γ",
-        bands=(),
-        density_of_states=DensityOfStates(frequencies=[], total=[], by_element={}),
-        thermal=(thermal,) if frequency > 0 else (),
-        message=None if frequency > 0 else "The crystal is unstable.",
-    )
+    thermal = thermal_state({"Pb": 1.6, "S": 1.2}, {"Pb": 0.02, "S": 0.015}) if frequency > 0 else None
+    return phonon_state(f"s{strain}", frequency, volume=volume(strain), thermal=thermal)
 
 
 def results(factor: float = 1.0) -> PhononResults:

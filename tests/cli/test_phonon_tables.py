@@ -6,34 +6,13 @@ from rich.console import Console
 
 from qdsim.analysis.known_displacements import KnownDisplacements
 from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults, PhononRow
-from qdsim.analysis.phonon_results import DensityOfStates, GammaModes, PhononState, ThermalState
 from qdsim.analysis.quasi_harmonic import HeldState, ThermalExpansion
 from qdsim.cli.phonon_tables import print_phonons
+from tests.phonon_states import phonon_state, thermal_state
 
 LABEL = "compressed_crystal"
-THERMAL = ThermalState(
-    temperature=300,
-    free_energy=0,
-    entropy=0,
-    heat_capacity=0,
-    u_iso={"Pb": 0.02, "S": 0.01},
-    b_iso={"Pb": 1.5, "S": 1.2},
-)
-STATE = PhononState(
-    label=LABEL,
-    volume=54,
-    alpha_rh=60,
-    pb_offset=0,
-    supercell=(2, 2, 2),
-    distance=0.02,
-    residual_force=0,
-    gamma=GammaModes(frequencies=[], transverse_optical=-123.4, antiphase=1, acoustic=0, sum_rule=0.0123),
-    lowest=-123.4,
-    lowest_where="Γ",
-    bands=(),
-    density_of_states=DensityOfStates(frequencies=[], total=[], by_element={}),
-    thermal=(THERMAL,),
-)
+THERMAL = thermal_state({"Pb": 1.5, "S": 1.2})
+STATE = phonon_state(LABEL, -123.4, sum_rule=0.0123, thermal=THERMAL)
 ROW = PhononRow(
     label=LABEL,
     linear_strain=-0.0125,

@@ -11,11 +11,12 @@ from ase.io import write
 from rich.console import Console
 
 from qdsim.analysis.phonon_analysis import PhononResults, analyse_phonons
-from qdsim.analysis.phonon_results import DensityOfStates, GammaModes, Nonanalytic, PhononState, ThermalState
+from qdsim.analysis.phonon_results import Nonanalytic, PhononState
 from qdsim.cli.phonon_tables import print_phonons
 from qdsim.debye import intensity
 from qdsim.provenance import CAMPAIGN_PROCESS
 from qdsim.structures import RhombohedralState
+from tests.phonon_states import phonon_state, thermal_state
 
 if TYPE_CHECKING:
     from tests.machines import Machine
@@ -38,25 +39,7 @@ answer = None
 
 
 def crystal(label: str, *, stable: bool) -> PhononState:
-    thermal = ThermalState(
-        temperature=300, free_energy=0, entropy=0, heat_capacity=0, u_iso=dict.fromkeys(B_ISO, 0.0), b_iso=B_ISO
-    )
-    return PhononState(
-        label=label,
-        volume=54,
-        alpha_rh=60,
-        pb_offset=0,
-        supercell=(2, 2, 2),
-        distance=0.02,
-        residual_force=0,
-        gamma=GammaModes(frequencies=[], transverse_optical=1, antiphase=1, acoustic=0, sum_rule=0),
-        lowest=0,
-        lowest_where="Γ",
-        bands=(),
-        density_of_states=DensityOfStates(frequencies=[], total=[], by_element={}),
-        thermal=(thermal,) if stable else (),
-        message=None if stable else "The crystal is unstable.",
-    )
+    return phonon_state(label, 1.0 if stable else -1.0, thermal=thermal_state(B_ISO) if stable else None)
 
 
 @pytest.fixture(scope="module")
