@@ -50,8 +50,7 @@ def install(requirement: str) -> int:
     if tested.exists():
         settings["constraint"] = f"{tested} {settings.get('constraint', '')}".strip()
         variables["PIP_CONSTRAINT"] = settings["constraint"]
-        # What a package is built with is constrained apart.
-        variables |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), str(tested))
+        variables |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), str(build_constraints(tested)))
     else:
         say(f"There is no {tested}: the newest packages are installed, which are not tested together.")
     if run(*PIP, "install", "--quiet", "uv", variables=variables, stderr=subprocess.DEVNULL):
@@ -60,6 +59,15 @@ def install(requirement: str) -> int:
             return 0
     say(f"Installing {requirement} with pip, which takes longer")
     return 0 if run(*PIP, "install", "--quiet", "--editable", requirement, variables=variables) else 1
+
+
+def build_constraints(tested: Path) -> Path:
+    """Write what icet and qdsim are built with into a file of its own: uv builds anew when the file has changed."""
+    lines = tested.read_text(encoding="utf-8").splitlines()
+    path = Path(sys.prefix) / "build-constraints.txt"
+    kept = [line for line in lines if line.startswith(("pybind11==", "setuptools=="))]
+    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    return path
 
 
 def renew() -> int:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What `make` needs from the machine: CP2K, a Python virtual environment, a browser and a cluster for the tests.
-#   install.sh cp2k     find CP2K, or install it (Debian package; conda-forge into .conda where there is no root)
+#   install.sh cp2k     find CP2K and ps, or install them (Debian packages; conda-forge into .conda where there is no root)
 #   install.sh venv     make .venv with $PYTHON, or with a Python in PATH that constraints/ has a file for, or install one,
 #                       and a C++ compiler for the packages that have no wheels (Debian packages, or conda-forge)
 #   install.sh browser  find Chromium and its driver, or install them (Debian packages)
@@ -49,7 +49,20 @@ has_reference_blas() {
   case $(readlink -f "$blas") in */blas/libblas.so.*) ;; *) return 1 ;; esac
 }
 
+# AiiDA asks ps which calculations still run; without it all of them would seem to have ended. Containers may lack it.
+install_ps() {
+  if have ps; then return; fi
+  if can_apt; then
+    apt_install procps
+  elif conda=$(find_conda); then
+    conda_install "$conda" procps-ng
+  else
+    fail "the program ps is missing, which AiiDA watches calculations with: have 'apt-get install procps' done."
+  fi
+}
+
 install_cp2k() {
+  install_ps
   if have cp2k.psmp; then
     if has_reference_blas && can_apt; then apt_install libopenblas0-openmp; fi
     return

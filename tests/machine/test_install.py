@@ -25,6 +25,7 @@ class FakeMachine:
             assert program is not None, f"{name} is not in PATH"
             (self.programs / name).symlink_to(program)
         self.add("id", "echo 1000")
+        self.add("ps", "")
 
     def add(self, name: str, text: str) -> None:
         path = self.programs / name
@@ -109,6 +110,18 @@ def test_conda_installs_where_there_is_no_root(machine: FakeMachine) -> None:
     assert machine.calls("conda") == [f"conda create -y -p {machine.checkout}/.conda -c conda-forge cp2k=*=*openmpi*"]
     assert machine.make("cp2k").returncode == 0
     assert len(machine.calls("conda")) == 1
+
+
+def test_machine_without_ps_gets_it(machine: FakeMachine) -> None:
+    machine.add("cp2k.psmp", "")
+    (machine.programs / "ps").unlink()
+    run = machine.make("cp2k")
+    assert run.returncode != 0
+    assert "apt-get install procps" in run.stderr
+    machine.add("id", "echo 0")
+    machine.add("apt-get", "")
+    assert machine.make("cp2k").returncode == 0
+    assert machine.calls("apt-get")[-1].endswith(" procps")
 
 
 def test_neither_root_nor_conda_is_told_with_both_ways(machine: FakeMachine) -> None:
