@@ -14,7 +14,9 @@ from aiida_cp2k.parsers import Cp2kBaseParser
 from aiida_cp2k.utils import parse_cp2k_trajectory
 from ase import Atoms
 
-from qdsim.cp2k.output import Cp2kOutput, Failure, diagnose, explain, parse_output
+from qdsim.cp2k.diagnosis import Failure, diagnose, explain
+from qdsim.cp2k.output import Cp2kOutput, parse_output
+from qdsim.cp2k.requests import requested_values
 
 __all__ = ["EXIT_CODES", "Cp2kParser"]
 
@@ -26,6 +28,7 @@ EXIT_CODES = {
     Failure.ABORTED: "ERROR_OUTPUT_CONTAINS_ABORT",
     Failure.OUT_OF_WALLTIME: "ERROR_OUT_OF_WALLTIME",
     Failure.SCF_NOT_CONVERGED: "ERROR_SCF_NOT_CONVERGED",
+    Failure.UNREADABLE: "ERROR_OUTPUT_READ",
     Failure.NOT_THE_GROUND_STATE: "ERROR_SCF_NOT_CONVERGED",
     Failure.GEOMETRY_NOT_CONVERGED: "ERROR_MAXIMUM_NUMBER_OPTIMIZATION_STEPS_REACHED",
 }
@@ -46,6 +49,9 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
         Those of forces, stress, mulliken_charges, hirshfeld_charges and dipole that the output holds.
     output_structure, output_trajectory
         Where the geometry was optimised, as far as it got.
+
+    An output that CP2K finished, and that this version cannot read, leaves no outputs: a later version reads it again,
+    from the cache (`qdsim.workflows.cp2k.Cp2kCalculation`).
 
     A failure that another try may not meet again (killed, out of time, aborted by the machine's state ...) is marked on
     the node as unfit for caching: ``invalidates_cache`` of a returned exit code is not looked at by AiiDA, which asks
@@ -68,14 +74,21 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
         if name not in files.list_object_names():
             return self._transient(self.exit_codes.ERROR_OUTPUT_MISSING)
         output = parse_output(files.get_object_content(name, mode="rb").decode("utf-8", errors="replace"))
-        failure = diagnose(output)
+        requested = self._requested()
+        failure = diagnose(output, requested)
+        if failure is Failure.UNREADABLE:
+            return ExitCode(self.exit_codes[EXIT_CODES[failure]].status, explain(output, requested))
         self._store(output, failure)
         broken = self._store_geometry() if output.geometry_steps is not None else None
         if failure is None:
             return self._transient(broken) if broken else ExitCode(0)
         exit_code: ExitCode = self.exit_codes[EXIT_CODES[failure]]
-        exit_code = ExitCode(exit_code.status, explain(output))
+        exit_code = ExitCode(exit_code.status, explain(output, requested))
         return exit_code if failure in _REPRODUCIBLE else self._transient(exit_code)
+
+    def _requested(self) -> list[str]:
+        inputs = self.node.base.links.get_incoming(link_label_filter="parameters").all_nodes()
+        return requested_values(inputs[0].get_dict()) if inputs else ["energy"]
 
     def _store(self, output: Cp2kOutput, failure: Failure | None) -> None:
         parameters = output.model_dump(mode="json", exclude=set(_ARRAYS))

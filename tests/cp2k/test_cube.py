@@ -8,7 +8,7 @@ from ase.units import Bohr, Hartree
 from qdsim.cp2k.cube import ElectrostaticPotential, read_potential
 from qdsim.errors import QdsimError
 
-RECORDED = Path(__file__).parent / "recorded" / "potential"
+RECORDED = Path(__file__).parent / "recorded" / "2023.1" / "potential"
 POTENTIAL = RECORDED / "aiida-v_hartree-1_0.cube"
 DENSITY = RECORDED / "aiida-ELECTRON_DENSITY-1_0.cube"
 

@@ -12,10 +12,11 @@ from aiida.engine import ProcessState
 from aiida.plugins import ParserFactory
 from aiida_cp2k.calculations import Cp2kCalculation
 
-from qdsim.cp2k.output import Failure, parse_output
+from qdsim.cp2k.diagnosis import Failure
+from qdsim.cp2k.output import parse_output
 from qdsim.cp2k.parser import EXIT_CODES
 
-RECORDED = Path(__file__).parent / "recorded"
+RECORDED = Path(__file__).parent / "recorded" / "2023.1"
 Parsed = tuple[dict[str, Any], orm.CalcJobNode, tuple[int | None, str | None]]
 Parse = Callable[[dict[str, bytes]], Parsed]
 
