@@ -14,9 +14,9 @@ from aiida.engine import (
     while_,
 )
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
-from aiida.plugins import CalculationFactory
 
 from qdsim.cp2k import remedies, walltime
+from qdsim.cp2k.calculation import Cp2kCalculation as PlainCalculation
 from qdsim.cp2k.cost import input_core_seconds
 from qdsim.cp2k.diagnosis import Failure
 from qdsim.cp2k.field import has_field
@@ -24,20 +24,9 @@ from qdsim.cp2k.sizes import measure_size
 from qdsim.workflows.queue import QueuedCalcJob
 from qdsim.workflows.submission import SubmitOnce
 
-PluginCalculation: Any = CalculationFactory("cp2k")
 
-
-class Cp2kCalculation(QueuedCalcJob, PluginCalculation):  # type: ignore[misc]  # aiida-cp2k is not typed
-    """The calculation of aiida-cp2k, except for when it is submitted.
-
-    To the database it is one of aiida-cp2k: it takes and gives the same, the cache finds its results whichever of the
-    two computed them, and an archive can be read without qdsim.
-    """
-
-    @classmethod
-    def build_process_type(cls) -> str:
-        """Return the process type of aiida-cp2k's calculation."""
-        return str(PluginCalculation.build_process_type())
+class Cp2kCalculation(QueuedCalcJob, PlainCalculation):
+    """The calculation of `qdsim.cp2k.calculation`, except for when it is submitted."""
 
     def estimated_cost(self) -> float:
         """Estimate the cost from the CP2K input."""
@@ -59,12 +48,6 @@ class Cp2kCalculation(QueuedCalcJob, PluginCalculation):  # type: ignore[misc]  
         if exit_code.status == 0 and source is not None:
             orm.load_node(source).base.caching.is_valid_cache = False
         return exit_code
-
-    def _setup_version_info(self) -> dict[str, Any]:
-        super()._setup_version_info()
-        version: dict[str, Any] = self.runner.plugin_version_provider.get_version_info(PluginCalculation)
-        self.node.base.attributes.set_many(version)
-        return version
 
 
 EXIT = Cp2kCalculation.exit_codes

@@ -39,7 +39,6 @@ _ATOMS = r"^ +- Atoms: +(\d+)"
 _OUTER_LOOP = r"outer SCF loop (?:converged in|FAILED to converge after) +\d+ iterations or +(\d+) steps"
 _INNER_LOOP = r"(?:SCF run converged in|Leaving inner SCF loop after reaching) +(\d+) steps"
 _SCF_STEP = r"^ +\d+ (?:OT [A-Z]+|\S+/Diag\.) "
-_WARNING = r"^ \*{3} WARNING in [^:]+:\d+ :: (.+? \*{3}\n(?: \*{3} (?!WARNING).+? \*{3}\n)*)"
 _ABORT_BOX = (
     r"^ \*{79}\n \*   ___ .*\n"
     r"((?: \*.*\*\n)*? \* \[ABORT\].*\n(?: \*.*\*\n)*?)"
@@ -185,15 +184,14 @@ def _timings(text: str) -> dict[str, Any]:
 
 
 def _ending(text: str) -> dict[str, Any]:
-    warnings = [
-        " ".join(line.strip(" *") for line in message.splitlines())
-        for message in re.findall(_WARNING, text, re.MULTILINE)
-    ]
-    count = re.search(r"^ The number of warnings for this run is : +(\d+)", text, re.MULTILINE)
+    from cp2k_output_tools.blocks.warnings import match_warnings
+
+    warnings = match_warnings(text)
+    messages = [" ".join(warning["message"].split()) for warning in warnings["warnings"]]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return {
-        "warnings": list(dict.fromkeys(warnings)),
-        "n_warnings": count and count.group(1),
+        "warnings": list(dict.fromkeys(messages)),
+        "n_warnings": warnings.get("nwarnings"),
         "out_of_walltime": "exceeded requested execution time" in text,
         "finished": re.search(r"^[ *]+ PROGRAM STOPPED IN ", text, re.MULTILINE) is not None,
         "abort_message": _abort_message(text),

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from aiida import orm
 from aiida.common import NotExistent
-from aiida.engine import ExitCode
-from aiida_cp2k.calculations import Cp2kCalculation
+from aiida.engine import ExitCode, ExitCodesNamespace
 from aiida_cp2k.parsers import Cp2kBaseParser
 from aiida_cp2k.utils import parse_cp2k_trajectory
 from ase import Atoms
 
+from qdsim.cp2k.calculation import TRAJECTORY_FILE, Cp2kCalculation
 from qdsim.cp2k.diagnosis import Failure, diagnose, explain
 from qdsim.cp2k.output import Cp2kOutput, parse_output
 from qdsim.cp2k.requests import requested_values
@@ -57,6 +57,12 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
     the node as unfit for caching: ``invalidates_cache`` of a returned exit code is not looked at by AiiDA, which asks
     the calculation class's own specification.
     """
+
+    @property
+    def exit_codes(self) -> ExitCodesNamespace:
+        """Those of qdsim's own calculation; that of aiida-cp2k 2.0 lacks some."""
+        codes: ExitCodesNamespace = Cp2kCalculation.exit_codes
+        return codes
 
     def parse(self, **_: Any) -> ExitCode:
         """Parse the retrieved files.
@@ -111,15 +117,30 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
             return missing
         self.out("output_structure", structure)
         try:
-            trajectory = self._parse_trajectory(structure)
-        except (TypeError, ValueError, IndexError):
+            trajectory = _read_trajectory(self.retrieved.base.repository.get_object_content(TRAJECTORY_FILE), structure)
+        except (FileNotFoundError, TypeError, ValueError, IndexError):
             missing = self.exit_codes.ERROR_COORDINATES_TRAJECTORY_READ
             return missing
-        if isinstance(trajectory, ExitCode):
-            return trajectory
         self.out("output_trajectory", trajectory)
         return None
 
     def _transient(self, exit_code: ExitCode) -> ExitCode:
         self.node.base.caching.is_valid_cache = False
         return exit_code
+
+
+def _read_trajectory(text: str, structure: orm.StructureData) -> orm.TrajectoryData:
+    """Read positions (Å) and energies (Ha) of each step; ValueError, TypeError or IndexError for a broken file."""
+    from cp2k_output_tools.trajectories.xyz import parse
+
+    frames = parse(text)
+    told = [re.findall(r"\b[iE] =\s*([^\s,]+)", frame["comment"]) for frame in frames]  # of " i = 3, E = -13.8"
+    steps, energies = np.array(told, dtype=float).T
+    trajectory = orm.TrajectoryData()
+    trajectory.set_trajectory(
+        symbols=[structure.get_kind(site.kind_name).symbol for site in structure.sites],
+        positions=np.array([[position for _, position in frame["atoms"]] for frame in frames]),
+        stepids=steps.astype(int),
+    )
+    trajectory.set_array("energies", energies)
+    return trajectory

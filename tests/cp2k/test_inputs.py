@@ -11,11 +11,11 @@ from aiida import orm
 from aiida.common.folders import SandboxFolder
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
-from aiida_cp2k.calculations import Cp2kCalculation
 from ase import Atoms
 from ase.build import bulk
 from cp2k_input_tools.parser import CP2KInputParser
 
+from qdsim.cp2k.calculation import TRAJECTORY_FILE, Cp2kCalculation
 from qdsim.cp2k.compounds import compounds
 from qdsim.cp2k.inputs import (
     Isolation,
@@ -159,7 +159,7 @@ def test_wrong_reference_cell_is_a_programming_error(pbs: Atoms) -> None:
 
 
 def _submitted(code: orm.InstalledCode, parameters: dict[str, object], atoms: Atoms, folder: Path) -> None:
-    """Write the files that aiida-cp2k would submit."""
+    """Write the files that AiiDA would submit."""
     process: Any = instantiate_process(
         get_manager().get_runner(),
         Cp2kCalculation,
@@ -169,7 +169,8 @@ def _submitted(code: orm.InstalledCode, parameters: dict[str, object], atoms: At
         metadata={"options": {"resources": {"num_machines": 1}}},
     )
     with SandboxFolder() as sandbox:
-        process.prepare_for_submission(sandbox)
+        job = process.prepare_for_submission(sandbox)
+        assert job.retrieve_list.count(TRAJECTORY_FILE) == 1
         for name in sandbox.get_content_list():
             (folder / name).write_text(Path(sandbox.get_abs_path(name)).read_text())
 

@@ -10,8 +10,8 @@ from aiida import orm
 from aiida.common import LinkType
 from aiida.engine import ProcessState
 from aiida.plugins import ParserFactory
-from aiida_cp2k.calculations import Cp2kCalculation
 
+from qdsim.cp2k.calculation import Cp2kCalculation
 from qdsim.cp2k.diagnosis import Failure
 from qdsim.cp2k.output import parse_output
 from qdsim.cp2k.parser import EXIT_CODES
