@@ -25,7 +25,7 @@ COMMANDS = {
     "run": "Run a campaign file, and watch it.",
     "status": "Show what runs, what is done and what is left.",
     "pause": "Submit nothing new of a campaign for the time being.",
-    "resume": "Let a paused campaign go on.",
+    "resume": "Let a paused or failed campaign go on.",
     "cancel": "End a campaign, and take what it has in a queue out of it.",
     "results": "Print the results of a campaign.",
     "check": "Check relaxed crystals by scattering fits and data.",
