@@ -16,7 +16,9 @@ from qdsim.cp2k.diagnosis import Failure
 from qdsim.cp2k.output import parse_output
 from qdsim.cp2k.parser import EXIT_CODES
 
-RECORDED = Path(__file__).parent / "recorded" / "2023.1"
+RECORDED = Path(__file__).parent / "recorded"
+RELAXED = [[0.03427341, 0.03427389, 0.03427364], [3.10037509, 3.10037461, 3.10037487]]
+"""Of `geometry_converged`, Å."""
 Parsed = tuple[dict[str, Any], orm.CalcJobNode, tuple[int | None, str | None]]
 Parse = Callable[[dict[str, bytes]], Parsed]
 
@@ -44,13 +46,14 @@ def parse(aiida_localhost: orm.Computer) -> Parse:
     return parse_files
 
 
-def _files(case: str) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (RECORDED / case).iterdir() if path.name != "aiida.inp"}
+def _files(case: str, version: str = "2023.1") -> dict[str, bytes]:
+    folder = RECORDED / version / case
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "aiida.inp"}
 
 
 def test_results_are_stored_as_parsed(parse: Parse) -> None:
     outputs, node, exit_code = parse(_files("k_points"))
-    expected = parse_output((RECORDED / "k_points" / "aiida.out").read_text())
+    expected = parse_output((RECORDED / "2023.1" / "k_points" / "aiida.out").read_text())
     assert exit_code == (0, None)
     assert set(outputs) == {"output_parameters", "output_arrays"}
     parameters = outputs["output_parameters"].get_dict()
@@ -108,6 +111,28 @@ def test_geometry_is_stored_with_its_way(parse: Parse) -> None:
     assert structure.get_formula() == "Pb4S4"
     np.testing.assert_allclose(trajectory.get_positions()[-1], structure.get_ase().positions, atol=1e-8)
     assert trajectory.get_stepids().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("version", ["8.1", "2023.1", "2025.1"])
+def test_geometries_of_every_version(parse: Parse, version: str) -> None:
+    outputs, _, exit_code = parse(_files("geometry_converged", version))
+    assert exit_code == (0, None)
+    structure, trajectory = outputs["output_structure"], outputs["output_trajectory"]
+    positions = structure.get_ase().positions
+    np.testing.assert_allclose(positions, RELAXED, atol=1e-5)
+    np.testing.assert_allclose(trajectory.get_positions()[-1], positions, atol=1e-8)
+
+
+def test_what_was_asked_for_and_is_missing_leaves_nothing_but_a_reason(parse: Parse) -> None:
+    files = _files("k_points", "2025.1")
+    files["aiida.out"] = files["aiida.out"].replace(
+        b"Analytical stress tensor [bar]", b"Analytical stress tensor [psi]"
+    )
+    outputs, node, exit_code = parse(files)
+    assert exit_code[0] == 301
+    assert str(exit_code[1]).startswith("CP2K 2025.1 finished, but its output could not be read: stress (")
+    assert outputs == {}
+    assert node.base.caching.is_valid_cache  # which gives the output to a version that can read it
 
 
 def test_geometry_that_ran_out_of_steps_says_where_it_got_to(parse: Parse) -> None:
