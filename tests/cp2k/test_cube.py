@@ -121,7 +121,7 @@ def test_refuses_numbers_that_overflowed(tmp_path: Path) -> None:
 
 def test_refuses_another_quantity() -> None:
     with pytest.raises(QdsimError, match=r"DENSITY-1_0\.cube is not an electrostatic potential of CP2K.*DENSITY"):
-        read_potential(DENSITY)
+        read_potential(RECORDED / "2023.1" / "potential" / "aiida-ELECTRON_DENSITY-1_0.cube")
 
 
 @pytest.mark.parametrize("text", ["", "CP2K| version string: 2023.1\n"])
