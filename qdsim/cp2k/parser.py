@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -86,11 +87,22 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
             return ExitCode(self.exit_codes[EXIT_CODES[failure]].status, explain(output, requested))
         self._store(output, failure)
         broken = self._store_geometry() if output.geometry_steps is not None else None
+        if failure is None and broken is None:
+            broken = self._missing_file(files.list_object_names())
         if failure is None:
             return self._transient(broken) if broken else ExitCode(0)
         exit_code: ExitCode = self.exit_codes[EXIT_CODES[failure]]
         exit_code = ExitCode(exit_code.status, explain(output, requested))
         return exit_code if failure in _REPRODUCIBLE else self._transient(exit_code)
+
+    def _missing_file(self, names: list[str]) -> ExitCode | None:
+        """Name a file, such as that of the electrostatic potential, that was to come back and was not written."""
+        settings = self.node.base.links.get_incoming(link_label_filter="settings").all_nodes()
+        patterns = settings[0].get_dict().get("additional_retrieve_list", []) if settings else []
+        for pattern in patterns:
+            if isinstance(pattern, str) and not any(fnmatch(name, pattern) for name in names):
+                return ExitCode(self.exit_codes.ERROR_OUTPUT_MISSING.status, f"CP2K finished, but left no {pattern}.")
+        return None
 
     def _requested(self) -> list[str]:
         inputs = self.node.base.links.get_incoming(link_label_filter="parameters").all_nodes()

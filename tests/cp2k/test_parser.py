@@ -20,17 +20,19 @@ RECORDED = Path(__file__).parent / "recorded"
 RELAXED = [[0.03427341, 0.03427389, 0.03427364], [3.10037509, 3.10037461, 3.10037487]]
 """Of `geometry_converged`, Å."""
 Parsed = tuple[dict[str, Any], orm.CalcJobNode, tuple[int | None, str | None]]
-Parse = Callable[[dict[str, bytes]], Parsed]
+Parse = Callable[..., Parsed]
 
 
 @pytest.fixture
 def parse(aiida_localhost: orm.Computer) -> Parse:
     """Parse files as those of a finished calculation; return its outputs, its node, and the exit code."""
 
-    def parse_files(files: dict[str, bytes]) -> Parsed:
+    def parse_files(files: dict[str, bytes], settings: dict[str, Any] | None = None) -> Parsed:
         node = orm.CalcJobNode(computer=aiida_localhost, process_type="aiida.calculations:cp2k")
         node.base.attributes.set("output_filename", "aiida.out")
         node.set_option("resources", {"num_machines": 1})
+        if settings is not None:
+            node.base.links.add_incoming(orm.Dict(settings).store(), LinkType.INPUT_CALC, "settings")
         node.store()
         retrieved = orm.FolderData()
         for name, content in files.items():
@@ -133,6 +135,15 @@ def test_what_was_asked_for_and_is_missing_leaves_nothing_but_a_reason(parse: Pa
     assert str(exit_code[1]).startswith("CP2K 2025.1 finished, but its output could not be read: stress (")
     assert outputs == {}
     assert node.base.caching.is_valid_cache  # which gives the output to a version that can read it
+
+
+def test_file_that_was_to_come_back_and_is_missing_is_named(parse: Parse) -> None:
+    settings = {"additional_retrieve_list": ["*-v_hartree-*.cube"]}
+    _, node, exit_code = parse(_files("k_points"), settings)
+    assert exit_code == (210, "CP2K finished, but left no *-v_hartree-*.cube.")
+    assert not node.base.caching.is_valid_cache
+    _, _, exit_code = parse({**_files("k_points"), "aiida-v_hartree-1_0.cube": b"a potential"}, settings)
+    assert exit_code == (0, None)
 
 
 def test_geometry_that_ran_out_of_steps_says_where_it_got_to(parse: Parse) -> None:

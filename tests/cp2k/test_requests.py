@@ -50,7 +50,10 @@ def test_what_the_input_leaves_out_is_not_missed(path: str, value: Any, without:
 
 
 def test_levels_at_gamma() -> None:
-    dft = {"SCF": {"OT": {}}, "PRINT": {"MO_CUBES": {"NHOMO": 1, "NLUMO": 1}, "MOMENTS": {"PERIODIC": False}}}
+    dft: dict[str, Any] = {
+        "SCF": {"OT": {}},
+        "PRINT": {"MO_CUBES": {"NHOMO": 1, "NLUMO": 1}, "MOMENTS": {"PERIODIC": False}},
+    }
     assert requested_values(changed("FORCE_EVAL/DFT", dft))[-4:] == ["dipole", "homo", "lumo", "gap"]
     dft["PRINT"]["MO_CUBES"] = {"NHOMO": 1, "NLUMO": 0}
     assert requested_values(changed("FORCE_EVAL/DFT", dft))[-2:] == ["dipole", "homo"]
