@@ -72,9 +72,6 @@ find_python() {
 }
 
 make_venv() {
-  case $PWD in *[[:space:]]*)
-    fail "the path of this folder has a space in it ($PWD), which AiiDA's daemon cannot start from; move it." ;;
-  esac
   if [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
   python=$(find_python)
   if ! has_venv "$python" && can_apt; then apt_install python3-venv; fi
