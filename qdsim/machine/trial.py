@@ -40,7 +40,7 @@ def run_trial(installation: Cp2kInstallation, launcher: Sequence[str] = ()) -> f
     """
     environment = make_environment() | {"CP2K_DATA_DIR": str(installation.data_directory)}
     with tempfile.TemporaryDirectory(prefix="qdsim-trial-") as folder:
-        (Path(folder) / "trial.inp").write_text((files("qdsim.machine") / "trial.inp").read_text())
+        (Path(folder) / "trial.inp").write_bytes((files("qdsim.machine") / "trial.inp").read_bytes())
         start = time.perf_counter()
         try:
             run = subprocess.run(  # noqa: S603 (the user's own CP2K, without a shell)
@@ -48,7 +48,8 @@ def run_trial(installation: Cp2kInstallation, launcher: Sequence[str] = ()) -> f
                 cwd=folder,
                 env=environment,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 timeout=_TIMEOUT,
                 check=False,
             )
