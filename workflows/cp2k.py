@@ -19,8 +19,9 @@ from qdsim.cp2k import remedies, walltime
 from qdsim.cp2k.calculation import Cp2kCalculation as PlainCalculation
 from qdsim.cp2k.cost import input_core_seconds
 from qdsim.cp2k.diagnosis import Failure
+from qdsim.cp2k.endings import Ending
 from qdsim.cp2k.field import has_field
-from qdsim.cp2k.sizes import measure_size
+from qdsim.cp2k.sizes import measure_size, next_larger
 from qdsim.workflows.queue import QueuedCalcJob
 from qdsim.workflows.submission import SubmitOnce
 
@@ -51,6 +52,8 @@ class Cp2kCalculation(QueuedCalcJob, PlainCalculation):
 
 
 EXIT = Cp2kCalculation.exit_codes
+GB_OF_KB = 1.024e-6
+"""AiiDA counts memory in units of 1024 bytes."""
 
 
 @calcfunction
@@ -109,8 +112,8 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
             required=False,
             non_db=True,
             help="Options that depend on the size of the calculation: `up_to`, limits of "
-            "`qdsim.cp2k.sizes.CalculationSize`, and `options`, which take the place of those of the calculation. "
-            "The first that holds.",
+            "`qdsim.cp2k.sizes.CalculationSize`, `options`, which take the place of those of the calculation, and "
+            "`memory`, the GB that they ask for. The first that holds; the next with more memory for what runs out.",
         )
         spec.expose_outputs(Cp2kCalculation)
         spec.output("output_arrays", valid_type=orm.ArrayData, required=False, help="Forces, stress, charges.")
@@ -121,7 +124,10 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         )
         spec.exit_code(410, "ERROR_CP2K_ABORTED", message="CP2K stopped with an error: {reason}")
         spec.exit_code(411, "ERROR_SCF_NOT_CONVERGED", message="The SCF did not converge in {attempts} attempts.")
-        spec.exit_code(412, "ERROR_ENDED_TWICE", message="CP2K ended without finishing its output, twice in a row.")
+        spec.exit_code(
+            412, "ERROR_ENDED_TWICE", message="CP2K ended without finishing its output, twice in a row. {reason}"
+        )
+        spec.exit_code(413, "ERROR_OUT_OF_MEMORY", message="{reason} {advice}")
         spec.exit_code(
             420,
             "ERROR_OUTPUT_NOT_READ",
@@ -135,24 +141,43 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         self.ctx.scf_failures = 0
         self.ctx.smeared = False
         self.ctx.incomplete = 0
-        options = self._options()
+        self.ctx.row = self._row_for_size()
+        self.ctx.took_larger_row = False
+        self._apply_row()
+        if "parent_calc_folder" in self.ctx.inputs:
+            self.ctx.inputs.parameters = restart_wavefunction(self.ctx.inputs.parameters)
+
+    def _row_for_size(self) -> int | None:
+        """Return which of the sizes holds for this calculation."""
+        sizes = self.inputs.get("sizes", ())
+        if not sizes:
+            return None
+        kinds = [site.kind_name for site in self.ctx.inputs.structure.sites]
+        size = measure_size(self.ctx.inputs.parameters.get_dict(), kinds)
+        return next((place for place, row in enumerate(sizes) if size.within(row["up_to"])), None)
+
+    def _apply_row(self) -> None:
+        """Give the calculation the options of its row, and have CP2K stop before the scheduler does it."""
+        options = dict(self.inputs.cp2k.metadata.options)
+        if self.ctx.row is not None:
+            options |= self.inputs.sizes[self.ctx.row]["options"]
         self.ctx.inputs.metadata = AttributeDict({**self.ctx.inputs.metadata, "options": options})
         limit = options.get("max_wallclock_seconds")
         if limit is not None and not walltime.fits(self.ctx.inputs.parameters.get_dict(), limit):
             self.ctx.inputs.parameters = limit_walltime(self.ctx.inputs.parameters, orm.Int(limit))
-        if "parent_calc_folder" in self.ctx.inputs:
-            self.ctx.inputs.parameters = restart_wavefunction(self.ctx.inputs.parameters)
 
-    def _options(self) -> dict[str, Any]:
-        """Return the options of a calculation of this size."""
-        options = dict(self.ctx.inputs.metadata.options)
-        sizes = self.inputs.get("sizes", ())
-        if sizes:
-            size = measure_size(
-                self.ctx.inputs.parameters.get_dict(), [site.kind_name for site in self.ctx.inputs.structure.sites]
-            )
-            options |= next((row["options"] for row in sizes if size.within(row["up_to"])), {})
-        return options
+    def _take_larger_row(self) -> bool:
+        """Take the next row that asks for more memory; return whether there is one, and none was taken before."""
+        if self.ctx.row is None or self.ctx.took_larger_row:
+            return False
+        sizes = self.inputs.sizes
+        larger = next_larger([row.get("memory") for row in sizes], self.ctx.row)
+        if larger is None:
+            return False
+        self.ctx.row, self.ctx.took_larger_row = larger, True
+        self._apply_row()
+        self.report(f"Out of memory, or perhaps so: the next calculation asks for {sizes[larger]['memory']:g} GB.")
+        return True
 
     def results(self) -> None:
         """Hand out the last calculation's outputs, the parser's arrays among them.
@@ -168,12 +193,13 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
     def _keep_the_way_here(self) -> None:
         """Let the cache give back failed attempts whose files later ones began with: whoever asks again is led along.
 
-        Not those that were run once more as they were: in their place the cache gives back the later attempt.
+        Not those that were run once more as they were: in their place the cache gives back the later attempt. Nor those
+        that ran out of memory, for who asks again may give them more.
         """
         attempts = self.ctx.children[: self.ctx.iteration]
         hashes = [attempt.base.caching.compute_hash() for attempt in attempts]
         for i, attempt in enumerate(attempts[:-1]):
-            if hashes[i] not in hashes[i + 1 :]:
+            if hashes[i] not in hashes[i + 1 :] and attempt.exit_status != EXIT.ERROR_SCHEDULER_OUT_OF_MEMORY.status:
                 attempt.base.caching.is_valid_cache = True
 
     def _continue_from(self, calculation: orm.CalcJobNode, parameters: orm.Dict, remedy: str) -> ProcessHandlerReport:
@@ -215,6 +241,31 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         """Continue from the files that CP2K wrote before it stopped in good order."""
         return self._continue_from(calculation, *self._what_is_left_by(calculation))
 
+    @process_handler(priority=350, exit_codes=[EXIT.ERROR_SCHEDULER_OUT_OF_MEMORY])
+    def handle_out_of_memory(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Ask for more memory, once: with as much as before it would end as it did."""
+        if self._take_larger_row():
+            return self._go_on_after(calculation)
+        code = self.exit_codes.ERROR_OUT_OF_MEMORY.format(reason=calculation.exit_message, advice=self._memory_advice())
+        return ProcessHandlerReport(do_break=True, exit_code=code)
+
+    def _memory_advice(self) -> str:
+        """Return what whoever started the calculation can do about its memory."""
+        computer = self.ctx.inputs.code.computer
+        if computer.scheduler_type == "core.direct":
+            return (
+                f"Let fewer calculations run at once on {computer.label} (`qdsim init --slots`), or take a computer "
+                "with more memory."
+            )
+        options = self.ctx.inputs.metadata.options
+        asked = options.get("max_memory_kb")
+        nodes = options["resources"].get("num_machines", 1)
+        given = "no memory of its own" if asked is None else f"{asked * GB_OF_KB:.3g} GB{' a node' * (nodes > 1)}"
+        return (
+            f"It had asked for {given}, and no row that is left to try gives more: set `resources: {{memory: ...}}` "
+            f"(GB) in the campaign, or add a row to `sizes` in the file of the computer {computer.label}."
+        )
+
     @process_handler(
         priority=300,
         exit_codes=[EXIT.ERROR_OUTPUT_INCOMPLETE, EXIT.ERROR_OUTPUT_PARSE, EXIT.ERROR_OUTPUT_MISSING],
@@ -222,16 +273,26 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
     def handle_incomplete(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
         """Go on from what a run has left that was killed or came back truncated.
 
-        Given up is what ends so twice in a row without getting any further, unless the machine went down under it.
+        Given up is what ends so twice in a row without getting any further, unless the machine went down under it. What
+        was killed without a word may have been out of memory.
         """
-        found = calculation.outputs
-        output = found.output_parameters.get_dict() if "output_parameters" in found else {}
+        output = _output_of(calculation)
+        ending = output.get("ending") and Ending(output["ending"])
+        blameless = _is_older_than_this_worker(calculation) or (ending is not None and ending.is_of_the_machine)
         if remedies.got_further(output):
             self.ctx.incomplete = 0
-        elif not _is_older_than_this_worker(calculation):
+        elif not blameless:
             self.ctx.incomplete += 1
         if self.ctx.incomplete > 1:
-            return ProcessHandlerReport(do_break=True, exit_code=self.exit_codes.ERROR_ENDED_TWICE)
+            code = self.exit_codes.ERROR_ENDED_TWICE.format(reason=calculation.exit_message)
+            return ProcessHandlerReport(do_break=True, exit_code=code)
+        if ending == Ending.KILLED and not blameless:
+            self._take_larger_row()
+        return self._go_on_after(calculation)
+
+    def _go_on_after(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Begin the next calculation with what a run has left that did not come to its end."""
+        output = _output_of(calculation)
         if remedies.left_wavefunction(output):
             return self._continue_from(calculation, *self._what_is_left_by(calculation))
         remedy = "once more"
@@ -265,6 +326,12 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         """Pass on CP2K's own message: nothing but a change by the user helps."""
         reason = calculation.exit_message or "no message"
         return ProcessHandlerReport(do_break=True, exit_code=self.exit_codes.ERROR_CP2K_ABORTED.format(reason=reason))
+
+
+def _output_of(calculation: orm.CalcJobNode) -> dict[str, Any]:
+    """Return what the parser made of a run; nothing where it left no output."""
+    outputs = calculation.outputs
+    return outputs.output_parameters.get_dict() if "output_parameters" in outputs else {}
 
 
 def _restart_file(calculation: orm.CalcJobNode) -> str:

@@ -26,6 +26,7 @@ from aiida.engine.utils import InterruptableFuture
 from aiida.manage.configuration import get_config, get_profile
 from plumpy.process_states import ProcessState, State
 
+from qdsim.workflows.jobs import ask_carefully
 from qdsim.workflows.places import MAX_JOBS, Begun, Candidate, Decision, Rules, decide
 
 COST, CAMPAIGN = "qdsim_cost", "qdsim_campaign"
@@ -193,6 +194,8 @@ class Waiting(tasks.Waiting):
                 await self._wait_for_place()
             if node.exit_status is not None:
                 return cast(State, self.create_state(ProcessState.RUNNING, process.run))
+        if self._command == tasks.UPDATE_COMMAND:
+            ask_carefully(process.runner, node)
         next_state = await super().execute()
         if self._command == tasks.UPDATE_COMMAND:
             Queue.of(process.runner).look_soon()

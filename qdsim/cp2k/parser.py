@@ -16,10 +16,11 @@ from ase import Atoms
 
 from qdsim.cp2k.calculation import TRAJECTORY_FILE, Cp2kCalculation
 from qdsim.cp2k.diagnosis import Failure, diagnose, explain
+from qdsim.cp2k.endings import End, Ending, find_ending
 from qdsim.cp2k.output import Cp2kOutput, parse_output
 from qdsim.cp2k.requests import requested_values
 
-__all__ = ["EXIT_CODES", "Cp2kParser"]
+__all__ = ["ENDING_EXIT_CODES", "EXIT_CODES", "Cp2kParser"]
 
 #: Label of ``Cp2kCalculation``'s exit code for each failure.
 EXIT_CODES = {
@@ -34,6 +35,13 @@ EXIT_CODES = {
     Failure.GEOMETRY_NOT_CONVERGED: "ERROR_MAXIMUM_NUMBER_OPTIMIZATION_STEPS_REACHED",
 }
 
+#: Likewise for what ended a run from outside; where nothing else is said, its output is incomplete.
+ENDING_EXIT_CODES = {
+    Ending.OUT_OF_MEMORY: "ERROR_SCHEDULER_OUT_OF_MEMORY",
+    Ending.ILLEGAL_INSTRUCTION: "ERROR_OUTPUT_CONTAINS_ABORT",
+    Ending.FLOATING_POINT_EXCEPTION: "ERROR_OUTPUT_CONTAINS_ABORT",
+}
+
 #: Failures that come from the input alone, and would come again; whatever else went wrong is worth another try.
 _REPRODUCIBLE = frozenset({Failure.SCF_NOT_CONVERGED, Failure.NOT_THE_GROUND_STATE, Failure.GEOMETRY_NOT_CONVERGED})
 _ARRAYS = ("forces", "stress", "mulliken_charges", "hirshfeld_charges", "dipole")
@@ -45,7 +53,7 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
     Outputs
     -------
     output_parameters : Dict
-        `Cp2kOutput` without its arrays, and ``failure`` (``None`` or a `Failure`).
+        `Cp2kOutput` without its arrays, ``failure`` (``None`` or a `Failure`) and ``ending`` (``None`` or an `Ending`).
     output_arrays : ArrayData
         Those of forces, stress, mulliken_charges, hirshfeld_charges and dipole that the output holds.
     output_structure, output_trajectory
@@ -79,18 +87,24 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
             return self._transient(self.exit_codes.ERROR_NO_RETRIEVED_FOLDER)
         name = self.node.base.attributes.get("output_filename")
         if name not in files.list_object_names():
-            return self._transient(self.exit_codes.ERROR_OUTPUT_MISSING)
-        output = parse_output(files.get_object_content(name, mode="rb").decode("utf-8", errors="replace"))
+            return self._transient(self._named(self._end(), "ERROR_OUTPUT_MISSING"))
+        text = files.get_object_content(name, mode="rb").decode("utf-8", errors="replace")
+        output = parse_output(text)
         requested = self._requested()
         failure = diagnose(output, requested)
         if failure is Failure.UNREADABLE:
             return ExitCode(self.exit_codes[EXIT_CODES[failure]].status, explain(output, requested))
-        self._store(output, failure)
+        end = None if output.finished else self._end(text)
+        if output.abort_message is not None and end is not None and end.ending != Ending.OUT_OF_MEMORY:
+            end = None  # MPI kills the other ranks of one that has aborted
+        self._store(output, failure, end)
         broken = self._store_geometry() if output.geometry_steps is not None else None
         if failure is None and broken is None:
             broken = self._missing_file(files.list_object_names())
         if failure is None:
             return self._transient(broken) if broken else ExitCode(0)
+        if end is not None:
+            return self._transient(self._named(end, "ERROR_OUTPUT_INCOMPLETE"))
         exit_code: ExitCode = self.exit_codes[EXIT_CODES[failure]]
         exit_code = ExitCode(exit_code.status, explain(output, requested))
         return exit_code if failure in _REPRODUCIBLE else self._transient(exit_code)
@@ -108,9 +122,25 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
         inputs = self.node.base.links.get_incoming(link_label_filter="parameters").all_nodes()
         return requested_values(inputs[0].get_dict()) if inputs else ["energy"]
 
-    def _store(self, output: Cp2kOutput, failure: Failure | None) -> None:
+    def _end(self, output: str = "") -> End | None:
+        """Find out how the run ended, from all that was written of it."""
+        files = self.retrieved.base.repository
+        names = (self.node.get_option(option) for option in ("scheduler_stderr", "scheduler_stdout"))
+        there = [name for name in names if name in files.list_object_names()]
+        texts = [files.get_object_content(name, mode="rb").decode("utf-8", errors="replace") for name in there]
+        accounting = (self.node.get_detailed_job_info() or {}).get("stdout", "")
+        return find_ending([*texts, output], accounting, self.node.exit_status)
+
+    def _named(self, end: End | None, otherwise: str) -> ExitCode:
+        if end is None:
+            exit_code: ExitCode = self.exit_codes[otherwise]
+            return exit_code
+        return ExitCode(self.exit_codes[ENDING_EXIT_CODES.get(end.ending, otherwise)].status, end.explain())
+
+    def _store(self, output: Cp2kOutput, failure: Failure | None, end: End | None) -> None:
         parameters = output.model_dump(mode="json", exclude=set(_ARRAYS))
-        self.out("output_parameters", orm.Dict({**parameters, "failure": failure and failure.value}))
+        named = {"failure": failure and failure.value, "ending": end and end.ending.value}
+        self.out("output_parameters", orm.Dict({**parameters, **named}))
         arrays = {name: np.array(value) for name in _ARRAYS if (value := getattr(output, name)) is not None}
         if arrays:
             self.out("output_arrays", orm.ArrayData(arrays))

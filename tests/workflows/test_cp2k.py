@@ -14,7 +14,7 @@ from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
 
 from qdsim.cp2k import values
-from qdsim.workflows.cp2k import Cp2kWorkChain
+from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
 
 
 @pytest.fixture
@@ -109,6 +109,9 @@ def test_killed_run_is_repeated_once(
     _, node = run_get_node(Cp2kWorkChain, **inputs)
     assert [run.exit_status for run in attempts(node)] == statuses
     assert node.exit_status == exit_status
+    assert "CP2K was killed (signal 9), perhaps because it was out of memory" in str(attempts(node)[0].exit_message)
+    if not node.is_finished_ok:
+        assert str(attempts(node)[1].exit_message) in failure_of(node)
     if node.is_finished_ok:
         with enable_caching(identifier="aiida.calculations:cp2k"):
             _, again = run_get_node(Cp2kWorkChain, **inputs)
