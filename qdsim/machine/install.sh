@@ -135,7 +135,7 @@ make_venv() {
   if [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
   find_python >/dev/null || install_python
   python=$(find_python) ||
-    fail "one of Python $(echo $(tested_versions)) with venv and headers is needed, and a C++ compiler, but" \
+    fail "needed are Python (one of $(echo $(tested_versions)), with venv and headers) and a C++ compiler, but" \
       "$(what_is_missing); have 'apt-get install python3 python3-venv python3-dev g++' done (Debian 12 or newer," \
       "Ubuntu 24.04 or newer), or install conda, or name another Python: make PYTHON=/path/to/python3"
   say "Making .venv with $python ($("$python" -V))"
