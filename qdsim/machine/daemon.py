@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import gettempdir
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 
@@ -188,7 +188,7 @@ def ensure_daemon_running(workers: int | None = None) -> bool:
 
     if daemon_is_running():
         return False
-    _check_temporary_folder()
+    check_temporary_folder()
     _end_orphans()
     _forget_killed_broker()
     try:
@@ -199,14 +199,40 @@ def ensure_daemon_running(workers: int | None = None) -> bool:
             f"the AiiDA daemon could not be started ({last}); `verdi daemon logshow` may tell why."
         ) from error
     if not _gets_workers():
-        stop_daemon()
-        raise QdsimError("the AiiDA daemon was started, but not its workers; `verdi daemon logshow` may tell why.")
+        _give_up("has no workers")
     reconnect()
     return True
 
 
-def _check_temporary_folder() -> None:
-    """Refuse a temporary folder in which the sockets of daemon and broker would have names that are too long."""
+def verify_workers() -> None:
+    """Wait until the workers of a daemon that was just started take up work; stop it if they do not.
+
+    Raises
+    ------
+    QdsimError
+        If they do not.
+    """
+    if not wait_for_connection(_START_TIMEOUT).works:
+        _give_up("has no workers that take up work")
+
+
+def _give_up(reason: str) -> NoReturn:
+    """Stop a daemon that is of no use, and say so."""
+    client = _client()
+    folder = Path(client.daemon_log_file).parent
+    stop_daemon()
+    _end_orphans()  # circus puts off to stop while it replaces workers that end at once
+    raise QdsimError(f"the AiiDA daemon was started, but {reason}; the files in {folder} may tell why.")
+
+
+def check_temporary_folder() -> None:
+    """Refuse a temporary folder in which the sockets of daemon and broker would have names that are too long.
+
+    Raises
+    ------
+    QdsimError
+        If they would.
+    """
     folder = gettempdir()
     if len(os.fsencode(folder)) > _LONGEST_SOCKET - len("/aiida_zeromq_12345678/router.sock"):
         raise QdsimError(

@@ -38,12 +38,21 @@ class OwnDaemonClient(DaemonClient):
         return [shlex.quote(verdi), *arguments]
 
 
+class _Daemon(OwnDaemonClient):
+    """The client within the daemon's own process."""
+
+    @staticmethod
+    def get_env() -> dict[str, str]:
+        """Add nothing to the environment, which circus copies: it would fill in what looks like ``$NAME``."""
+        return {}
+
+
 def main(arguments: list[str]) -> None:
     """Become the daemon that `OwnDaemonClient` asks for with ``-p PROFILE daemon start-circus WORKERS``."""
     from aiida.manage.configuration import load_profile
 
     _, profile, _, _, workers, *_ = arguments
-    client = OwnDaemonClient(load_profile(profile))
+    client = _Daemon(load_profile(profile))
     sys.executable = shlex.quote(sys.executable)  # circus puts it into the command of its statistics
     client._start_daemon(number_workers=int(workers))
 

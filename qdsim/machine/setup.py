@@ -85,6 +85,7 @@ def set_up(request: Request) -> list[Step]:
     refused = refusal()
     if refused is not None:
         raise QdsimError(refused)
+    daemon.check_temporary_folder()
     computer_file = read_computer_file(request.computer_file) if request.computer_file else None
     code_file = read_code_file(request.code_file) if request.code_file else None
     choose_layout(count_cores(), request.slots, request.ranks)
@@ -303,6 +304,7 @@ def _set_up_code_file(description: CodeFile, version: str | None) -> Step:
 
 def _set_up_daemon() -> Step:
     if daemon.ensure_daemon_running():
+        daemon.verify_workers()
         return Step("daemon", "started", _count_workers())
     reason = "it ran an older version of qdsim" if daemon.daemon_is_outdated() else None
     if not daemon.worker_processes():
@@ -310,6 +312,7 @@ def _set_up_daemon() -> Step:
     if reason is not None:
         daemon.stop_daemon()
         daemon.ensure_daemon_running()
+        daemon.verify_workers()
         return Step("daemon", "restarted", f"{_count_workers()}; {reason}")
     return Step("daemon", "unchanged", _count_workers())
 
