@@ -1,6 +1,8 @@
 # make demo   install what is missing, then run examples/quickstart.yaml and write report.html
 # make test   run the tests           make lint   check style, types and imports
 # make bench  run the benchmarks      make docs   build the documentation
+# make lock   renew constraints/, the tested versions of all packages, which the others install
+# make test-pythons   run the unit tests on the other Pythons of this machine
 # make test-hpc   run the tests that start SLURM, an SSH server, PostgreSQL and RabbitMQ on this machine, as root;
 #                 SELECT="-m 'not long'" leaves out those that take more than a minute or two
 # PYTHON=/path/to/python3 chooses the Python that .venv is made with.
@@ -10,7 +12,7 @@ BIN := .venv/bin
 export PYTHON
 export PATH := $(PATH):$(CURDIR)/.conda/bin
 
-.PHONY: demo test test-hpc lint bench docs venv cp2k browser hpc
+.PHONY: demo test test-hpc test-pythons lint bench docs lock venv cp2k browser hpc
 
 demo: venv cp2k
 	@$(BIN)/qdsim init
@@ -23,6 +25,9 @@ test: .venv/.installed-dev cp2k browser
 
 test-hpc: .venv/.installed-dev cp2k hpc
 	$(BIN)/python -m pytest tests/hpc --durations 30 $(SELECT)
+
+test-pythons: .venv/.installed-dev
+	$(BIN)/python tests/pythons.py
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
@@ -48,11 +53,14 @@ browser:
 hpc:
 	@$(INSTALL) hpc
 
-.venv/.installed: pyproject.toml
+lock: .venv/.installed
+	$(BIN)/python constraints/packages.py renew
+
+.venv/.installed: pyproject.toml $(wildcard constraints/*.txt)
 	@$(INSTALL) venv
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python constraints/packages.py install
 	@touch $@
 
 .venv/.installed-dev .venv/.installed-docs: .venv/.installed-%: .venv/.installed
-	$(BIN)/python -m pip install --quiet --editable ".[$*]"
+	$(BIN)/python constraints/packages.py install $*
 	@touch $@

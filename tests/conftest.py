@@ -13,6 +13,18 @@ settings.load_profile("qdsim")
 pytest_plugins = ["aiida.tools.pytest_fixtures"]
 
 
+#: Marks of tests that use a fixture, so that other Pythons can be tested without them.
+MARKS = {"cp2k_executable": "cp2k", "browser": "browser"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that run CP2K or a browser."""
+    for item in items:
+        for name in MARKS.keys() & getattr(item, "fixturenames", ()):
+            item.add_marker(MARKS[name])
+
+
 @pytest.fixture(scope="session")
 def cp2k_executable() -> Path:
     """Return CP2K; there is nothing to test without it."""

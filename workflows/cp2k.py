@@ -14,31 +14,20 @@ from aiida.engine import (
     while_,
 )
 from aiida.engine.processes.workchains.workchain import WorkChainSpec
-from aiida.plugins import CalculationFactory
 
 from qdsim.cp2k import remedies, walltime
+from qdsim.cp2k.calculation import Cp2kCalculation as PlainCalculation
 from qdsim.cp2k.cost import input_core_seconds
+from qdsim.cp2k.diagnosis import Failure
 from qdsim.cp2k.endings import Ending
 from qdsim.cp2k.field import has_field
-from qdsim.cp2k.output import Failure
 from qdsim.cp2k.sizes import measure_size, next_larger
 from qdsim.workflows.queue import QueuedCalcJob
 from qdsim.workflows.submission import SubmitOnce
 
-PluginCalculation: Any = CalculationFactory("cp2k")
 
-
-class Cp2kCalculation(QueuedCalcJob, PluginCalculation):  # type: ignore[misc]  # aiida-cp2k is not typed
-    """The calculation of aiida-cp2k, except for when it is submitted.
-
-    To the database it is one of aiida-cp2k: it takes and gives the same, the cache finds its results whichever of the
-    two computed them, and an archive can be read without qdsim.
-    """
-
-    @classmethod
-    def build_process_type(cls) -> str:
-        """Return the process type of aiida-cp2k's calculation."""
-        return str(PluginCalculation.build_process_type())
+class Cp2kCalculation(QueuedCalcJob, PlainCalculation):
+    """The calculation of `qdsim.cp2k.calculation`, except for when it is submitted."""
 
     def estimated_cost(self) -> float:
         """Estimate the cost from the CP2K input."""
@@ -46,11 +35,20 @@ class Cp2kCalculation(QueuedCalcJob, PluginCalculation):  # type: ignore[misc]  
             return 0.0
         return input_core_seconds(self.inputs.parameters.get_dict(), self.inputs.structure.get_ase())
 
-    def _setup_version_info(self) -> dict[str, Any]:
-        super()._setup_version_info()
-        version: dict[str, Any] = self.runner.plugin_version_provider.get_version_info(PluginCalculation)
-        self.node.base.attributes.set_many(version)
-        return version
+    async def run(self) -> Any:
+        """Go on as AiiDA does, but read an output again that an earlier version of qdsim could not."""
+        if self.node.exit_status == self.exit_codes.ERROR_OUTPUT_READ.status:
+            return self._read_again()
+        return await super().run()
+
+    def _read_again(self) -> ExitCode:
+        """Parse the files of the finished calculation that the cache gave back; it is kept from giving them again."""
+        self.node.base.attributes.delete(self.node.EXIT_MESSAGE_KEY)
+        exit_code = self.parse_retrieved_output() or ExitCode(0)
+        source = self.node.base.caching.get_cache_source()
+        if exit_code.status == 0 and source is not None:
+            orm.load_node(source).base.caching.is_valid_cache = False
+        return exit_code
 
 
 EXIT = Cp2kCalculation.exit_codes
@@ -130,6 +128,11 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
             412, "ERROR_ENDED_TWICE", message="CP2K ended without finishing its output, twice in a row. {reason}"
         )
         spec.exit_code(413, "ERROR_OUT_OF_MEMORY", message="{reason} {advice}")
+        spec.exit_code(
+            420,
+            "ERROR_OUTPUT_NOT_READ",
+            message="{reason} It is kept: after an upgrade of qdsim, 'qdsim resume' reads it without computing.",
+        )
 
     def setup(self) -> None:
         """Prepare the inputs of the first calculation."""
@@ -214,17 +217,18 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         """Mix more gently first, from the wavefunction reached; then smear the occupations from scratch.
 
         What has converged to a state that is not the ground state is smeared at once: whole electrons have none lower.
-        Nothing is smeared in a field: the Berry phase is that of occupations of two and none.
+        Nothing is smeared in a field: the Berry phase is that of occupations of two and none. CP2K 2024.1 and newer
+        stop at any SCF cycle that does not converge: an optimisation goes on from the geometry that it had reached.
         """
         self.ctx.scf_failures += 1
-        parameters = self.ctx.inputs.parameters
         converged = calculation.outputs.output_parameters["failure"] == Failure.NOT_THE_GROUND_STATE
         if self.ctx.scf_failures == 1 and not converged:
-            softened = soften_scf(restart_wavefunction(parameters))
-            return self._continue_from(calculation, softened, "gentler convergence from the last wavefunction")
-        if not self.ctx.smeared and not has_field(parameters.get_dict()):
+            left, reached = self._what_is_left_by(calculation)
+            return self._continue_from(calculation, soften_scf(left), f"gentler convergence from {reached}")
+        if not self.ctx.smeared and not has_field(self.ctx.inputs.parameters.get_dict()):
             self.ctx.smeared = True
-            smeared = smear_occupations(parameters)
+            left = self.ctx.inputs.parameters
+            smeared = smear_occupations(restart_geometry(left) if self._has_moved(calculation) else left)
             return self._continue_from(calculation, smeared, "diagonalisation with Fermi-Dirac occupations")
         code = self.exit_codes.ERROR_SCF_NOT_CONVERGED.format(attempts=self.ctx.scf_failures)
         return ProcessHandlerReport(do_break=True, exit_code=code)
@@ -301,9 +305,21 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
     def _what_is_left_by(self, calculation: orm.CalcJobNode) -> tuple[orm.Dict, str]:
         """Return the input that goes on from the files of a run, and what they hold."""
         parameters = self.ctx.inputs.parameters
-        if self._moves_atoms() and remedies.is_whole_restart(_restart_file(calculation)):
+        if self._has_moved(calculation):
             return restart_geometry(parameters), "the geometry reached so far"
         return restart_wavefunction(parameters), "the wavefunction reached so far"
+
+    def _has_moved(self, calculation: orm.CalcJobNode) -> bool:
+        """Return whether an optimisation has left the geometry that it reached."""
+        return self._moves_atoms() and remedies.is_whole_restart(_restart_file(calculation))
+
+    @process_handler(priority=250, exit_codes=[EXIT.ERROR_OUTPUT_READ])
+    def handle_unreadable(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Say what was not found in an output that CP2K finished: it would write the same again."""
+        reason = calculation.exit_message or "The output could not be read."
+        return ProcessHandlerReport(
+            do_break=True, exit_code=self.exit_codes.ERROR_OUTPUT_NOT_READ.format(reason=reason)
+        )
 
     @process_handler(priority=200, exit_codes=[EXIT.ERROR_OUTPUT_CONTAINS_ABORT])
     def handle_abort(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:

@@ -178,7 +178,7 @@ def _one_worker_at_a_time() -> Iterator[None]:
     """Hold the lock of this profile, or raise BlockingIOError; a worker that dies loses it."""
     profile = get_profile()
     name = "none" if profile is None else profile.name
-    with (Path(get_config().dirpath) / f"qdsim-{name}.queue.lock").open("w") as lock:
+    with (Path(get_config().dirpath) / f"qdsim-{name}.queue.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 

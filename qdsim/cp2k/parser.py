@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
 from aiida import orm
 from aiida.common import NotExistent
-from aiida.engine import ExitCode
-from aiida_cp2k.calculations import Cp2kCalculation
+from aiida.engine import ExitCode, ExitCodesNamespace
 from aiida_cp2k.parsers import Cp2kBaseParser
 from aiida_cp2k.utils import parse_cp2k_trajectory
 from ase import Atoms
 
+from qdsim.cp2k.calculation import TRAJECTORY_FILE, Cp2kCalculation
+from qdsim.cp2k.diagnosis import Failure, diagnose, explain
 from qdsim.cp2k.endings import End, Ending, find_ending
-from qdsim.cp2k.output import Cp2kOutput, Failure, diagnose, explain, parse_output
+from qdsim.cp2k.output import Cp2kOutput, parse_output
+from qdsim.cp2k.requests import requested_values
 
 __all__ = ["ENDING_EXIT_CODES", "EXIT_CODES", "Cp2kParser"]
 
@@ -27,6 +30,7 @@ EXIT_CODES = {
     Failure.ABORTED: "ERROR_OUTPUT_CONTAINS_ABORT",
     Failure.OUT_OF_WALLTIME: "ERROR_OUT_OF_WALLTIME",
     Failure.SCF_NOT_CONVERGED: "ERROR_SCF_NOT_CONVERGED",
+    Failure.UNREADABLE: "ERROR_OUTPUT_READ",
     Failure.NOT_THE_GROUND_STATE: "ERROR_SCF_NOT_CONVERGED",
     Failure.GEOMETRY_NOT_CONVERGED: "ERROR_MAXIMUM_NUMBER_OPTIMIZATION_STEPS_REACHED",
 }
@@ -55,10 +59,19 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
     output_structure, output_trajectory
         Where the geometry was optimised, as far as it got.
 
+    An output that CP2K finished, and that this version cannot read, leaves no outputs: a later version reads it again,
+    from the cache (`qdsim.workflows.cp2k.Cp2kCalculation`).
+
     A failure that another try may not meet again (killed, out of time, aborted by the machine's state ...) is marked on
     the node as unfit for caching: ``invalidates_cache`` of a returned exit code is not looked at by AiiDA, which asks
     the calculation class's own specification.
     """
+
+    @property
+    def exit_codes(self) -> ExitCodesNamespace:
+        """Those of qdsim's own calculation; that of aiida-cp2k 2.0 lacks some."""
+        codes: ExitCodesNamespace = Cp2kCalculation.exit_codes
+        return codes
 
     def parse(self, **_: Any) -> ExitCode:
         """Parse the retrieved files.
@@ -77,18 +90,23 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
             return self._transient(self._named(self._end(), "ERROR_OUTPUT_MISSING"))
         text = files.get_object_content(name, mode="rb").decode("utf-8", errors="replace")
         output = parse_output(text)
-        failure = diagnose(output)
+        requested = self._requested()
+        failure = diagnose(output, requested)
+        if failure is Failure.UNREADABLE:
+            return ExitCode(self.exit_codes[EXIT_CODES[failure]].status, explain(output, requested))
         end = None if output.finished else self._end(text)
         if output.abort_message is not None and end is not None and end.ending != Ending.OUT_OF_MEMORY:
             end = None  # MPI kills the other ranks of one that has aborted
         self._store(output, failure, end)
         broken = self._store_geometry() if output.geometry_steps is not None else None
+        if failure is None and broken is None:
+            broken = self._missing_file(files.list_object_names())
         if failure is None:
             return self._transient(broken) if broken else ExitCode(0)
         if end is not None:
             return self._transient(self._named(end, "ERROR_OUTPUT_INCOMPLETE"))
         exit_code: ExitCode = self.exit_codes[EXIT_CODES[failure]]
-        exit_code = ExitCode(exit_code.status, explain(output))
+        exit_code = ExitCode(exit_code.status, explain(output, requested))
         return exit_code if failure in _REPRODUCIBLE else self._transient(exit_code)
 
     def _end(self, output: str = "") -> End | None:
@@ -105,6 +123,19 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
             exit_code: ExitCode = self.exit_codes[otherwise]
             return exit_code
         return ExitCode(self.exit_codes[ENDING_EXIT_CODES.get(end.ending, otherwise)].status, end.explain())
+
+    def _missing_file(self, names: list[str]) -> ExitCode | None:
+        """Name a file, such as that of the electrostatic potential, that was to come back and was not written."""
+        settings = self.node.base.links.get_incoming(link_label_filter="settings").all_nodes()
+        patterns = settings[0].get_dict().get("additional_retrieve_list", []) if settings else []
+        for pattern in patterns:
+            if isinstance(pattern, str) and not any(fnmatch(name, pattern) for name in names):
+                return ExitCode(self.exit_codes.ERROR_OUTPUT_MISSING.status, f"CP2K finished, but left no {pattern}.")
+        return None
+
+    def _requested(self) -> list[str]:
+        inputs = self.node.base.links.get_incoming(link_label_filter="parameters").all_nodes()
+        return requested_values(inputs[0].get_dict()) if inputs else ["energy"]
 
     def _store(self, output: Cp2kOutput, failure: Failure | None, end: End | None) -> None:
         parameters = output.model_dump(mode="json", exclude=set(_ARRAYS))
@@ -128,15 +159,30 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
             return missing
         self.out("output_structure", structure)
         try:
-            trajectory = self._parse_trajectory(structure)
-        except (TypeError, ValueError, IndexError):
+            trajectory = _read_trajectory(self.retrieved.base.repository.get_object_content(TRAJECTORY_FILE), structure)
+        except (FileNotFoundError, TypeError, ValueError, IndexError):
             missing = self.exit_codes.ERROR_COORDINATES_TRAJECTORY_READ
             return missing
-        if isinstance(trajectory, ExitCode):
-            return trajectory
         self.out("output_trajectory", trajectory)
         return None
 
     def _transient(self, exit_code: ExitCode) -> ExitCode:
         self.node.base.caching.is_valid_cache = False
         return exit_code
+
+
+def _read_trajectory(text: str, structure: orm.StructureData) -> orm.TrajectoryData:
+    """Read positions (Å) and energies (Ha) of each step; ValueError, TypeError or IndexError for a broken file."""
+    from cp2k_output_tools.trajectories.xyz import parse
+
+    frames = parse(text)
+    told = [re.findall(r"\b[iE] =\s*([^\s,]+)", frame["comment"]) for frame in frames]  # of " i = 3, E = -13.8"
+    steps, energies = np.array(told, dtype=float).T
+    trajectory = orm.TrajectoryData()
+    trajectory.set_trajectory(
+        symbols=[structure.get_kind(site.kind_name).symbol for site in structure.sites],
+        positions=np.array([[position for _, position in frame["atoms"]] for frame in frames]),
+        stepids=steps.astype(int),
+    )
+    trajectory.set_array("energies", energies)
+    return trajectory

@@ -1,7 +1,8 @@
 #!/bin/sh
 # What `make` needs from the machine: CP2K, a Python virtual environment, a browser and a cluster for the tests.
 #   install.sh cp2k     find CP2K, or install it (Debian package; conda-forge into .conda where there is no root)
-#   install.sh venv     make .venv with the first Python >= 3.11 in PATH
+#   install.sh venv     make .venv with $PYTHON, or with a Python in PATH that constraints/ has a file for, or install one,
+#                       and a C++ compiler for the packages that have no wheels (Debian packages, or conda-forge)
 #   install.sh browser  find Chromium and its driver, or install them (Debian packages)
 #   install.sh hpc      find SLURM, an SSH server, PostgreSQL and RabbitMQ, or install them (Debian packages); start none
 # Run it in the top folder of the repository. Package sources are those that apt, conda and pip are set up with.
@@ -10,6 +11,8 @@ set -eu
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "Error: $*"; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
+
+PATH=$PATH:$PWD/.conda/bin
 
 can_be_root() { [ "$(id -u)" -eq 0 ] || { have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; }; }
 
@@ -32,7 +35,13 @@ find_conda() {
   return 1
 }
 
-has_cp2k() { have cp2k.psmp || [ -x .conda/bin/cp2k.psmp ]; }
+conda_install() {
+  conda=$1
+  shift
+  say "Installing with $conda from conda-forge into .conda: $*"
+  if [ -d .conda/conda-meta ]; then action=install; else action=create; fi
+  "$conda" "$action" -y -p "$PWD/.conda" -c conda-forge "$@" >&2
+}
 
 # Debian's CP2K takes whatever BLAS there is, and the reference one, which comes with it, is several times slower.
 has_reference_blas() {
@@ -41,46 +50,94 @@ has_reference_blas() {
 }
 
 install_cp2k() {
-  if has_cp2k; then
+  if have cp2k.psmp; then
     if has_reference_blas && can_apt; then apt_install libopenblas0-openmp; fi
     return
   fi
   if can_apt; then
     apt_install cp2k openmpi-bin libopenblas0-openmp
   elif conda=$(find_conda); then
-    say "Installing CP2K from conda-forge into .conda"
-    "$conda" create -y -p "$PWD/.conda" -c conda-forge 'cp2k=*=*openmpi*' >&2
+    conda_install "$conda" 'cp2k=*=*openmpi*'
   else
     fail "CP2K is not installed, and cannot be installed here without root (or sudo) or conda." \
       "Either ask your administrator for 'apt-get install cp2k openmpi-bin libopenblas0-openmp' (Debian, Ubuntu)," \
       "or install conda and run 'conda create -p .conda -c conda-forge \"cp2k=*=*openmpi*\"'; then run make again."
   fi
-  has_cp2k || fail "CP2K was installed, but cp2k.psmp is not found in PATH or in .conda/bin."
+  have cp2k.psmp || fail "CP2K was installed, but cp2k.psmp is not found in PATH or in .conda/bin."
+}
+
+tested_versions() {
+  for file in constraints/*.txt; do
+    file=${file#constraints/}
+    echo "${file%.txt}"
+  done
 }
 
 is_recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
+is_tested() {
+  version=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) &&
+    [ -f "constraints/$version.txt" ]
+}
+
+# Python in PATH that may be taken, the preferred one first: one that somebody named may be newer than the tested ones.
+candidates() {
+  if [ -n "${PYTHON-}" ]; then
+    if is_recent "$PYTHON"; then echo "$PYTHON"; fi
+    return
+  fi
+  names=
+  for version in $(tested_versions); do names="python$version $names"; done
+  for python in python3 $names; do
+    if is_tested "$python"; then command -v "$python"; fi
+  done
+}
+
 has_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 
+has_headers() {
+  header=$("$1" -c 'import sysconfig; print(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null) && [ -f "$header" ]
+}
+
+has_compiler() { have "${CXX:-c++}"; }
+
 find_python() {
-  for python in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11; do
-    if have "$python" && is_recent "$python"; then command -v "$python"; return; fi
+  has_compiler || return
+  for python in $(candidates); do
+    if has_venv "$python" && has_headers "$python"; then echo "$python"; return; fi
   done
-  fail "Python 3.11 or newer is needed, and the python3 in PATH is $(python3 -V 2>/dev/null || echo missing)." \
-    "Install one ('apt-get install python3 python3-venv' on Debian 12 or newer, or 'conda install python=3.12')" \
-    "or name one: make PYTHON=/path/to/python3"
+  return 1
+}
+
+# Debian's python3 helps where it is the one to be taken, or there is none; another one is installed by who named it.
+install_python() {
+  if can_apt && { [ -n "$(candidates)" ] || { [ -z "${PYTHON-}" ] && ! have python3; }; }; then
+    apt_install python3 python3-venv python3-dev g++
+  elif [ -z "${PYTHON-}" ] && conda=$(find_conda); then
+    conda_install "$conda" python=3.13 gxx
+  fi
+}
+
+what_is_missing() {
+  set -- $(candidates)
+  if [ $# -eq 0 ]; then
+    echo "${PYTHON:-python3 in PATH} is $("${PYTHON:-python3}" -V 2>/dev/null || echo missing)"
+  elif ! has_venv "$1"; then
+    echo "$1 cannot make virtual environments"
+  elif ! has_headers "$1"; then
+    echo "$1 has no headers"
+  else
+    echo "there is no compiler"
+  fi
 }
 
 make_venv() {
-  case $PWD in *[[:space:]]*)
-    fail "the path of this folder has a space in it ($PWD), which AiiDA's daemon cannot start from; move it." ;;
-  esac
   if [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
-  python=$(find_python)
-  if ! has_venv "$python" && can_apt; then apt_install python3-venv; fi
-  has_venv "$python" ||
-    fail "$python cannot make virtual environments; have python3-venv installed ('apt-get install python3-venv')," \
-      "or name another Python: make PYTHON=/path/to/python3"
+  find_python >/dev/null || install_python
+  python=$(find_python) ||
+    fail "one of Python $(echo $(tested_versions)) with venv and headers is needed, and a C++ compiler, but" \
+      "$(what_is_missing); have 'apt-get install python3 python3-venv python3-dev g++' done (Debian 12 or newer," \
+      "Ubuntu 24.04 or newer), or install conda, or name another Python: make PYTHON=/path/to/python3"
   say "Making .venv with $python ($("$python" -V))"
   rm -rf .venv
   "$python" -m venv .venv

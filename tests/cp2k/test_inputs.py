@@ -11,11 +11,11 @@ from aiida import orm
 from aiida.common.folders import SandboxFolder
 from aiida.engine.utils import instantiate_process
 from aiida.manage import get_manager
-from aiida_cp2k.calculations import Cp2kCalculation
 from ase import Atoms
 from ase.build import bulk
 from cp2k_input_tools.parser import CP2KInputParser
 
+from qdsim.cp2k.calculation import TRAJECTORY_FILE, Cp2kCalculation
 from qdsim.cp2k.compounds import compounds
 from qdsim.cp2k.inputs import (
     Isolation,
@@ -159,7 +159,7 @@ def test_wrong_reference_cell_is_a_programming_error(pbs: Atoms) -> None:
 
 
 def _submitted(code: orm.InstalledCode, parameters: dict[str, object], atoms: Atoms, folder: Path) -> None:
-    """Write the files that aiida-cp2k would submit."""
+    """Write the files that AiiDA would submit."""
     process: Any = instantiate_process(
         get_manager().get_runner(),
         Cp2kCalculation,
@@ -169,7 +169,8 @@ def _submitted(code: orm.InstalledCode, parameters: dict[str, object], atoms: At
         metadata={"options": {"resources": {"num_machines": 1}}},
     )
     with SandboxFolder() as sandbox:
-        process.prepare_for_submission(sandbox)
+        job = process.prepare_for_submission(sandbox)
+        assert job.retrieve_list.count(TRAJECTORY_FILE) == 1
         for name in sandbox.get_content_list():
             (folder / name).write_text(Path(sandbox.get_abs_path(name)).read_text())
 
@@ -180,6 +181,8 @@ def test_rendered_input_is_what_aiida_submits(
     parameters = build_parameters(load_protocol("fast"), pbs, REFERENCE)
     _submitted(cp2k_code, parameters, pbs, tmp_path)
     theirs = schema.parse(StringIO((tmp_path / "aiida.inp").read_text()))
+    assert " ENERGIES " not in (tmp_path / "aiida.inp").read_text()  # which CP2K 8.1 does not know
+    assert " EIGENVALUES " in (tmp_path / "aiida.inp").read_text()
     ours = schema.parse(StringIO(render(parameters, pbs)))
     lines = (tmp_path / "aiida.coords.xyz").read_text().splitlines()[2:]
     coordinates = ours["+force_eval"][0]["+subsys"].pop("+coord")["*"]

@@ -245,6 +245,6 @@ def test_database_is_restarted(stack: Stack, start: Start, trial: Trial) -> None
     back = time.monotonic()
     command = ""
     if client.process.wait(timeout=TIMEOUT) != 0:
-        assert "'qdsim run" in client.output, client.output
+        assert "`qdsim run" in client.output, client.output
         client, command = start("postgresql"), ", `qdsim run` again"
     trial.conclude(f"postgresql restarted{command}", "postgresql", client, lambda: client.recovery_time(back))
