@@ -7,6 +7,7 @@ import pytest
 from qdsim.cp2k.endings import End, Ending, find_ending
 
 HERE = Path(__file__).parent
+OUTPUTS = sorted((HERE / "recorded").rglob("aiida.out"))
 TOLD = sorted(path for path in (HERE / "endings").glob("*/*/*") if path.suffix in {".txt", ".sacct"})
 
 
@@ -26,7 +27,7 @@ def test_every_ending_was_seen_or_described() -> None:
     assert {path.parent.name for path in TOLD} == {ending.name.lower() for ending in Ending}
 
 
-@pytest.mark.parametrize("path", sorted((HERE / "recorded").glob("*/aiida.out")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", OUTPUTS, ids=lambda path: "/".join(path.parts[-3:-1]))
 def test_nothing_is_read_into_what_cp2k_prints_by_itself(path: Path) -> None:
     assert find_ending([path.read_text(encoding="utf-8")]) is None
 
