@@ -216,7 +216,7 @@ def debyer(program: str, particle: LatticeParticle) -> tuple[float, FloatArray]:
             f"{symbol} {x:.12f} {y:.12f} {z:.12f}"
             for symbol, (x, y, z) in zip(particle.atom_symbols, particle.positions, strict=True)
         )
-        atoms.write_text("\n".join([str(len(particle)), "", *lines, ""]))
+        atoms.write_text("\n".join([str(len(particle)), "", *lines, ""]), encoding="utf-8")
         step = Q[1] - Q[0]
         q = (f"--from={Q[0]}", f"--to={Q[-1] + 1.5 * step}", f"--step={step:.17g}")
         command = [program, "--quiet", "--xray", *q, f"--output={pattern}", str(atoms)]

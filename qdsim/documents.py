@@ -46,12 +46,11 @@ def load_document(path: Path, model: type[Document], name: str) -> Document:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         check_depth(path, text)
         document = YAML(typ="rt").load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise QdsimError(f"{path}: cannot be read ({reason}).") from error
+    except OSError as error:
+        raise QdsimError(f"{path}: cannot be read ({error.strerror}).") from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -70,6 +69,23 @@ def load_document(path: Path, model: type[Document], name: str) -> Document:
         return model.model_validate(document)
     except ValidationError as error:
         raise QdsimError(_explain(path, document, model, error)) from error
+
+
+def read_text(path: Path) -> str:
+    """Read a text in UTF-8, whatever the locale, with or without the mark that some editors begin it with.
+
+    Raises
+    ------
+    QdsimError
+        If it is in another encoding; the line is named.
+    OSError
+        If the file cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise QdsimError(f"{path}, line {line}: not UTF-8 text; save the file in that encoding.") from error
 
 
 def check_depth(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT = 600  # s, of one command: something that hangs ends, something slow does not
+PROGRAMS = Path(sys.executable).parent
 
 
 class Machine:
@@ -15,9 +16,10 @@ class Machine:
 
     first: subprocess.CompletedProcess[str]
 
-    def __init__(self, folder: Path, timeout: float | None = TIMEOUT):
+    def __init__(self, folder: Path, timeout: float | None = TIMEOUT, programs: Path = PROGRAMS):
         self.folder = folder
         self.timeout = timeout
+        self.programs = programs
         inherited = {key: value for key, value in os.environ.items() if key != "QDSIM_PROFILE"}
         self.environment = inherited | {"AIIDA_PATH": str(folder), "COLUMNS": "200"}
 
@@ -32,20 +34,20 @@ class Machine:
         )
 
     def qdsim(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.run(str(Path(sys.executable).with_name("qdsim")), *arguments, **environment)
+        return self.run(str(self.programs / "qdsim"), *arguments, **environment)
 
     def verdi(self, *arguments: str) -> str:
-        programs = Path(sys.executable).parent
         # `verdi` finds itself in PATH when it starts a daemon.
-        path = f"{programs}{os.pathsep}{self.environment['PATH']}"
-        answer = self.run(str(programs / "verdi"), *arguments, PATH=path)
+        path = f"{self.programs}{os.pathsep}{self.environment['PATH']}"
+        answer = self.run(str(self.programs / "verdi"), *arguments, PATH=path)
         assert answer.returncode == 0, answer.stderr
         return answer.stdout
 
     def python(self, script: str) -> Any:
         """Run a script that has the profile open, and return what it puts into `answer`."""
         opened = "import json\nfrom qdsim.machine.profile import open_profile\nopen_profile('qdsim')\n"
-        run = self.run(sys.executable, "-c", f"{opened}{script}\nprint(json.dumps(answer))")
+        python = str(self.programs / Path(sys.executable).name)
+        run = self.run(python, "-c", f"{opened}{script}\nprint(json.dumps(answer))")
         assert run.returncode == 0, run.stderr
         return json.loads(run.stdout.splitlines()[-1])
 
@@ -59,4 +61,4 @@ class Machine:
         if not (self.folder / ".aiida" / "config.json").exists():
             return
         for profile in self.configuration["profiles"]:
-            self.run(str(Path(sys.executable).with_name("verdi")), "-p", profile, "daemon", "stop")
+            self.run(str(self.programs / "verdi"), "-p", profile, "daemon", "stop")

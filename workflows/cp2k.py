@@ -18,9 +18,10 @@ from aiida.engine.processes.workchains.workchain import WorkChainSpec
 from qdsim.cp2k import remedies, walltime
 from qdsim.cp2k.calculation import Cp2kCalculation as PlainCalculation
 from qdsim.cp2k.cost import input_core_seconds
+from qdsim.cp2k.diagnosis import Failure
+from qdsim.cp2k.endings import Ending
 from qdsim.cp2k.field import has_field
-from qdsim.cp2k.output import Failure
-from qdsim.cp2k.sizes import measure_size
+from qdsim.cp2k.sizes import measure_size, next_larger
 from qdsim.workflows.queue import QueuedCalcJob
 from qdsim.workflows.submission import SubmitOnce
 
@@ -34,8 +35,25 @@ class Cp2kCalculation(QueuedCalcJob, PlainCalculation):
             return 0.0
         return input_core_seconds(self.inputs.parameters.get_dict(), self.inputs.structure.get_ase())
 
+    async def run(self) -> Any:
+        """Go on as AiiDA does, but read an output again that an earlier version of qdsim could not."""
+        if self.node.exit_status == self.exit_codes.ERROR_OUTPUT_READ.status:
+            return self._read_again()
+        return await super().run()
+
+    def _read_again(self) -> ExitCode:
+        """Parse the files of the finished calculation that the cache gave back; it is kept from giving them again."""
+        self.node.base.attributes.delete(self.node.EXIT_MESSAGE_KEY)
+        exit_code = self.parse_retrieved_output() or ExitCode(0)
+        source = self.node.base.caching.get_cache_source()
+        if exit_code.status == 0 and source is not None:
+            orm.load_node(source).base.caching.is_valid_cache = False
+        return exit_code
+
 
 EXIT = Cp2kCalculation.exit_codes
+GB_OF_KB = 1.024e-6
+"""AiiDA counts memory in units of 1024 bytes."""
 
 
 @calcfunction
@@ -94,8 +112,8 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
             required=False,
             non_db=True,
             help="Options that depend on the size of the calculation: `up_to`, limits of "
-            "`qdsim.cp2k.sizes.CalculationSize`, and `options`, which take the place of those of the calculation. "
-            "The first that holds.",
+            "`qdsim.cp2k.sizes.CalculationSize`, `options`, which take the place of those of the calculation, and "
+            "`memory`, the GB that they ask for. The first that holds; the next with more memory for what runs out.",
         )
         spec.expose_outputs(Cp2kCalculation)
         spec.output("output_arrays", valid_type=orm.ArrayData, required=False, help="Forces, stress, charges.")
@@ -106,7 +124,15 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         )
         spec.exit_code(410, "ERROR_CP2K_ABORTED", message="CP2K stopped with an error: {reason}")
         spec.exit_code(411, "ERROR_SCF_NOT_CONVERGED", message="The SCF did not converge in {attempts} attempts.")
-        spec.exit_code(412, "ERROR_ENDED_TWICE", message="CP2K ended without finishing its output, twice in a row.")
+        spec.exit_code(
+            412, "ERROR_ENDED_TWICE", message="CP2K ended without finishing its output, twice in a row. {reason}"
+        )
+        spec.exit_code(413, "ERROR_OUT_OF_MEMORY", message="{reason} {advice}")
+        spec.exit_code(
+            420,
+            "ERROR_OUTPUT_NOT_READ",
+            message="{reason} It is kept: after an upgrade of qdsim, 'qdsim resume' reads it without computing.",
+        )
 
     def setup(self) -> None:
         """Prepare the inputs of the first calculation."""
@@ -115,24 +141,43 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         self.ctx.scf_failures = 0
         self.ctx.smeared = False
         self.ctx.incomplete = 0
-        options = self._options()
+        self.ctx.row = self._row_for_size()
+        self.ctx.took_larger_row = False
+        self._apply_row()
+        if "parent_calc_folder" in self.ctx.inputs:
+            self.ctx.inputs.parameters = restart_wavefunction(self.ctx.inputs.parameters)
+
+    def _row_for_size(self) -> int | None:
+        """Return which of the sizes holds for this calculation."""
+        sizes = self.inputs.get("sizes", ())
+        if not sizes:
+            return None
+        kinds = [site.kind_name for site in self.ctx.inputs.structure.sites]
+        size = measure_size(self.ctx.inputs.parameters.get_dict(), kinds)
+        return next((place for place, row in enumerate(sizes) if size.within(row["up_to"])), None)
+
+    def _apply_row(self) -> None:
+        """Give the calculation the options of its row, and have CP2K stop before the scheduler does it."""
+        options = dict(self.inputs.cp2k.metadata.options)
+        if self.ctx.row is not None:
+            options |= self.inputs.sizes[self.ctx.row]["options"]
         self.ctx.inputs.metadata = AttributeDict({**self.ctx.inputs.metadata, "options": options})
         limit = options.get("max_wallclock_seconds")
         if limit is not None and not walltime.fits(self.ctx.inputs.parameters.get_dict(), limit):
             self.ctx.inputs.parameters = limit_walltime(self.ctx.inputs.parameters, orm.Int(limit))
-        if "parent_calc_folder" in self.ctx.inputs:
-            self.ctx.inputs.parameters = restart_wavefunction(self.ctx.inputs.parameters)
 
-    def _options(self) -> dict[str, Any]:
-        """Return the options of a calculation of this size."""
-        options = dict(self.ctx.inputs.metadata.options)
-        sizes = self.inputs.get("sizes", ())
-        if sizes:
-            size = measure_size(
-                self.ctx.inputs.parameters.get_dict(), [site.kind_name for site in self.ctx.inputs.structure.sites]
-            )
-            options |= next((row["options"] for row in sizes if size.within(row["up_to"])), {})
-        return options
+    def _take_larger_row(self) -> bool:
+        """Take the next row that asks for more memory; return whether there is one, and none was taken before."""
+        if self.ctx.row is None or self.ctx.took_larger_row:
+            return False
+        sizes = self.inputs.sizes
+        larger = next_larger([row.get("memory") for row in sizes], self.ctx.row)
+        if larger is None:
+            return False
+        self.ctx.row, self.ctx.took_larger_row = larger, True
+        self._apply_row()
+        self.report(f"Out of memory, or perhaps so: the next calculation asks for {sizes[larger]['memory']:g} GB.")
+        return True
 
     def results(self) -> None:
         """Hand out the last calculation's outputs, the parser's arrays among them.
@@ -148,12 +193,13 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
     def _keep_the_way_here(self) -> None:
         """Let the cache give back failed attempts whose files later ones began with: whoever asks again is led along.
 
-        Not those that were run once more as they were: in their place the cache gives back the later attempt.
+        Not those that were run once more as they were: in their place the cache gives back the later attempt. Nor those
+        that ran out of memory, for who asks again may give them more.
         """
         attempts = self.ctx.children[: self.ctx.iteration]
         hashes = [attempt.base.caching.compute_hash() for attempt in attempts]
         for i, attempt in enumerate(attempts[:-1]):
-            if hashes[i] not in hashes[i + 1 :]:
+            if hashes[i] not in hashes[i + 1 :] and attempt.exit_status != EXIT.ERROR_SCHEDULER_OUT_OF_MEMORY.status:
                 attempt.base.caching.is_valid_cache = True
 
     def _continue_from(self, calculation: orm.CalcJobNode, parameters: orm.Dict, remedy: str) -> ProcessHandlerReport:
@@ -171,17 +217,18 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         """Mix more gently first, from the wavefunction reached; then smear the occupations from scratch.
 
         What has converged to a state that is not the ground state is smeared at once: whole electrons have none lower.
-        Nothing is smeared in a field: the Berry phase is that of occupations of two and none.
+        Nothing is smeared in a field: the Berry phase is that of occupations of two and none. CP2K 2024.1 and newer
+        stop at any SCF cycle that does not converge: an optimisation goes on from the geometry that it had reached.
         """
         self.ctx.scf_failures += 1
-        parameters = self.ctx.inputs.parameters
         converged = calculation.outputs.output_parameters["failure"] == Failure.NOT_THE_GROUND_STATE
         if self.ctx.scf_failures == 1 and not converged:
-            softened = soften_scf(restart_wavefunction(parameters))
-            return self._continue_from(calculation, softened, "gentler convergence from the last wavefunction")
-        if not self.ctx.smeared and not has_field(parameters.get_dict()):
+            left, reached = self._what_is_left_by(calculation)
+            return self._continue_from(calculation, soften_scf(left), f"gentler convergence from {reached}")
+        if not self.ctx.smeared and not has_field(self.ctx.inputs.parameters.get_dict()):
             self.ctx.smeared = True
-            smeared = smear_occupations(parameters)
+            left = self.ctx.inputs.parameters
+            smeared = smear_occupations(restart_geometry(left) if self._has_moved(calculation) else left)
             return self._continue_from(calculation, smeared, "diagonalisation with Fermi-Dirac occupations")
         code = self.exit_codes.ERROR_SCF_NOT_CONVERGED.format(attempts=self.ctx.scf_failures)
         return ProcessHandlerReport(do_break=True, exit_code=code)
@@ -194,6 +241,31 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
         """Continue from the files that CP2K wrote before it stopped in good order."""
         return self._continue_from(calculation, *self._what_is_left_by(calculation))
 
+    @process_handler(priority=350, exit_codes=[EXIT.ERROR_SCHEDULER_OUT_OF_MEMORY])
+    def handle_out_of_memory(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Ask for more memory, once: with as much as before it would end as it did."""
+        if self._take_larger_row():
+            return self._go_on_after(calculation)
+        code = self.exit_codes.ERROR_OUT_OF_MEMORY.format(reason=calculation.exit_message, advice=self._memory_advice())
+        return ProcessHandlerReport(do_break=True, exit_code=code)
+
+    def _memory_advice(self) -> str:
+        """Return what whoever started the calculation can do about its memory."""
+        computer = self.ctx.inputs.code.computer
+        if computer.scheduler_type == "core.direct":
+            return (
+                f"Let fewer calculations run at once on {computer.label} (`qdsim init --slots`), or take a computer "
+                "with more memory."
+            )
+        options = self.ctx.inputs.metadata.options
+        asked = options.get("max_memory_kb")
+        nodes = options["resources"].get("num_machines", 1)
+        given = "no memory of its own" if asked is None else f"{asked * GB_OF_KB:.3g} GB{' a node' * (nodes > 1)}"
+        return (
+            f"It had asked for {given}, and no row that is left to try gives more: set `resources: {{memory: ...}}` "
+            f"(GB) in the campaign, or add a row to `sizes` in the file of the computer {computer.label}."
+        )
+
     @process_handler(
         priority=300,
         exit_codes=[EXIT.ERROR_OUTPUT_INCOMPLETE, EXIT.ERROR_OUTPUT_PARSE, EXIT.ERROR_OUTPUT_MISSING],
@@ -201,16 +273,26 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
     def handle_incomplete(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
         """Go on from what a run has left that was killed or came back truncated.
 
-        Given up is what ends so twice in a row without getting any further, unless the machine went down under it.
+        Given up is what ends so twice in a row without getting any further, unless the machine went down under it. What
+        was killed without a word may have been out of memory.
         """
-        found = calculation.outputs
-        output = found.output_parameters.get_dict() if "output_parameters" in found else {}
+        output = _output_of(calculation)
+        ending = output.get("ending") and Ending(output["ending"])
+        blameless = _is_older_than_this_worker(calculation) or (ending is not None and ending.is_of_the_machine)
         if remedies.got_further(output):
             self.ctx.incomplete = 0
-        elif not _is_older_than_this_worker(calculation):
+        elif not blameless:
             self.ctx.incomplete += 1
         if self.ctx.incomplete > 1:
-            return ProcessHandlerReport(do_break=True, exit_code=self.exit_codes.ERROR_ENDED_TWICE)
+            code = self.exit_codes.ERROR_ENDED_TWICE.format(reason=calculation.exit_message)
+            return ProcessHandlerReport(do_break=True, exit_code=code)
+        if ending == Ending.KILLED and not blameless:
+            self._take_larger_row()
+        return self._go_on_after(calculation)
+
+    def _go_on_after(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Begin the next calculation with what a run has left that did not come to its end."""
+        output = _output_of(calculation)
         if remedies.left_wavefunction(output):
             return self._continue_from(calculation, *self._what_is_left_by(calculation))
         remedy = "once more"
@@ -223,15 +305,33 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
     def _what_is_left_by(self, calculation: orm.CalcJobNode) -> tuple[orm.Dict, str]:
         """Return the input that goes on from the files of a run, and what they hold."""
         parameters = self.ctx.inputs.parameters
-        if self._moves_atoms() and remedies.is_whole_restart(_restart_file(calculation)):
+        if self._has_moved(calculation):
             return restart_geometry(parameters), "the geometry reached so far"
         return restart_wavefunction(parameters), "the wavefunction reached so far"
+
+    def _has_moved(self, calculation: orm.CalcJobNode) -> bool:
+        """Return whether an optimisation has left the geometry that it reached."""
+        return self._moves_atoms() and remedies.is_whole_restart(_restart_file(calculation))
+
+    @process_handler(priority=250, exit_codes=[EXIT.ERROR_OUTPUT_READ])
+    def handle_unreadable(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
+        """Say what was not found in an output that CP2K finished: it would write the same again."""
+        reason = calculation.exit_message or "The output could not be read."
+        return ProcessHandlerReport(
+            do_break=True, exit_code=self.exit_codes.ERROR_OUTPUT_NOT_READ.format(reason=reason)
+        )
 
     @process_handler(priority=200, exit_codes=[EXIT.ERROR_OUTPUT_CONTAINS_ABORT])
     def handle_abort(self, calculation: orm.CalcJobNode) -> ProcessHandlerReport:
         """Pass on CP2K's own message: nothing but a change by the user helps."""
         reason = calculation.exit_message or "no message"
         return ProcessHandlerReport(do_break=True, exit_code=self.exit_codes.ERROR_CP2K_ABORTED.format(reason=reason))
+
+
+def _output_of(calculation: orm.CalcJobNode) -> dict[str, Any]:
+    """Return what the parser made of a run; nothing where it left no output."""
+    outputs = calculation.outputs
+    return outputs.output_parameters.get_dict() if "output_parameters" in outputs else {}
 
 
 def _restart_file(calculation: orm.CalcJobNode) -> str:

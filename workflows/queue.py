@@ -26,6 +26,7 @@ from aiida.engine.utils import InterruptableFuture
 from aiida.manage.configuration import get_config, get_profile
 from plumpy.process_states import ProcessState, State
 
+from qdsim.workflows.jobs import ask_carefully
 from qdsim.workflows.places import MAX_JOBS, Begun, Candidate, Decision, Rules, decide
 
 COST, CAMPAIGN = "qdsim_cost", "qdsim_campaign"
@@ -177,7 +178,7 @@ def _one_worker_at_a_time() -> Iterator[None]:
     """Hold the lock of this profile, or raise BlockingIOError; a worker that dies loses it."""
     profile = get_profile()
     name = "none" if profile is None else profile.name
-    with (Path(get_config().dirpath) / f"qdsim-{name}.queue.lock").open("w") as lock:
+    with (Path(get_config().dirpath) / f"qdsim-{name}.queue.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
@@ -193,6 +194,8 @@ class Waiting(tasks.Waiting):
                 await self._wait_for_place()
             if node.exit_status is not None:
                 return cast(State, self.create_state(ProcessState.RUNNING, process.run))
+        if self._command == tasks.UPDATE_COMMAND:
+            ask_carefully(process.runner, node)
         next_state = await super().execute()
         if self._command == tasks.UPDATE_COMMAND:
             Queue.of(process.runner).look_soon()

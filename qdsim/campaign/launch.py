@@ -9,6 +9,7 @@ from qdsim.campaign.memory import check_memory
 from qdsim.campaign.plan import Plan
 from qdsim.campaign.resources import options
 from qdsim.campaign.tasks import GIGABYTE
+from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
     from aiida.orm import Code, WorkChainNode
@@ -56,6 +57,31 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
         node = cast("WorkChainNode", submit(CampaignWorkChain, **inputs))
         node.base.extras.set(AT_ONCE, plan.campaign.resources.at_once)
     return node, True
+
+
+def launch_again(campaign: WorkChainNode) -> WorkChainNode:
+    """Submit a campaign that did not succeed anew, by the document of it in the provenance graph.
+
+    The cache gives back every calculation that had finished; outputs that could not be read are read again.
+
+    Raises
+    ------
+    QdsimError
+        If it has become another campaign since, because a file or a protocol that it names has changed, or for the
+        reasons of `launch`.
+    """
+    from qdsim.campaign.plan import plan_campaign
+    from qdsim.campaign.schema import Campaign
+
+    document = campaign.inputs.campaign.get_dict()
+    plan = plan_campaign(Campaign.model_validate(document["campaign"]))
+    if plan.fingerprint != document["fingerprint"]:
+        raise QdsimError(
+            f"Campaign '{campaign.label}' would not be the same again: its protocol, or a file that it names, has "
+            "changed; 'qdsim run' with its file submits it as it is now."
+        )
+    node, _ = launch(plan)
+    return node
 
 
 def find_same(plan: Plan) -> WorkChainNode | None:

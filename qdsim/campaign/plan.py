@@ -5,9 +5,7 @@ from hashlib import sha256
 from json import dumps
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, cast
-
-from ase import Atoms
+from typing import Any
 
 from qdsim.campaign.dipole import DipolePlan, plan_dipoles
 from qdsim.campaign.phonon import PhononPlan, plan_phonons
@@ -134,10 +132,10 @@ def _crystal(campaign: Campaign) -> tuple[Compound, float]:
     if campaign.structure is None:
         compound = load_compound(str(campaign.compound))
         return compound, compound.reference_lattice_constant
-    from ase.io import read
+    from qdsim.debye.structure_files import read_by_ase
 
     try:
-        atoms = cast("Atoms", read(campaign.structure, index=-1))
+        atoms = read_by_ase(campaign.structure)
     except Exception as error:  # whatever ASE raises at contents that it does not understand
         detail = ": ".join(filter(None, [type(error).__name__, *str(error).splitlines()[:1]]))
         raise QdsimError(f"{campaign.structure}: not a structure that ASE can read ({detail}).") from error

@@ -60,10 +60,13 @@ def options(resources: ResourcesSection, code: Code) -> tuple[dict[str, Any], li
     QdsimError
         If the computer cannot give what is asked for.
     """
-    rows = [
-        {"up_to": row.up_to.model_dump(exclude_none=True), "options": _options(resources.for_row(row), code)}
-        for row in resources.sizes
-    ]
+    rows: list[dict[str, Any]] = []
+    for row in resources.sizes:
+        given, limits = resources.for_row(row), row.up_to.model_dump(exclude_none=True)
+        made = _options(given, code)
+        # A machine without a scheduler gives no more to who asks for more.
+        memory = {"memory": given.memory} if "max_memory_kb" in made else {}
+        rows.append({"up_to": limits, "options": made, **memory})
     return (rows[-1]["options"] if rows else _options(resources.for_all(), code)), rows
 
 

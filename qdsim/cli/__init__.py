@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import importlib
+import io
 import os
 import sys
+import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,7 +18,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from qdsim import __version__
-from qdsim.errors import QdsimError
+from qdsim.errors import QdsimError, QdsimWarning
+from qdsim.machine.aiida_folder import aiida_folder, folder_of_its_own, is_configured, refusal_of
 
 __all__ = ["COMMANDS", "Session", "cli", "main"]
 
@@ -25,7 +29,7 @@ COMMANDS = {
     "run": "Run a campaign file, and watch it.",
     "status": "Show what runs, what is done and what is left.",
     "pause": "Submit nothing new of a campaign for the time being.",
-    "resume": "Let a paused campaign go on.",
+    "resume": "Let a paused or failed campaign go on.",
     "cancel": "End a campaign, and take what it has in a queue out of it.",
     "results": "Print the results of a campaign.",
     "check": "Check relaxed crystals by scattering fits and data.",
@@ -45,8 +49,12 @@ COMMANDS = {
 }
 """Every command and its one-line help; the command itself is `qdsim.cli.<name>.command`."""
 
+_SET_UP = {"init", "doctor"}
+"""Commands that may make AiiDA's folder; the others leave no trace on a machine that is not set up."""
+
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
+_formatwarning = warnings.formatwarning
 
 _DISK_ERRORS = {
     errno.ENOSPC: "no space is left on the disk; free some and run the command again",
@@ -54,6 +62,8 @@ _DISK_ERRORS = {
     errno.EACCES: "permission was denied; choose a place you may write to",
     errno.EPERM: "permission was denied; choose a place you may write to",
     errno.EROFS: "the file system is read-only; choose a place you may write to",
+    errno.ENOTDIR: "a part of this path is a file, not a folder; choose another place",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 
 
@@ -114,7 +124,10 @@ class QdsimGroup(click.Group):
             nearest = get_close_matches(args[0], COMMANDS, n=1)
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are: {', '.join(COMMANDS)}."
             raise click.UsageError(f"No such command {args[0]!r}; {hint}", ctx)
-        return super().resolve_command(ctx, args)
+        found = super().resolve_command(ctx, args)
+        if found[0] not in _SET_UP and not is_configured():
+            ctx.with_resource(folder_of_its_own())
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
         """Write the list of commands without importing any."""
@@ -140,12 +153,33 @@ class QdsimGroup(click.Group):
             sys.exit(error.exit_code)
         except QdsimError as error:
             _fail(str(error))
-        except OSError as error:
-            if error.errno not in _DISK_ERRORS:
+        except Exception as error:
+            sentence = _explain(error)
+            if sentence is None:
                 raise
-            place = f"{error.filename}: " if error.filename else ""
-            _fail(f"{place}{_DISK_ERRORS[error.errno]}.")
+            _fail(sentence)
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _explain(error: BaseException | None) -> str | None:
+    """Return what the machine has refused, also where a library has wrapped it; None if it was something else."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            return _explain_refusal(error, _DISK_ERRORS[error.errno])
+        if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding() != "utf-8":
+            name = f"{error.object!r} cannot be a name in this locale, whose encoding is {error.encoding}"
+            return f"{name}; set LC_ALL=C.UTF-8."
+        error = error.__cause__
+    return None
+
+
+def _explain_refusal(error: OSError, reason: str) -> str:
+    if error.filename is None:
+        return f"{reason}."
+    place, folder = Path(os.fsdecode(error.filename)), aiida_folder()
+    if place.is_relative_to(folder) or folder.is_relative_to(place):
+        return refusal_of(error)
+    return f"{place}: {reason}."
 
 
 def _fail(sentence: str) -> NoReturn:
@@ -174,10 +208,33 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Run `qdsim`, the console script.
+    """Run `qdsim`, the console script, on any machine.
 
     The folder of this interpreter is put first in PATH, so that AiiDA finds the `verdi` of the same environment
     also when that environment is not activated.
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    try:
+        Path.home()
+    except RuntimeError:  # a container's user without a name: libraries look for their settings at home
+        os.environ["HOME"] = os.path.sep
+    for stream in (sys.stdout, sys.stderr):
+        _print_anything(stream)
+    warnings.formatwarning = _format_warning
     cli.main()
+
+
+def _print_anything(stream: object) -> None:
+    """Let a stream put a mark in place of what it cannot print; ASCII is what is said where nothing is known."""
+    if isinstance(stream, io.TextIOWrapper):
+        unknown = codecs.lookup(stream.encoding).name == "ascii"
+        stream.reconfigure(encoding="utf-8" if unknown else None, errors="replace")
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Print a reservation as `qdsim.cli.progress.notice` does, and any other warning as ever."""
+    if issubclass(category, QdsimWarning):
+        return f"note {message}\n"
+    return _formatwarning(message, category, filename, lineno, line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,7 @@ def _copy_templates(console: Console, scheduler: str, folder: Path) -> None:
     for path in (computer, code, *others):
         console.print(Text.assemble(("written", "green"), f" {path}"), soft_wrap=True)
     console.print(
-        f"Change what is marked CHANGE in them, then 'qdsim init --computer {computer} --code {code}'.",
+        "Change what is marked CHANGE in them, then "
+        f"`qdsim init --computer {shlex.quote(str(computer))} --code {shlex.quote(str(code))}`.",
         soft_wrap=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,10 +101,15 @@ def _watch(console: Console, file: Path, plan: Plan, node: WorkChainNode) -> Non
 
 def _tell_detached(console: Console, file: Path, plan: Plan) -> None:
     console.print(
-        f"Detached: the work goes on. 'qdsim run {file}' attaches again, "
+        f"Detached: the work goes on. {_again(file)} attaches again, "
         f"'qdsim status {plan.campaign.name}' shows how far it is.",
         soft_wrap=True,
     )
+
+
+def _again(file: Path) -> str:
+    """Return the command as a shell takes it."""
+    return f"`qdsim run {shlex.quote(str(file))}`"
 
 
 def _show_results(console: Console, file: Path, plan: Plan, node: WorkChainNode) -> None:
@@ -123,12 +129,12 @@ def _show_results(console: Console, file: Path, plan: Plan, node: WorkChainNode)
     for sentence in restarts(node):
         console.print(Text.assemble(("restarted ", "yellow"), sentence))
     if node.is_killed:
-        console.print(f"'{plan.campaign.name}' was cancelled; 'qdsim run {file}' takes it up again.", soft_wrap=True)
+        console.print(f"'{plan.campaign.name}' was cancelled; {_again(file)} takes it up again.", soft_wrap=True)
         raise SystemExit(1)
     if not node.is_finished_ok:
         for sentence in failures(node):
             console.print(Text.assemble(("failed ", "red"), sentence))
-        console.print(f"'qdsim run {file}' again repeats what failed, and nothing else.", soft_wrap=True)
+        console.print(f"{_again(file)} again repeats what failed, and nothing else.", soft_wrap=True)
         raise SystemExit(1)
     console.print(f"'qdsim report {plan.campaign.name}' draws it.")
     if verdicts is not None:

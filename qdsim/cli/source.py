@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -49,6 +46,7 @@ def opened(
     QdsimError
         If the profile or archive cannot be opened, or there is no such thing in it.
     """
+    from qdsim.machine.aiida_folder import folder_of_its_own
     from qdsim.machine.profile import open_profile
     from qdsim.provenance.archive_reader import is_archive, only_campaign, open_archive
 
@@ -59,17 +57,5 @@ def opened(
         yield find(identifier)
         return
     path = Path(identifier)
-    with _own_folder(), open_archive(path):
+    with folder_of_its_own(), open_archive(path):
         yield find(archived or only_campaign(path))
-
-
-@contextmanager
-def _own_folder() -> Iterator[None]:
-    """Let AiiDA keep its records in a folder for this command alone: the reader's own, if any, stays as it is."""
-    if "aiida" in sys.modules:  # it has chosen its folder
-        yield
-        return
-    with TemporaryDirectory(prefix="qdsim-", ignore_cleanup_errors=True) as folder:
-        (Path(folder) / ".aiida").mkdir()
-        os.environ["AIIDA_PATH"] = folder
-        yield

@@ -6,6 +6,7 @@ one line a leaf, as in the terminal; the dashed ways lead to what stands elsewhe
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +54,7 @@ def write_graph(path: Path, relative: Relative, *, down: bool) -> None:
     """
     check_format(path)
     if path.suffix.lower() == ".dot":
-        path.write_text(_dot(relative, down=down), encoding="utf-8")
+        path.write_text(_dot(relative, down=down), encoding="utf-8", errors="replace")
     else:
         _draw(path, relative)
 
@@ -74,6 +75,7 @@ def _dot(relative: Relative, *, down: bool) -> str:
 
 
 def _draw(path: Path, relative: Relative) -> None:
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns where it cannot keep its settings: it has none
     from matplotlib.figure import Figure
 
     nodes = list(_place(relative))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from aiida import orm
@@ -9,6 +10,8 @@ from aiida.common import CalcInfo
 from aiida.common.folders import Folder
 from aiida.engine.processes.process_spec import CalcJobProcessSpec
 from aiida_cp2k.calculations import Cp2kCalculation as PluginCalculation
+
+from qdsim.cp2k.keywords import in_words_of_all
 
 __all__ = ["TRAJECTORY_FILE", "Cp2kCalculation"]
 
@@ -42,8 +45,10 @@ class Cp2kCalculation(PluginCalculation):  # type: ignore[misc]  # aiida-cp2k is
         return str(PluginCalculation.build_process_type())
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
-        """Write the input, and have the trajectory brought back."""
+        """Write the input in words that every version of CP2K knows, and have the trajectory brought back."""
         calcinfo: CalcInfo = super().prepare_for_submission(folder)
+        path = Path(folder.get_abs_path(self._DEFAULT_INPUT_FILE))
+        path.write_text(in_words_of_all(path.read_text(encoding="utf-8")), encoding="utf-8")
         files = calcinfo.retrieve_list or []
         calcinfo.retrieve_list = files if TRAJECTORY_FILE in files else [*files, TRAJECTORY_FILE]
         return calcinfo

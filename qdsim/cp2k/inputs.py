@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qdsim.cp2k.field import in_atomic_units
+from qdsim.cp2k.keywords import in_words_of_all
 from qdsim.cp2k.settings import RunType, Settings, load_protocol, protocol_names, suggestion
 from qdsim.cp2k.template import Template
 from qdsim.errors import QdsimError
@@ -159,7 +160,7 @@ def render(parameters: dict[str, Any], atoms: Atoms) -> str:
         document.add_keyword(f"FORCE_EVAL/SUBSYS/CELL/{letter}", "{:<15} {:<15} {:<15}".format(*vector))
     coordinates = _atoms_to_xyz(atoms).splitlines()[2:]
     document.add_keyword(["FORCE_EVAL", "SUBSYS", "COORD"], {" ": coordinates})
-    return str(document.render()).replace(Cp2kInput.DISCLAIMER, "! Written by qdsim.") + "\n"
+    return in_words_of_all(str(document.render())).replace(Cp2kInput.DISCLAIMER, "! Written by qdsim.") + "\n"
 
 
 def known_elements(template: str) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+_MO_ENERGIES = re.compile(r"(\n *&MO\n(?:(?! *&END MO\n).*\n)*? *)ENERGIES(?= )")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 
 
@@ -14,6 +15,20 @@ def section(parameters: Any, *path: str) -> Mapping[str, Any]:
     for name in path:
         parameters = parameters.get(name, {}) if isinstance(parameters, Mapping) else {}
     return parameters if isinstance(parameters, Mapping) else {}
+
+
+def in_words_of_all(text: str) -> str:
+    """Return an input in which keywords go by the names that every version of CP2K knows.
+
+    The levels of orbitals are EIGENVALUES to CP2K 8.1, and ENERGIES or EIGENVALUES from 8.2 on; cp2k-input-tools writes
+    ENERGIES, whatever stands in the template.
+
+    Parameters
+    ----------
+    text
+        CP2K's input, without the restart of another calculation in it.
+    """
+    return _MO_ENERGIES.sub(r"\1EIGENVALUES", text)
 
 
 def numbers(value: Any) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ from aiida_cp2k.utils import parse_cp2k_trajectory
 from ase import Atoms
 
 from qdsim.cp2k.calculation import TRAJECTORY_FILE, Cp2kCalculation
-from qdsim.cp2k.output import Cp2kOutput, Failure, diagnose, explain, parse_output
+from qdsim.cp2k.diagnosis import Failure, diagnose, explain
+from qdsim.cp2k.endings import End, Ending, find_ending
+from qdsim.cp2k.output import Cp2kOutput, parse_output
+from qdsim.cp2k.requests import requested_values
 
-__all__ = ["EXIT_CODES", "Cp2kParser"]
+__all__ = ["ENDING_EXIT_CODES", "EXIT_CODES", "Cp2kParser"]
 
 #: Label of ``Cp2kCalculation``'s exit code for each failure.
 EXIT_CODES = {
@@ -26,8 +30,16 @@ EXIT_CODES = {
     Failure.ABORTED: "ERROR_OUTPUT_CONTAINS_ABORT",
     Failure.OUT_OF_WALLTIME: "ERROR_OUT_OF_WALLTIME",
     Failure.SCF_NOT_CONVERGED: "ERROR_SCF_NOT_CONVERGED",
+    Failure.UNREADABLE: "ERROR_OUTPUT_READ",
     Failure.NOT_THE_GROUND_STATE: "ERROR_SCF_NOT_CONVERGED",
     Failure.GEOMETRY_NOT_CONVERGED: "ERROR_MAXIMUM_NUMBER_OPTIMIZATION_STEPS_REACHED",
+}
+
+#: Likewise for what ended a run from outside; where nothing else is said, its output is incomplete.
+ENDING_EXIT_CODES = {
+    Ending.OUT_OF_MEMORY: "ERROR_SCHEDULER_OUT_OF_MEMORY",
+    Ending.ILLEGAL_INSTRUCTION: "ERROR_OUTPUT_CONTAINS_ABORT",
+    Ending.FLOATING_POINT_EXCEPTION: "ERROR_OUTPUT_CONTAINS_ABORT",
 }
 
 #: Failures that come from the input alone, and would come again; whatever else went wrong is worth another try.
@@ -41,11 +53,14 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
     Outputs
     -------
     output_parameters : Dict
-        `Cp2kOutput` without its arrays, and ``failure`` (``None`` or a `Failure`).
+        `Cp2kOutput` without its arrays, ``failure`` (``None`` or a `Failure`) and ``ending`` (``None`` or an `Ending`).
     output_arrays : ArrayData
         Those of forces, stress, mulliken_charges, hirshfeld_charges and dipole that the output holds.
     output_structure, output_trajectory
         Where the geometry was optimised, as far as it got.
+
+    An output that CP2K finished, and that this version cannot read, leaves no outputs: a later version reads it again,
+    from the cache (`qdsim.workflows.cp2k.Cp2kCalculation`).
 
     A failure that another try may not meet again (killed, out of time, aborted by the machine's state ...) is marked on
     the node as unfit for caching: ``invalidates_cache`` of a returned exit code is not looked at by AiiDA, which asks
@@ -72,20 +87,60 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
             return self._transient(self.exit_codes.ERROR_NO_RETRIEVED_FOLDER)
         name = self.node.base.attributes.get("output_filename")
         if name not in files.list_object_names():
-            return self._transient(self.exit_codes.ERROR_OUTPUT_MISSING)
-        output = parse_output(files.get_object_content(name, mode="rb").decode("utf-8", errors="replace"))
-        failure = diagnose(output)
-        self._store(output, failure)
+            return self._transient(self._named(self._end(), "ERROR_OUTPUT_MISSING"))
+        text = files.get_object_content(name, mode="rb").decode("utf-8", errors="replace")
+        output = parse_output(text)
+        requested = self._requested()
+        failure = diagnose(output, requested)
+        if failure is Failure.UNREADABLE:
+            return ExitCode(self.exit_codes[EXIT_CODES[failure]].status, explain(output, requested))
+        end = None if output.finished else self._end(text)
+        if output.abort_message is not None and end is not None and end.ending != Ending.OUT_OF_MEMORY:
+            end = None  # MPI kills the other ranks of one that has aborted
+        self._store(output, failure, end)
         broken = self._store_geometry() if output.geometry_steps is not None else None
+        if failure is None and broken is None:
+            broken = self._missing_file(files.list_object_names())
         if failure is None:
             return self._transient(broken) if broken else ExitCode(0)
+        if end is not None:
+            return self._transient(self._named(end, "ERROR_OUTPUT_INCOMPLETE"))
         exit_code: ExitCode = self.exit_codes[EXIT_CODES[failure]]
-        exit_code = ExitCode(exit_code.status, explain(output))
+        exit_code = ExitCode(exit_code.status, explain(output, requested))
         return exit_code if failure in _REPRODUCIBLE else self._transient(exit_code)
 
-    def _store(self, output: Cp2kOutput, failure: Failure | None) -> None:
+    def _missing_file(self, names: list[str]) -> ExitCode | None:
+        """Name a file, such as that of the electrostatic potential, that was to come back and was not written."""
+        settings = self.node.base.links.get_incoming(link_label_filter="settings").all_nodes()
+        patterns = settings[0].get_dict().get("additional_retrieve_list", []) if settings else []
+        for pattern in patterns:
+            if isinstance(pattern, str) and not any(fnmatch(name, pattern) for name in names):
+                return ExitCode(self.exit_codes.ERROR_OUTPUT_MISSING.status, f"CP2K finished, but left no {pattern}.")
+        return None
+
+    def _requested(self) -> list[str]:
+        inputs = self.node.base.links.get_incoming(link_label_filter="parameters").all_nodes()
+        return requested_values(inputs[0].get_dict()) if inputs else ["energy"]
+
+    def _end(self, output: str = "") -> End | None:
+        """Find out how the run ended, from all that was written of it."""
+        files = self.retrieved.base.repository
+        names = (self.node.get_option(option) for option in ("scheduler_stderr", "scheduler_stdout"))
+        there = [name for name in names if name in files.list_object_names()]
+        texts = [files.get_object_content(name, mode="rb").decode("utf-8", errors="replace") for name in there]
+        accounting = (self.node.get_detailed_job_info() or {}).get("stdout", "")
+        return find_ending([*texts, output], accounting, self.node.exit_status)
+
+    def _named(self, end: End | None, otherwise: str) -> ExitCode:
+        if end is None:
+            exit_code: ExitCode = self.exit_codes[otherwise]
+            return exit_code
+        return ExitCode(self.exit_codes[ENDING_EXIT_CODES.get(end.ending, otherwise)].status, end.explain())
+
+    def _store(self, output: Cp2kOutput, failure: Failure | None, end: End | None) -> None:
         parameters = output.model_dump(mode="json", exclude=set(_ARRAYS))
-        self.out("output_parameters", orm.Dict({**parameters, "failure": failure and failure.value}))
+        named = {"failure": failure and failure.value, "ending": end and end.ending.value}
+        self.out("output_parameters", orm.Dict({**parameters, **named}))
         arrays = {name: np.array(value) for name in _ARRAYS if (value := getattr(output, name)) is not None}
         if arrays:
             self.out("output_arrays", orm.ArrayData(arrays))

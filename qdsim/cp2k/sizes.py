@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -57,6 +57,26 @@ def measure_size(parameters: Mapping[str, Any], kinds: Iterable[str]) -> Calcula
     }
     functions = sum(count_functions(name, basis_sets.get(name, USUAL_BASIS)) for name in names)
     return CalculationSize(len(names), prod(k_mesh(parameters)), functions)
+
+
+def next_larger(memories: Sequence[float | None], place: int) -> int | None:
+    """Return the next row of a table that gives more memory than one of its rows.
+
+    Parameters
+    ----------
+    memories
+        GB of each row; None where it does not say.
+    place
+        Of the row whose memory was not enough.
+
+    Returns
+    -------
+    int or None
+        Its place; None where no later row says that it gives more.
+    """
+    least = memories[place] or 0.0
+    later = range(place + 1, len(memories))
+    return next((row for row in later if (memories[row] or 0.0) > least), None)
 
 
 def count_functions(kind: str, basis_set: str) -> int:

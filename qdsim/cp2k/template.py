@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qdsim.cp2k.settings import TEMPLATES, suggestion
+from qdsim.documents import read_text
 from qdsim.errors import QdsimError
 
 __all__ = ["Template"]
@@ -87,8 +88,8 @@ class Template:
         packaged = TEMPLATES / "cp2k" / template
         path = Path(str(packaged)) if Path(template).name == template and packaged.is_file() else Path(template)
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(path)
+        except OSError as error:
             names = ", ".join(sorted(p.name for p in (TEMPLATES / "cp2k").iterdir() if p.name.endswith(".inp")))
             raise QdsimError(
                 f"Cannot read the CP2K template {template!r} ({error}); give the path of a file, or one of {names}."

@@ -12,13 +12,13 @@ from functools import lru_cache
 from itertools import combinations_with_replacement
 from math import factorial, pi
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 from scipy.special import ive
 
 from qdsim.debye.atoms import ONE_SITE, AtomicCluster
+from qdsim.debye.compiled import compiled
 from qdsim.debye.pairs import PairGroup, Pairs, Species
 from qdsim.debye.processors import processors
 
@@ -152,9 +152,8 @@ def _moments(
     return np.asarray(moments.sum(axis=0))
 
 
-@numba.njit(
+@compiled(
     "void(f8[:, ::1], f8[::1], f8[::1], i8[::1], f8, i8, i8, f8[:, :, ::1])",
-    cache=True,
     nogil=True,
     fastmath={"contract", "nsz"},
 )

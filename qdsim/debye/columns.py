@@ -223,11 +223,16 @@ def _text(path: Path, chunk: bytes) -> str:
         raise QdsimError(f"{path} is text in UTF-16: save it in UTF-8.")
     if b"\0" in chunk:
         raise QdsimError(f"{path} is not a text file: export the data as columns of text.")
+    return chunk.decode(encoding_of(chunk)).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def encoding_of(content: bytes) -> str:
+    """Return the encoding of a text that nothing is known of: UTF-8, or else Latin-1."""
     try:
-        text = chunk.decode("utf-8-sig")
+        content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = chunk.decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        return "latin-1"
+    return "utf-8-sig"
 
 
 def _is_fit2d(lines: Sequence[str]) -> bool:

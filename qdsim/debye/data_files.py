@@ -177,7 +177,7 @@ def write_columns(path: Path, header: list[str], columns: list[FloatArray]) -> N
         If the file cannot be written.
     """
     try:
-        with path.open("w", encoding="utf-8", newline="\n") as file:
+        with path.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
             file.writelines(f"{line}\n" for line in header)
             for row in zip(*columns, strict=True):
                 file.write(" ".join([repr(float(number)) for number in row]) + "\n")

@@ -1,9 +1,9 @@
 """Pairs of atoms on lattice sites: multiplicities from `qdsim.debye.multiplicities`, distances from the lattice."""
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from qdsim.debye.compiled import compiled
 from qdsim.debye.multiplicities import Family, SitePair, count_pairs
 from qdsim.debye.pairs import PairGroup, Pairs, Species
 from qdsim.structures import LatticeParticle, LatticePoints
@@ -38,10 +38,11 @@ def lattice_family(cell: FloatArray, basis: FloatArray) -> Family:
 def pair_distances(pair: SitePair, cell: FloatArray, basis: FloatArray) -> FloatArray:
     """Return the distances of a pair of sites, Å, shape (k,)."""
     first, second = pair.sites
-    return np.asarray(_lengths(pair.vectors, basis[second] - basis[first], cell))
+    writable = cell.copy()  # machine code takes no other, and cells are not to be written
+    return np.asarray(_lengths(pair.vectors, basis[second] - basis[first], writable))
 
 
-@numba.njit(cache=True)
+@compiled("f8[::1](i8[:, ::1], f8[::1], f8[:, ::1])")
 def _lengths(vectors: IntArray, shift: FloatArray, cell: FloatArray) -> FloatArray:
     """Return |(n + shift) C| for every vector n."""
     lengths = np.empty(len(vectors))

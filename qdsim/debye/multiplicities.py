@@ -11,11 +11,11 @@ from itertools import combinations_with_replacement
 from typing import Literal
 from weakref import WeakKeyDictionary
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from qdsim.debye.compiled import compiled
 from qdsim.debye.processors import processors
 from qdsim.structures import LatticePoints
 
@@ -139,7 +139,7 @@ def _empty_counts(
     return np.zeros((rows, kinds), np.int32), np.zeros(kinds, np.int32), np.empty(min(kinds, size), np.int64)
 
 
-@numba.njit("i8(f4[:, :, ::1], i8[::1], b1, b1, i8, i4[::1], i4[::1], i8[::1], i8)", cache=True)
+@compiled("i8(f4[:, :, ::1], i8[::1], b1, b1, i8, i4[::1], i4[::1], i8[::1], i8)")
 def _add_counts(
     correlation: npt.NDArray[np.float32],
     extent: IntArray,

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from qdsim.debye.compiled import compiled
 from qdsim.debye.multiplicities import count_pairs
 from qdsim.structures import LatticePoints, RhombohedralState, Shape, cut_rocksalt
 
@@ -264,7 +264,7 @@ def _steps(joining: FloatArray, skipped: int) -> tuple[FloatArray, IntArray]:
     return diameters[::skipped], np.concatenate([[0], middle])
 
 
-@numba.njit("void(f8[:, :], i8[::1], f4[:, ::1], f8[:, :])", cache=True)
+@compiled("void(f8[:, :], i8[::1], f4[:, ::1], f8[:, :])")
 def add_weighted(
     weights: FloatArray, places: IntArray, counts: npt.NDArray[np.float32], coefficients: FloatArray
 ) -> None:

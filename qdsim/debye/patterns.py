@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from math import exp, log, pi, sqrt
 from typing import Literal
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from qdsim.debye.compiled import compiled
 from qdsim.debye.form_factors import Radiation, scattering_amplitude
 from qdsim.debye.intensity import check_q
 from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_shares
@@ -349,7 +349,7 @@ def _displaced(q: FloatArray, numbers: Mapping[str, float]) -> FloatArray:
     return np.asarray(np.exp(np.outer([2 * cation, 2 * anion, cation + anion], -(q**2) / (16 * pi**2))))
 
 
-@numba.njit("Tuple((f8[::1], f8[:, ::1]))(f8[:, ::1], f8[:, :, ::1], f8[:, ::1])", cache=True)
+@compiled("Tuple((f8[::1], f8[:, ::1]))(f8[:, ::1], f8[:, :, ::1], f8[:, ::1])")
 def _measure(vectors: FloatArray, cells: FloatArray, shifts: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return |n C + s| for the first cell and shift, and its change along each of the others."""
     distances = np.empty(len(vectors))

@@ -4,6 +4,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from io import StringIO
 from math import isfinite
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from scipy.spatial import cKDTree
 
 from qdsim.debye.atoms import ROUNDED_OCCUPANCY, as_cluster, element
-from qdsim.debye.columns import cannot_open
+from qdsim.debye.columns import cannot_open, encoding_of
 from qdsim.debye.origin import Origin
 from qdsim.errors import QdsimError
 
@@ -81,7 +82,7 @@ def read_structure(path: str | Path) -> Atoms:
         raise cannot_open(file, error) from error
     if not content.strip():
         raise QdsimError(f"{file} is empty: give a file with atoms.")
-    lines = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = content.decode(encoding_of(content)).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     readers: dict[str, Callable[[Path, Sequence[str]], Atoms]] = {
         ".xyz": _xyz,
         ".cif": _cif,
@@ -107,9 +108,25 @@ def read_structure(path: str | Path) -> Atoms:
 
 
 def _by_ase(path: Path, _: Sequence[str]) -> Atoms:
-    from ase.io import read
+    return read_by_ase(path)
 
-    return cast(Atoms, read(path))
+
+def read_by_ase(path: Path) -> Atoms:
+    """Read the last structure of a file with ASE, which by itself takes the encoding for that of the locale.
+
+    Raises
+    ------
+    Exception
+        Whatever ASE raises at contents that it does not understand.
+    """
+    from ase.io import formats, read
+
+    name = formats.filetype(str(path))
+    kind = formats.get_ioformat(name)
+    if kind.isbinary or not kind.acceptsfd or formats.get_compression(str(path))[1] is not None:
+        return cast(Atoms, read(path, format=name, do_not_split_by_at_sign=True))
+    with path.open(encoding=encoding_of(path.read_bytes())) as file:
+        return cast(Atoms, read(file, format=name))
 
 
 def _json(path: Path, lines: Sequence[str]) -> Atoms:
@@ -145,7 +162,7 @@ def _xyz(path: Path, lines: Sequence[str]) -> Atoms:
     if re.search(r"\b(?:Properties|Lattice)\s*=", lines[1], re.I):
         from ase.io import read
 
-        return cast(Atoms, read(path, format="extxyz"))
+        return cast(Atoms, read(StringIO("\n".join(lines)), format="extxyz"))
     symbols: list[str] = []
     values: list[list[float]] = []
     width = len(rows[0]) if rows else XYZ_COLUMNS[0]

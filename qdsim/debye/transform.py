@@ -14,6 +14,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from qdsim.debye.compiled import compiled
+
 FloatArray = npt.NDArray[np.float64]
 
 _WIDTH = 16  # grid points that the kernel covers: an error of 4e-13 for each sine, where rounding ends it
@@ -68,7 +70,7 @@ def _evaluate(
             values[lane, i] = value
 
 
-@numba.njit("void(f8[::1], f8[:, ::1], f8[:, ::1], f8, f8[:, ::1])", cache=True, fastmath=_FUSED)
+@compiled("void(f8[::1], f8[:, ::1], f8[:, ::1], f8, f8[:, ::1])", fastmath=_FUSED)
 def _spread(
     distances: FloatArray, weights: FloatArray, polynomials: FloatArray, spacing: float, grid: FloatArray
 ) -> None:
@@ -85,9 +87,7 @@ def _spread(
                     grid[row, first[i] + np.uint64(lane)] += amount * values[lane, i]
 
 
-@numba.njit(
-    "void(f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8, f8[:, ::1])", cache=True, fastmath=_FUSED
-)
+@compiled("void(f8[::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[:, ::1], f8, f8[:, ::1])", fastmath=_FUSED)
 def _spread_changes(
     distances: FloatArray,
     weights: FloatArray,
@@ -115,7 +115,7 @@ def _spread_changes(
                         grid[parameter * rows + row, first[i] + np.uint64(lane)] += amount * changes[lane, i]
 
 
-@numba.njit("void(f8[:, :, ::1], f8[:, ::1], f8[::1], f8[:, ::1])", cache=True, fastmath=_FUSED)
+@compiled("void(f8[:, :, ::1], f8[:, ::1], f8[::1], f8[:, ::1])", fastmath=_FUSED)
 def _combine(coarse: FloatArray, steps: FloatArray, scale: FloatArray, sums: FloatArray) -> None:
     """Add sin(a) cos(b) + cos(a) sin(b) over the steps b; sines stand before cosines in `coarse`, in `steps` after."""
     n_q = scale.size

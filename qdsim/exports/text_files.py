@@ -71,7 +71,7 @@ def write_folder(folder: Path, files: Mapping[str, str], force: bool = False) ->
             for name, text in files.items():
                 path = partial / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+                path.write_text(text, encoding="utf-8", errors="replace")
             if folder.is_dir():
                 for name in files:
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from qdsim.errors import QdsimError
 from qdsim.machine import codes, computers, daemon, probe, profile
+from qdsim.machine.aiida_folder import refusal
 from qdsim.machine.computers import LOCALHOST
 from qdsim.machine.installation import HOW_TO_INSTALL, Cp2kInstallation, find_cp2k, find_mpirun, find_reference_blas
 from qdsim.machine.localhost import describe_localhost
@@ -31,7 +32,7 @@ _LEAST_SPACE = 1.0
 _COMFORTABLE_SPACE = 5.0
 _CONNECTION_TIMEOUT = 15.0
 _INSTALL_CP2K = f"{HOW_TO_INSTALL}; then `qdsim init`"
-_RESTART = "verdi daemon stop; verdi process repair -f; verdi daemon start"
+_MEND = "qdsim doctor --fix"
 
 
 class Status(StrEnum):
@@ -190,7 +191,7 @@ def check_mpi(installation: Cp2kInstallation | None, layout: Layout | None) -> C
                 fix="apt-get install openmpi-bin, or qdsim init --ranks 1",
             )
         return Check(name="MPI", status=Status.OK, detail="no mpirun, and calculations of one rank need none")
-    answer = subprocess.run([mpirun, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 (mpirun itself)
+    answer = subprocess.run([mpirun, "--version"], capture_output=True, encoding="utf-8", errors="replace", check=False)  # noqa: S603 (mpirun itself)
     ranks = layout.ranks if layout is not None else 1
     if answer.returncode != 0:
         detail = f"{mpirun} --version ended with exit code {answer.returncode}"
@@ -220,6 +221,10 @@ def check_calculation(installation: Cp2kInstallation | None, layout: Layout | No
 
 def check_profile(profile_name: str) -> Check:
     """Load the AiiDA profile and open its data."""
+    refused = refusal()
+    if refused is not None:
+        detail, _, fix = refused.partition("; ")
+        return Check(name="profile", status=Status.FAILED, detail=detail, fix=fix.rstrip("."))
     exists = profile.profile_exists(profile_name)
     try:
         loaded = profile.open_profile(profile_name)
@@ -322,17 +327,25 @@ def check_daemon() -> Check:
             name="daemon",
             status=Status.FAILED,
             detail="it does not run, so nothing that is submitted is calculated",
-            fix="verdi daemon start",
+            fix=_MEND,
             repair=Repair.START_DAEMON,
         )
     workers = len(daemon.worker_processes())
+    if not workers:
+        return Check(
+            name="daemon",
+            status=Status.FAILED,
+            detail="it has no workers, so nothing that is submitted is calculated",
+            fix=_MEND,
+            repair=Repair.RESTART_DAEMON,
+        )
     lost = len(daemon.workers_without_database())
     if lost:
         return Check(
             name="daemon",
             status=Status.FAILED,
             detail=f"{lost} of {workers} worker(s) are older than the database server, and no longer connected with it",
-            fix=_RESTART,
+            fix=_MEND,
             repair=Repair.RESTART_DAEMON,
         )
     if daemon.daemon_is_outdated():
@@ -340,7 +353,7 @@ def check_daemon() -> Check:
             name="daemon",
             status=Status.WARNING,
             detail=f"{workers} worker(s), which run an older version of qdsim",
-            fix=_RESTART,
+            fix=_MEND,
             repair=Repair.RESTART_DAEMON,
         )
     return Check(name="daemon", status=Status.OK, detail=f"{workers} worker(s)")
@@ -365,7 +378,7 @@ def check_broker() -> Check:
         name="broker",
         status=Status.FAILED,
         detail=_describe_lost_connection(connection),
-        fix=_RESTART,
+        fix=_MEND,
         repair=Repair.RESTART_DAEMON,
     )
 
@@ -392,7 +405,7 @@ def check_stuck_processes(older_than: timedelta = timedelta(minutes=1)) -> Check
         name="stuck processes",
         status=Status.FAILED,
         detail=f"{len(stuck)} process(es) submitted but never taken up: {_name(stuck)}",
-        fix=_RESTART,
+        fix=_MEND,
         repair=Repair.RESTART_DAEMON,
     )
 

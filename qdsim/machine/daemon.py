@@ -8,6 +8,7 @@ here work on the loaded profile (see `qdsim.machine.profile.open_profile`).
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
 import time
@@ -18,7 +19,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import gettempdir
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psutil
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 _STATUS_INTERVAL = 5.0  # aiida.brokers.zeromq.defaults.STATUS_INTERVAL: how often the broker writes its status
 _POLL_INTERVAL = 0.1
 _START_TIMEOUT = 60
+_WORKER_TIMEOUT = 10
+_LONGEST_SOCKET = 107  # bytes in the path of a Unix socket
 _WORKER_ROOMS = ("structures", "analysis", "cp2k", "workflows", "templates")  # what daemon workers import
 _STOP_TIMEOUT = 60
 _PLAY_TIMEOUT = 20
@@ -72,15 +76,10 @@ class Connection:
 
 
 def _client() -> DaemonClient:
-    """Return a daemon client that starts the `verdi` of this very environment, activated or not."""
-    from aiida.engine.daemon.client import DaemonClient
+    """Return a client for the daemon of the loaded profile."""
     from aiida.manage import get_manager
 
-    class OwnDaemonClient(DaemonClient):
-        @property
-        def _verdi_bin(self) -> str:
-            own = Path(sys.executable).with_name("verdi")
-            return str(own) if own.is_file() else super()._verdi_bin
+    from qdsim.machine.daemon_client import OwnDaemonClient
 
     profile = get_manager().get_profile()
     if profile is None:
@@ -141,13 +140,13 @@ def exclusively() -> Iterator[None]:
     profile = get_profile()
     if profile is None:
         raise QdsimError("No AiiDA profile is loaded; run 'qdsim init' first.")
-    with (Path(get_config().dirpath) / f"qdsim-{profile.name}.lock").open("w") as lock:
+    with (Path(get_config().dirpath) / f"qdsim-{profile.name}.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def mend_daemon() -> None:
-    """Start the daemon unless it runs; restart it where workers have lost the broker or the database for good.
+    """Start the daemon unless it runs; restart it where it has no workers, or they have lost broker or database.
 
     Raises
     ------
@@ -156,7 +155,7 @@ def mend_daemon() -> None:
     """
     if not daemon_is_running():
         ensure_daemon_running()
-    elif strayed_workers() or workers_without_database():
+    elif not worker_processes() or strayed_workers() or workers_without_database():
         restart_cleanly()
 
 
@@ -183,22 +182,71 @@ def ensure_daemon_running(workers: int | None = None) -> bool:
     Raises
     ------
     QdsimError
-        If it cannot be started.
+        If it cannot be started, or has no workers then.
     """
     from aiida.common.exceptions import AiidaException
 
     if daemon_is_running():
         return False
+    check_temporary_folder()
     _end_orphans()
     _forget_killed_broker()
     try:
         _client().start_daemon(number_workers=workers or _usual_workers(), timeout=_START_TIMEOUT)
     except (AiidaException, OSError) as error:
+        *_, last = str(error).strip().splitlines() or [type(error).__name__]
         raise QdsimError(
-            f"the AiiDA daemon could not be started ({error}); `verdi daemon logshow` may tell why."
+            f"the AiiDA daemon could not be started ({last}); `verdi daemon logshow` may tell why."
         ) from error
+    if not _gets_workers():
+        _give_up("has no workers")
     reconnect()
     return True
+
+
+def verify_workers() -> None:
+    """Wait until the workers of a daemon that was just started take up work; stop it if they do not.
+
+    Raises
+    ------
+    QdsimError
+        If they do not.
+    """
+    if not wait_for_connection(_START_TIMEOUT).works:
+        _give_up("has no workers that take up work")
+
+
+def _give_up(reason: str) -> NoReturn:
+    """Stop a daemon that is of no use, and say so."""
+    client = _client()
+    folder = Path(client.daemon_log_file).parent
+    stop_daemon()
+    _end_orphans()  # circus puts off to stop while it replaces workers that end at once
+    raise QdsimError(f"the AiiDA daemon was started, but {reason}; the files in {folder} may tell why.")
+
+
+def check_temporary_folder() -> None:
+    """Refuse a temporary folder in which the sockets of daemon and broker would have names that are too long.
+
+    Raises
+    ------
+    QdsimError
+        If they would.
+    """
+    folder = gettempdir()
+    if len(os.fsencode(folder)) > _LONGEST_SOCKET - len("/aiida_zeromq_12345678/router.sock"):
+        raise QdsimError(
+            f"the path of the temporary folder {folder} is too long for the sockets of AiiDA's daemon; set TMPDIR to a "
+            "shorter one."
+        )
+
+
+def _gets_workers() -> bool:
+    """Wait for the first worker; circus starts it after it has told that it runs, and gives up after some attempts."""
+    deadline = time.monotonic() + _WORKER_TIMEOUT
+    while not (found := worker_processes()) and time.monotonic() < deadline:
+        time.sleep(_POLL_INTERVAL)
+    return bool(found)
 
 
 def _usual_workers() -> int:
@@ -217,7 +265,7 @@ def _end_orphans() -> None:
     commands = [f"-p {client.profile.name} daemon {role}" for role in ("start-circus", "broker", "worker")]
     with suppress(OSError):  # written by a daemon that was killed: where its statistics are served
         commands.append(
-            f"circus import stats; stats.main() --endpoint ipc://{Path(client.circus_socket_file).read_text()}"
+            f"circus import stats; stats.main() --endpoint ipc://{Path(client.circus_socket_file).read_text(encoding='utf-8')}"
         )
     orphans = []
     for process in psutil.process_iter():
@@ -295,7 +343,8 @@ def restart_cleanly(workers: int | None = None) -> None:
         [sys.executable, "-m", "aiida", "-p", client.profile.name, "process", "repair", "--force"],
         env=client.get_env(),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if repair.returncode != 0:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qdsim.documents import check_depth, check_size
+from qdsim.documents import check_depth, check_size, read_text
 from qdsim.errors import QdsimError
 from qdsim.machine.resources import Resources
 
@@ -103,10 +103,10 @@ def read_code_file(path: Path) -> CodeFile:
 
 def _read_mapping(path: Path) -> Mapping[str, Any]:
     try:
-        text = path.read_text()
+        text = read_text(path)
         check_depth(path, text)
         content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise QdsimError(f"{path} cannot be read: {error}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)

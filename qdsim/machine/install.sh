@@ -145,9 +145,6 @@ what_is_missing() {
 }
 
 make_venv() {
-  case $PWD in *[[:space:]]*)
-    fail "the path of this folder has a space in it ($PWD), which AiiDA's daemon cannot start from; move it." ;;
-  esac
   if [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi
   find_python >/dev/null || install_python
   python=$(find_python) ||

@@ -92,7 +92,13 @@ def _ask_version(executable: Path) -> str:
 def _ask(*command: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a program of this machine in CP2K's environment, and keep what it prints."""
     return subprocess.run(  # noqa: S603 (the user's own CP2K, or ldd on it, without a shell)
-        command, env=make_environment(), capture_output=True, text=True, timeout=_ANSWER_TIMEOUT, check=False
+        command,
+        env=make_environment(),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=_ANSWER_TIMEOUT,
+        check=False,
     )
 
 

@@ -53,6 +53,6 @@ def describe_localhost(layout: Layout, work_dir: Path, mpirun: Path | None) -> C
     template = files("qdsim.templates") / "computers" / "localhost.yaml"
     content = {
         key: environment.from_string(value).render(values) if isinstance(value, str) else value
-        for key, value in yaml.safe_load(template.read_text()).items()
+        for key, value in yaml.safe_load(template.read_text(encoding="utf-8")).items()
     }
     return parse(ComputerFile, content, str(template))

@@ -174,7 +174,7 @@ def check_files(place: Place) -> None:
         ):
             back = Path(folder) / "back"
             place.transport.getfile(str(remote), str(back))
-            same = back.read_text() == content
+            same = back.read_text(encoding="utf-8") == content
         if not same:
             raise QdsimError(f"{place.label}: {remote} reads otherwise than it was written; is its disk full?")
 
@@ -237,7 +237,7 @@ def _scratch_file(place: Place, content: str) -> Iterator[tuple[PurePosixPath, s
         remote = folder / f".qdsim-{uuid.uuid4().hex}"
         with tempfile.TemporaryDirectory() as local:
             written = Path(local) / "file"
-            written.write_text(content)
+            written.write_text(content, encoding="utf-8")
             transport.putfile(str(written), str(remote))
     try:
         yield remote, content

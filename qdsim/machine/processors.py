@@ -48,11 +48,11 @@ def count_cores() -> int:
 def _cpu_quota() -> float | None:
     """Return the number of CPUs that the container's cgroup grants; None where it sets no limit."""
     if _CGROUP_V2.is_file():
-        quota, period = _CGROUP_V2.read_text().split()
+        quota, period = _CGROUP_V2.read_text(encoding="utf-8").split()
         return None if quota == "max" else int(quota) / int(period)
     if (_CGROUP_V1 / "cpu.cfs_quota_us").is_file():
-        microseconds = int((_CGROUP_V1 / "cpu.cfs_quota_us").read_text())
-        period_v1 = int((_CGROUP_V1 / "cpu.cfs_period_us").read_text())
+        microseconds = int((_CGROUP_V1 / "cpu.cfs_quota_us").read_text(encoding="utf-8"))
+        period_v1 = int((_CGROUP_V1 / "cpu.cfs_period_us").read_text(encoding="utf-8"))
         return None if microseconds < 0 else microseconds / period_v1
     return None
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdsim.errors import QdsimError
+from qdsim.machine.aiida_folder import is_configured, quietly_made
 from qdsim.machine.services import Postgres, RabbitMQ, empty_postgres
 
 if TYPE_CHECKING:
@@ -57,23 +56,13 @@ class Services:
 
 def profile_exists(name: str) -> bool:
     """Tell whether there is a profile of that name, without making AiiDA's configuration folder."""
-    if not _configuration_exists():
+    if not is_configured():
         return False
     return name in _configuration().profile_names
 
 
-def _configuration_exists() -> bool:
-    """Tell whether AiiDA has been configured; merely importing AiiDA makes its folder."""
-    places = [place for place in os.environ.get("AIIDA_PATH", "").split(os.pathsep) if place] or ["~"]
-    folders = [Path(place).expanduser() for place in places]
-    return any(
-        ((folder if folder.name == ".aiida" else folder / ".aiida") / "config.json").is_file() for folder in folders
-    )
-
-
 def _configuration(*, create: bool = False) -> Config:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Creating AiiDA configuration folder")
+    with quietly_made():
         from aiida.manage.configuration import get_config
 
     return get_config(create=create)
@@ -213,7 +202,7 @@ def work_directory(name: str) -> Path:
 
 def data_directory() -> Path:
     """Return the folder of all AiiDA profiles; the home folder where AiiDA has not been configured."""
-    return Path(_configuration().dirpath) if _configuration_exists() else Path.home()
+    return Path(_configuration().dirpath) if is_configured() else Path.home()
 
 
 def open_profile(name: str) -> Profile:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from qdsim.errors import QdsimError
 from qdsim.machine import codes, computers, daemon, probe, profile
+from qdsim.machine.aiida_folder import refusal
 from qdsim.machine.computers import LOCALHOST
 from qdsim.machine.files import CodeFile, ComputerFile, read_code_file, read_computer_file
 from qdsim.machine.installation import Cp2kInstallation, find_cp2k, find_mpirun
@@ -79,8 +80,12 @@ def set_up(request: Request) -> list[Step]:
     Raises
     ------
     QdsimError
-        If CP2K or its data folder is missing, a file cannot be used, or AiiDA refuses something.
+        If CP2K or its data folder is missing, AiiDA's folder or a file cannot be used, or AiiDA refuses something.
     """
+    refused = refusal()
+    if refused is not None:
+        raise QdsimError(refused)
+    daemon.check_temporary_folder()
     computer_file = read_computer_file(request.computer_file) if request.computer_file else None
     code_file = read_code_file(request.code_file) if request.code_file else None
     choose_layout(count_cores(), request.slots, request.ranks)
@@ -299,11 +304,16 @@ def _set_up_code_file(description: CodeFile, version: str | None) -> Step:
 
 def _set_up_daemon() -> Step:
     if daemon.ensure_daemon_running():
+        daemon.verify_workers()
         return Step("daemon", "started", _count_workers())
-    if daemon.daemon_is_outdated():
+    reason = "it ran an older version of qdsim" if daemon.daemon_is_outdated() else None
+    if not daemon.worker_processes():
+        reason = "it had no workers"
+    if reason is not None:
         daemon.stop_daemon()
         daemon.ensure_daemon_running()
-        return Step("daemon", "restarted", f"{_count_workers()}; it ran an older version of qdsim")
+        daemon.verify_workers()
+        return Step("daemon", "restarted", f"{_count_workers()}; {reason}")
     return Step("daemon", "unchanged", _count_workers())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import tempfile
 import time
@@ -41,7 +40,7 @@ def run_trial(installation: Cp2kInstallation, launcher: Sequence[str] = ()) -> f
     """
     environment = make_environment() | {"CP2K_DATA_DIR": str(installation.data_directory)}
     with tempfile.TemporaryDirectory(prefix="qdsim-trial-") as folder:
-        (Path(folder) / "trial.inp").write_text((files("qdsim.machine") / "trial.inp").read_text())
+        (Path(folder) / "trial.inp").write_bytes((files("qdsim.machine") / "trial.inp").read_bytes())
         start = time.perf_counter()
         try:
             run = subprocess.run(  # noqa: S603 (the user's own CP2K, without a shell)
@@ -49,17 +48,32 @@ def run_trial(installation: Cp2kInstallation, launcher: Sequence[str] = ()) -> f
                 cwd=folder,
                 env=environment,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 timeout=_TIMEOUT,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise QdsimError(f"CP2K could not calculate the hydrogen molecule: {error}.") from error
         seconds = time.perf_counter() - start
-    energy = re.search(r"ENERGY\| Total FORCE_EVAL.*:\s+(\S+)", run.stdout)
-    if run.returncode != 0 or energy is None or "PROGRAM ENDED" not in run.stdout:
+    _check_energy(run, installation.version)
+    return seconds
+
+
+def _check_energy(run: subprocess.CompletedProcess[str], version: str) -> None:
+    from ase.units import Hartree
+
+    from qdsim.cp2k.output import parse_output
+
+    output = parse_output(run.stdout)
+    if run.returncode != 0 or not output.finished:
         last = (run.stderr.strip() or run.stdout.strip()).splitlines()[-1:]
         raise QdsimError(f"CP2K failed on the hydrogen molecule with exit code {run.returncode}: {last}.")
-    if abs(float(energy.group(1)) - HYDROGEN_ENERGY) > _ENERGY_TOLERANCE:
-        raise QdsimError(f"CP2K gives {energy.group(1)} Ha for the hydrogen molecule instead of {HYDROGEN_ENERGY} Ha.")
-    return seconds
+    if output.energy is None:
+        raise QdsimError(
+            f"CP2K {version} calculated the hydrogen molecule, but prints its energy in words that this version of "
+            "qdsim does not know; upgrade qdsim."
+        )
+    energy = output.energy / Hartree
+    if abs(energy - HYDROGEN_ENERGY) > _ENERGY_TOLERANCE:
+        raise QdsimError(f"CP2K gives {energy:.4f} Ha for the hydrogen molecule instead of {HYDROGEN_ENERGY} Ha.")

@@ -115,7 +115,7 @@ def write_file(path: Path, make: Callable[[], str], force: bool = False) -> Path
         If the file exists and `force` is not set, or cannot be written.
     """
     with replacing(path, force) as temporary:
-        temporary.write_text(make(), encoding="utf-8")
+        temporary.write_text(make(), encoding="utf-8", errors="replace")
     return path
 
 

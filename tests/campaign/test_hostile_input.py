@@ -122,7 +122,7 @@ class Attack:
     """Pickled, it is a command."""
 
     def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
-        return eval, ("open('executed', 'w')",)
+        return eval, ("open('executed', 'w')",)  # noqa: S307 (what must not be called)
 
 
 LAUGHS = "<!DOCTYPE x [<!ENTITY a 'lol'>" + "".join(

@@ -75,6 +75,20 @@ def test_each_calculation_gets_what_its_size_asks_for(code: orm.InstalledCode) -
     assert common == rows[1]["options"]
 
 
+def test_rows_tell_how_much_memory_they_ask_the_scheduler_for(code: orm.InstalledCode) -> None:
+    sizes = [{"up_to": {"atoms": 2}, "memory": 4}, {"up_to": {"atoms": 8}, "memory": 16}, {}]
+
+    def memories(**own: Any) -> list[float | None]:
+        _, rows = options(campaign(resources={"ranks": 1, "sizes": sizes, **own}).resources, code)
+        return [row.get("memory") for row in rows]
+
+    assert memories() == [4, 16, None]
+    assert memories(memory=8) == [4, 16, 8]
+    local = orm.Computer("here", "localhost", transport_type="core.local", scheduler_type="core.direct").store()
+    code = orm.InstalledCode(label="cp2k", computer=local, filepath_executable=str(code.filepath_executable)).store()
+    assert memories() == [None, None, None]  # nothing enforces it
+
+
 @pytest.mark.usefixtures("code")
 def test_campaign_goes_before_its_computer() -> None:
     own = on_its_computer(campaign(resources={"ranks": 1, "queue": "short"})).resources

@@ -111,3 +111,9 @@ def test_pause_resume_cancel(machine: "Machine", tmp_path: Path) -> None:
     again = machine.qdsim("cancel", "narrow", "--yes")
     assert again.returncode == 2
     assert "has finished; there is nothing to cancel" in again.stderr
+
+    anew = machine.qdsim("resume", "narrow")
+    assert anew.returncode == 0, anew.stderr
+    assert "is submitted anew" in anew.stdout
+    assert json.loads(machine.qdsim("status", "narrow", "--json").stdout)["state"] in {"waiting", "running"}
+    assert machine.qdsim("cancel", "narrow", "--yes").returncode == 0

@@ -18,10 +18,10 @@ def pbs() -> Atoms:
 
 
 @pytest.fixture
-def recorded() -> Callable[[str], str]:
-    """Return the output that CP2K 2023.1 wrote in a recorded case."""
+def recorded() -> Callable[..., str]:
+    """Return the output that a version of CP2K wrote in a recorded case."""
 
-    def read(case: str) -> str:
-        return (RECORDED / case / "aiida.out").read_text(encoding="utf-8")
+    def read(case: str, version: str = "2023.1") -> str:
+        return (RECORDED / version / case / "aiida.out").read_text(encoding="utf-8")
 
     return read

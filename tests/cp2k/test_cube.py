@@ -8,19 +8,20 @@ from ase.units import Bohr, Hartree
 from qdsim.cp2k.cube import ElectrostaticPotential, read_potential
 from qdsim.errors import QdsimError
 
-RECORDED = Path(__file__).parent / "recorded" / "potential"
-POTENTIAL = RECORDED / "aiida-v_hartree-1_0.cube"
-DENSITY = RECORDED / "aiida-ELECTRON_DENSITY-1_0.cube"
+RECORDED = Path(__file__).parent / "recorded"
+POTENTIAL = RECORDED / "2023.1" / "potential" / "aiida-v_hartree-1_0.cube"
 
 #: Charge and radius (bohr) of the cores in GTH_POTENTIALS: Gaussians exp(-r^2 / (2 radius^2)).
 CORES = {"Pb": (4, 0.6175), "S": (6, 0.42)}
 SKEW = np.array([[5.0, 0.3, -0.2], [1.1, 6.0, 0.4], [-0.7, 0.5, 7.0]])
 
 
-def test_the_potential_is_that_of_poissons_equation() -> None:
+@pytest.mark.parametrize("version", ["2023.1", "2025.1"])
+def test_the_potential_is_that_of_poissons_equation(version: str) -> None:
     """CP2K's electron density and the cores give the potential energy of an electron: its unit, sign and order."""
-    potential = read_potential(POTENTIAL)
-    with DENSITY.open() as file:
+    folder = RECORDED / version / "potential"
+    potential = read_potential(folder / "aiida-v_hartree-1_0.cube")
+    with (folder / "aiida-ELECTRON_DENSITY-1_0.cube").open() as file:
         cube = read_cube(file)
     atoms, electrons = cube["atoms"], cube["data"]
     volume = atoms.cell.volume / Bohr**3
@@ -120,7 +121,7 @@ def test_refuses_numbers_that_overflowed(tmp_path: Path) -> None:
 
 def test_refuses_another_quantity() -> None:
     with pytest.raises(QdsimError, match=r"DENSITY-1_0\.cube is not an electrostatic potential of CP2K.*DENSITY"):
-        read_potential(DENSITY)
+        read_potential(RECORDED / "2023.1" / "potential" / "aiida-ELECTRON_DENSITY-1_0.cube")
 
 
 @pytest.mark.parametrize("text", ["", "CP2K| version string: 2023.1\n"])

@@ -12,22 +12,30 @@ from aiida.engine import ProcessState
 from aiida.plugins import ParserFactory
 
 from qdsim.cp2k.calculation import Cp2kCalculation
-from qdsim.cp2k.output import Failure, parse_output
-from qdsim.cp2k.parser import EXIT_CODES
+from qdsim.cp2k.diagnosis import Failure
+from qdsim.cp2k.output import parse_output
+from qdsim.cp2k.parser import ENDING_EXIT_CODES, EXIT_CODES
 
 RECORDED = Path(__file__).parent / "recorded"
+ENDINGS = Path(__file__).parent / "endings"
+STDERR = "_scheduler-stderr.txt"
+RELAXED = [[0.03427341, 0.03427389, 0.03427364], [3.10037509, 3.10037461, 3.10037487]]
+"""Of `geometry_converged`, Å."""
 Parsed = tuple[dict[str, Any], orm.CalcJobNode, tuple[int | None, str | None]]
-Parse = Callable[[dict[str, bytes]], Parsed]
+Parse = Callable[..., Parsed]
 
 
 @pytest.fixture
 def parse(aiida_localhost: orm.Computer) -> Parse:
     """Parse files as those of a finished calculation; return its outputs, its node, and the exit code."""
 
-    def parse_files(files: dict[str, bytes]) -> Parsed:
+    def parse_files(files: dict[str, bytes], settings: dict[str, Any] | None = None) -> Parsed:
         node = orm.CalcJobNode(computer=aiida_localhost, process_type="aiida.calculations:cp2k")
         node.base.attributes.set("output_filename", "aiida.out")
         node.set_option("resources", {"num_machines": 1})
+        node.set_option("scheduler_stderr", STDERR)
+        if settings is not None:
+            node.base.links.add_incoming(orm.Dict(settings).store(), LinkType.INPUT_CALC, "settings")
         node.store()
         retrieved = orm.FolderData()
         for name, content in files.items():
@@ -43,13 +51,14 @@ def parse(aiida_localhost: orm.Computer) -> Parse:
     return parse_files
 
 
-def _files(case: str) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (RECORDED / case).iterdir() if path.name != "aiida.inp"}
+def _files(case: str, version: str = "2023.1") -> dict[str, bytes]:
+    folder = RECORDED / version / case
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "aiida.inp"}
 
 
 def test_results_are_stored_as_parsed(parse: Parse) -> None:
     outputs, node, exit_code = parse(_files("k_points"))
-    expected = parse_output((RECORDED / "k_points" / "aiida.out").read_text())
+    expected = parse_output((RECORDED / "2023.1" / "k_points" / "aiida.out").read_text())
     assert exit_code == (0, None)
     assert set(outputs) == {"output_parameters", "output_arrays"}
     parameters = outputs["output_parameters"].get_dict()
@@ -93,6 +102,48 @@ def test_useless_output(parse: Parse, content: bytes, status: int) -> None:
     assert not node.base.caching.is_valid_cache
 
 
+@pytest.mark.parametrize(
+    ("told", "status", "words"),
+    [
+        ("recorded/out_of_memory/fortran", 110, "ran out of memory (In file 'pw_types.F90', around line 158: Error"),
+        ("described/out_of_memory/slurm_batch", 110, "ran out of memory (slurmstepd: error: Detected 1 oom-kill event"),
+        ("recorded/killed/slurm", 303, "was killed (signal 9), perhaps because it was out of memory"),
+        ("recorded/segmentation_fault/shell", 303, "segmentation fault (signal 11)"),
+        ("recorded/illegal_instruction/shell", 304, "built for another processor"),
+        ("recorded/floating_point_exception/shell", 304, "floating-point exception (signal 8)"),
+        ("recorded/time_limit/slurm", 303, "at its walltime"),
+        ("recorded/node_failure/slurm", 303, "node that CP2K ran on failed"),
+    ],
+)
+def test_what_ended_a_run_from_outside_is_named(parse: Parse, told: str, status: int, words: str) -> None:
+    outputs, node, exit_code = parse(_files("killed") | {STDERR: (ENDINGS / f"{told}.txt").read_bytes()})
+    assert exit_code[0] == status
+    assert words in str(exit_code[1])
+    assert outputs["output_parameters"]["ending"].replace(" ", "_").replace("-", "_") == told.split("/")[1]
+    assert outputs["output_parameters"]["failure"] == Failure.INCOMPLETE
+    assert not node.base.caching.is_valid_cache
+
+
+def test_a_rank_that_mpi_kills_after_an_abort_is_not_what_ended_the_run(parse: Parse) -> None:
+    killed = (ENDINGS / "recorded" / "killed" / "srun_one_of_two_ranks.txt").read_bytes()
+    outputs, _, exit_code = parse(_files("missing_basis") | {STDERR: killed})
+    assert exit_code[0] == 304
+    assert "DZVP-MOLOPT-XX-GTH-q4" in str(exit_code[1])
+    assert outputs["output_parameters"]["ending"] is None
+
+
+def test_a_whole_output_is_a_result_whatever_the_scheduler_says(parse: Parse) -> None:
+    memory = (ENDINGS / "described" / "out_of_memory" / "slurm_batch.txt").read_bytes()
+    outputs, _, exit_code = parse(_files("k_points") | {STDERR: memory})
+    assert exit_code == (0, None)
+    assert outputs["output_parameters"]["ending"] is None
+
+
+def test_missing_output_of_a_job_that_was_out_of_memory(parse: Parse) -> None:
+    _, _, exit_code = parse({STDERR: (ENDINGS / "described" / "out_of_memory" / "slurm_batch.txt").read_bytes()})
+    assert exit_code[0] == 110
+
+
 def test_missing_output(parse: Parse) -> None:
     outputs, node, exit_code = parse({"something.else": b""})
     assert exit_code[0] == 210
@@ -107,6 +158,37 @@ def test_geometry_is_stored_with_its_way(parse: Parse) -> None:
     assert structure.get_formula() == "Pb4S4"
     np.testing.assert_allclose(trajectory.get_positions()[-1], structure.get_ase().positions, atol=1e-8)
     assert trajectory.get_stepids().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("version", ["8.1", "2023.1", "2025.1"])
+def test_geometries_of_every_version(parse: Parse, version: str) -> None:
+    outputs, _, exit_code = parse(_files("geometry_converged", version))
+    assert exit_code == (0, None)
+    structure, trajectory = outputs["output_structure"], outputs["output_trajectory"]
+    positions = structure.get_ase().positions
+    np.testing.assert_allclose(positions, RELAXED, atol=1e-5)
+    np.testing.assert_allclose(trajectory.get_positions()[-1], positions, atol=1e-8)
+
+
+def test_what_was_asked_for_and_is_missing_leaves_nothing_but_a_reason(parse: Parse) -> None:
+    files = _files("k_points", "2025.1")
+    files["aiida.out"] = files["aiida.out"].replace(
+        b"Analytical stress tensor [bar]", b"Analytical stress tensor [psi]"
+    )
+    outputs, node, exit_code = parse(files)
+    assert exit_code[0] == 301
+    assert str(exit_code[1]).startswith("CP2K 2025.1 finished, but its output could not be read: stress (")
+    assert outputs == {}
+    assert node.base.caching.is_valid_cache  # which gives the output to a version that can read it
+
+
+def test_file_that_was_to_come_back_and_is_missing_is_named(parse: Parse) -> None:
+    settings = {"additional_retrieve_list": ["*-v_hartree-*.cube"]}
+    _, node, exit_code = parse(_files("k_points"), settings)
+    assert exit_code == (210, "CP2K finished, but left no *-v_hartree-*.cube.")
+    assert not node.base.caching.is_valid_cache
+    _, _, exit_code = parse({**_files("k_points"), "aiida-v_hartree-1_0.cube": b"a potential"}, settings)
+    assert exit_code == (0, None)
 
 
 def test_geometry_that_ran_out_of_steps_says_where_it_got_to(parse: Parse) -> None:
@@ -131,4 +213,4 @@ def test_broken_geometry_files_are_named(parse: Parse, name: str, keep: float | 
 def test_every_failure_has_an_exit_code_of_the_calculation() -> None:
     known = Cp2kCalculation.spec().exit_codes
     assert set(EXIT_CODES) == set(Failure)
-    assert all(label in known for label in EXIT_CODES.values())
+    assert all(label in known for label in (*EXIT_CODES.values(), *ENDING_EXIT_CODES.values()))

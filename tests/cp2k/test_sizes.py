@@ -3,7 +3,7 @@
 import pytest
 
 from qdsim.cp2k.inputs import build_parameters, load_protocol
-from qdsim.cp2k.sizes import CalculationSize, count_functions, measure_size
+from qdsim.cp2k.sizes import CalculationSize, count_functions, measure_size, next_larger
 from qdsim.structures import RhombohedralState
 
 
@@ -36,3 +36,20 @@ def test_limits() -> None:
     assert size.within({})
     assert size.within({"atoms": 2, "k_points": None, "basis_functions": 26})
     assert not size.within({"atoms": 2, "k_points": 23})
+
+
+@pytest.mark.parametrize(
+    ("memories", "place", "larger"),
+    [
+        ([4, 16, 32], 0, 1),
+        ([4, 4, 32], 0, 2),
+        ([4, None, 32], 0, 2),
+        ([None, 16], 0, 1),
+        ([32, 16], 0, None),
+        ([4, 16], 1, None),
+        ([4, None], 0, None),
+        ([None, None], 0, None),
+    ],
+)
+def test_next_row_with_more_memory(memories: list[float | None], place: int, larger: int | None) -> None:
+    assert next_larger(memories, place) == larger

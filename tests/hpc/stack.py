@@ -14,8 +14,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +73,7 @@ PasswordAuthentication no
 UsePAM no
 MaxStartups 100
 Subsystem sftp internal-sftp
-SetEnv SLURM_CONF={folder}/slurm.conf SHLVL=1
+SetEnv SLURM_CONF={folder}/slurm.conf SHLVL=1 PATH={folder}/bin:/usr/local/bin:/usr/bin:/bin
 """
 
 _SSH_CONFIGURATION = """\
@@ -83,6 +83,13 @@ Host {host}
   User {user}
   IdentityFile {folder}/user_key
   UserKnownHostsFile {folder}/home/.ssh/known_hosts
+"""
+
+_MISLEADING = """\
+#!/bin/bash
+for ((call = 0; ; call++)); do mkdir {calls}/$call 2> /dev/null && break; done
+case $call in {cases} esac
+exec {program} "$@"
 """
 
 # AiiDA's workers keep a message for as long as its process lives.
@@ -108,6 +115,7 @@ class Stack:
         self.folder.chmod(0o755)  # PostgreSQL and RabbitMQ run as users of their own
         self.ports = _free_ports("slurmctld", "slurmd", "sshd", "postgresql", "rabbitmq", "erlang", "epmd")
         self.work = self._make_folder("work")
+        self.programs = self._make_folder("bin")
         self.munge = self._munge()
         self.slurmctld, self.slurmd = self._slurm()
         self.sshd = self._sshd()
@@ -162,6 +170,23 @@ class Stack:
         """Run a command of SLURM, such as `scontrol`, and return what it prints."""
         environment = os.environ | {"SLURM_CONF": str(self.folder / "slurm.conf")}
         return subprocess.run(command, env=environment, check=True, text=True, capture_output=True).stdout.strip()
+
+    @contextmanager
+    def misled(self, program: str, *answers: str) -> Iterator[Callable[[], int]]:
+        """Put a script in front of a program of the login node, that does something else the first times it is called.
+
+        What this yields returns how often the program has been called by then.
+        """
+        calls = Path(tempfile.mkdtemp(dir=self.folder))
+        script = self.programs / program
+        cases = " ".join(f"{call}) {answer}; exit;;" for call, answer in enumerate(answers))
+        text = _MISLEADING.format(calls=calls, cases=cases, program=shutil.which(program))
+        complete = script.with_suffix(".new")
+        complete.write_text(text, encoding="utf-8")
+        complete.chmod(0o755)
+        complete.rename(script)
+        yield lambda: len(list(calls.iterdir()))
+        script.unlink()
 
     def drain(self) -> None:
         """Keep the node from taking jobs; those that run go on."""

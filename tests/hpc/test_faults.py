@@ -4,6 +4,9 @@ After each the campaign ends complete, by itself or by one command; nothing is l
 """
 
 import json
+import os
+import shutil
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from qdsim.cp2k.output import parse_output
 from tests.hpc import fault_table
 from tests.hpc.client import Client
 from tests.hpc.service import Service, wait_until
@@ -50,6 +54,12 @@ from qdsim.provenance import find_campaign
 found = find_campaign({name!r}).called_descendants
 answer = sorted(node.exit_status for node in found if isinstance(node, orm.CalcJobNode))
 """
+ENERGIES = """
+from aiida import orm
+from qdsim.provenance import find_campaign
+found = find_campaign({name!r}).called_descendants
+answer = [node.outputs.output_parameters["energy"] for node in found if isinstance(node, orm.CalcJobNode)]
+"""
 
 
 @pytest.fixture
@@ -81,13 +91,14 @@ class Trial:
         wait_until(lambda: bool(self.stack.running_jobs()), TIMEOUT, "no job began")
         return self.stack.running_jobs()[0]
 
-    def hang_cp2k(self) -> None:
-        """Stop the CP2K that runs, once it has written something, so that it is there when its time is over."""
+    def hang_cp2k(self) -> psutil.Process:
+        """Stop the CP2K that runs, once it has written something, so that it is there for what is to happen to it."""
         wait_until(lambda: bool(self._running_cp2k()), TIMEOUT, "no CP2K began")
         (process,) = self._running_cp2k()
         output = Path(process.cwd(), "aiida.out")
         wait_until(lambda: output.stat().st_size > 0, TIMEOUT, "CP2K wrote nothing")
         process.suspend()
+        return process
 
     def _running_cp2k(self) -> list[psutil.Process]:
         work = str(self.stack.work)
@@ -124,6 +135,37 @@ def test_job_that_hangs_is_killed_by_its_walltime(
     trial.conclude("SLURM walltime", "walltime", client, lambda: client.recovery_time(ended))
     assert [ended_job.state for ended_job in stack.ended_jobs()[trial.before :]] == ["TIMEOUT", "COMPLETED"]
     assert production.python(EXIT_CODES.format(name="walltime")) == [0, 303]
+
+
+UNREACHABLE = "echo 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)' >&2; exit 1"
+
+
+def test_squeue_loses_a_job_that_runs(
+    stack: Stack, production: Machine, start: Start, trial: Trial, tmp_path: Path
+) -> None:
+    """It answers without the job, then not at all, and only then as it should."""
+    client = start("lost", offsets=1)
+    trial.wait_for_a_job()
+    hanging = trial.hang_cp2k()
+    folder = Path(hanging.cwd())
+    with stack.misled("squeue", "exit 0", UNREACHABLE) as questions:
+        lost = time.monotonic()
+        wait_until(lambda: questions() > 4, TIMEOUT, "nobody asked for the job again")
+        assert len(stack.running_jobs()) == 1
+        hanging.resume()
+        trial.conclude("job lost by squeue", "lost", client, lambda: client.recovery_time(lost))
+    assert [ended_job.state for ended_job in stack.ended_jobs()[trial.before :]] == ["COMPLETED"]
+    (energy,) = production.python(ENERGIES.format(name="lost"))
+    assert energy == pytest.approx(recompute(folder, tmp_path / "beside"), abs=1e-9)
+
+
+def recompute(folder: Path, copy: Path) -> float | None:
+    """Return the energy (eV) that CP2K gives by itself for the files of a job."""
+    shutil.copytree(folder, copy)
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OMPI_MCA_ess_singleton_isolated": "1"}
+    command = ["cp2k.psmp", "-i", "aiida.inp"]
+    run = subprocess.run(command, cwd=copy, env=environment, check=True, capture_output=True, text=True)
+    return parse_output(run.stdout).energy
 
 
 def reasons(machine: Machine, name: str) -> dict[str, int]:
@@ -203,6 +245,6 @@ def test_database_is_restarted(stack: Stack, start: Start, trial: Trial) -> None
     back = time.monotonic()
     command = ""
     if client.process.wait(timeout=TIMEOUT) != 0:
-        assert "'qdsim run" in client.output, client.output
+        assert "`qdsim run" in client.output, client.output
         client, command = start("postgresql"), ", `qdsim run` again"
     trial.conclude(f"postgresql restarted{command}", "postgresql", client, lambda: client.recovery_time(back))

@@ -281,15 +281,6 @@ def test_conda_brings_python_and_then_cp2k_into_one_folder(machine: FakeMachine)
     ]
 
 
-def test_folder_with_a_space_is_refused(machine: FakeMachine, tmp_path: Path) -> None:
-    machine.add("python3", "")
-    folder = tmp_path / "my project"
-    folder.mkdir()
-    run = machine.make("venv", folder)
-    assert run.returncode != 0
-    assert "has a space in it" in run.stderr
-
-
 def test_script_is_executable_and_needs_no_bash() -> None:
     assert os.access(SCRIPT, os.X_OK)
     assert SCRIPT.read_text().startswith("#!/bin/sh\n")

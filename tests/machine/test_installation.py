@@ -87,7 +87,8 @@ def test_data_folder_is_read_from_wrapped_compiler_options_and_the_environment(
     [
         ("exit 3", "exit code 3"),
         ("echo ' ENERGY| Total FORCE_EVAL ( QS ) energy [a.u.]:  -1.1642'", "exit code 0"),
-        ("echo ' ENERGY| Total FORCE_EVAL ( QS ) energy [a.u.]:  -1.2'; echo PROGRAM ENDED", "-1.2 Ha"),
+        ("echo ' ENERGY| Total FORCE_EVAL ( QS ) energy [a.u.]:  -1.2'; echo ' ** PROGRAM STOPPED IN /'", "-1.2000 Ha"),
+        ("echo ' Total energy of H2 -1.1642'; echo ' ** PROGRAM STOPPED IN /'", "words that this version of qdsim"),
     ],
 )
 def test_trial_refuses_a_cp2k_that_calculates_wrongly(

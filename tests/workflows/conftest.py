@@ -23,14 +23,14 @@ def stretched() -> orm.StructureData:
 
 
 KILLER = """#!/bin/bash
-# Kill CP2K with SIGKILL in its first {times} runs whose input has some text, once it has written a line.
+# Kill CP2K with a signal in its first {times} runs whose input has some text, once it has written a line.
 # Runs side by side cannot make one folder.
 {cp2k} "$@" &
 child=$!
 for ((run = 0; run < {times}; run++)); do
   if grep -q "{text}" aiida.inp && mkdir {marks}/$run 2>/dev/null; then
     until grep -qsE "{line}" aiida.out; do kill -0 $child || exit 1; done
-    kill -9 $child
+    kill -{signal} $child
     break
   fi
 done
@@ -47,11 +47,11 @@ def killed_code(
     Those count whose input has some text.
     """
 
-    def make(times: int, line: str = "Broy./Diag.", text: str = "") -> orm.InstalledCode:
+    def make(times: int, line: str = "Broy./Diag.", text: str = "", signal: str = "KILL") -> orm.InstalledCode:
         marks = tmp_path / "marks"
         marks.mkdir()
         script = tmp_path / "killed_cp2k.sh"
-        content = KILLER.format(cp2k=cp2k_executable, marks=marks, times=times, line=line, text=text)
+        content = KILLER.format(cp2k=cp2k_executable, marks=marks, times=times, line=line, text=text, signal=signal)
         script.write_text(content, encoding="utf-8")
         script.chmod(0o755)
         return orm.InstalledCode(

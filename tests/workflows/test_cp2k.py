@@ -1,17 +1,20 @@
 """The restart chain against real failures of real CP2K."""
 
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from aiida import orm
 from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
 
-from qdsim.workflows.cp2k import Cp2kWorkChain
+from qdsim.cp2k import values
+from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
 
 
 @pytest.fixture
@@ -106,10 +109,115 @@ def test_killed_run_is_repeated_once(
     _, node = run_get_node(Cp2kWorkChain, **inputs)
     assert [run.exit_status for run in attempts(node)] == statuses
     assert node.exit_status == exit_status
+    assert "CP2K was killed (signal 9), perhaps because it was out of memory" in str(attempts(node)[0].exit_message)
+    if not node.is_finished_ok:
+        assert str(attempts(node)[1].exit_message) in failure_of(node)
     if node.is_finished_ok:
         with enable_caching(identifier="aiida.calculations:cp2k"):
             _, again = run_get_node(Cp2kWorkChain, **inputs)
         assert [run.base.caching.is_created_from_cache for run in attempts(again)] == [True]
+
+
+REWRITTEN = """#!/bin/bash
+# CP2K, whose output another program rewrites.
+{cp2k} "$@" > original.out
+status=$?
+{rewrite} original.out
+exit $status
+"""
+
+
+def rewritten_code(folder: Path, computer: orm.Computer, cp2k: Path, rewrite: str) -> orm.InstalledCode:
+    script = folder / "rewritten_cp2k.sh"
+    script.write_text(REWRITTEN.format(cp2k=cp2k, rewrite=rewrite), encoding="utf-8")
+    script.chmod(0o755)
+    return orm.InstalledCode(
+        label="rewritten", computer=computer, filepath_executable=str(script), with_mpi=False
+    ).store()
+
+
+def test_output_that_finished_and_cannot_be_read_is_kept_and_read_again_without_computing(
+    cp2k_inputs: dict[str, Any],
+    stretched: orm.StructureData,
+    tmp_path: Path,
+    aiida_localhost: orm.Computer,
+    cp2k_executable: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inputs = coarse(cp2k_inputs, stretched)
+    wording = "sed 's/Atomic forces \\[/Forces on atoms [/; s/ATOMIC FORCES in/FORCES ON ATOMS in/'"
+    inputs["cp2k"]["code"] = rewritten_code(tmp_path, aiida_localhost, cp2k_executable, wording)
+    _, node = run_get_node(Cp2kWorkChain, **inputs)
+    assert node.exit_status == 420
+    assert "finished, but its output could not be read: forces (not found)." in str(node.exit_message)
+    (run,) = attempts(node)
+    assert run.exit_status == 301
+
+    # The version of qdsim that comes next knows the wording.
+    known = values._FORCES_TITLE.replace("Atomic forces", "(?:Atomic forces|Forces on atoms)")
+    monkeypatch.setattr(
+        values, "_FORCES_TITLE", known.replace("ATOMIC FORCES in", "(?:ATOMIC FORCES|FORCES ON ATOMS) in")
+    )
+    with enable_caching(identifier="aiida.calculations:cp2k"):
+        _, again = run_get_node(Cp2kWorkChain, **inputs)
+        _, third = run_get_node(Cp2kWorkChain, **inputs)
+    assert again.is_finished_ok, again.exit_message
+    (read,) = attempts(again)
+    assert read.base.caching.get_cache_source() == run.uuid
+    assert read.exit_status == 0
+    assert read.exit_message is None
+    assert again.outputs.output_arrays.get_array("forces").shape == (2, 3)
+    assert attempts(third)[0].base.caching.get_cache_source() == read.uuid
+
+
+STOPPED = r"""#!/bin/bash
+# CP2K, stopped in the third SCF cycle of its first run as CP2K 2024.1 and newer stop where one does not converge.
+{cp2k} "$@" &
+child=$!
+if mkdir {mark} 2>/dev/null; then
+  until [ "$(grep -sc 'SCF WAVEFUNCTION OPTIMIZATION' aiida.out)" -ge 3 ]; do kill -0 $child || exit 1; done
+  kill -9 $child
+  wait $child
+  cat {box}
+  exit 1
+fi
+wait $child
+"""
+
+
+def test_optimisation_that_stopped_for_an_scf_cycle_goes_on_from_the_geometry_it_had_reached(
+    cp2k_inputs: dict[str, Any],
+    stretched: orm.StructureData,
+    tmp_path: Path,
+    aiida_localhost: orm.Computer,
+    cp2k_executable: Path,
+) -> None:
+    recorded = Path(__file__).parents[1] / "cp2k" / "recorded" / "2025.1" / "geometry_scf_aborted" / "aiida.out"
+    text = recorded.read_text(encoding="utf-8")
+    box = tmp_path / "box"
+    box.write_text("\n" + text[text.index(" ****", text.index("OPTIMIZATION STEP:")) :], encoding="utf-8")
+    script = tmp_path / "stopped_cp2k.sh"
+    script.write_text(STOPPED.format(cp2k=cp2k_executable, mark=tmp_path / "mark", box=box), encoding="utf-8")
+    script.chmod(0o755)
+
+    inputs = coarse(cp2k_inputs, stretched)
+    parameters = inputs["cp2k"]["parameters"].get_dict()
+    parameters["GLOBAL"]["RUN_TYPE"] = "GEO_OPT"
+    parameters["MOTION"] = {"GEO_OPT": {"OPTIMIZER": "BFGS", "MAX_FORCE": 2e-4}}
+    inputs["cp2k"]["parameters"] = orm.Dict(parameters)
+    inputs["cp2k"]["code"] = orm.InstalledCode(
+        label="stopped", computer=aiida_localhost, filepath_executable=str(script), with_mpi=False
+    ).store()
+    _, node = run_get_node(Cp2kWorkChain, **inputs)
+    assert node.is_finished_ok, node.exit_message
+    stopped, finished = attempts(node)
+    assert (stopped.exit_status, finished.exit_status) == (450, 0)
+    assert "gentler convergence from the geometry reached so far" in reports(node)
+    reached = stopped.outputs.output_structure.get_ase().positions
+    assert np.abs(reached - stretched.get_ase().positions).max() > 1e-3
+    log = finished.outputs.retrieved.base.repository.get_object_content("aiida.out")
+    places = re.findall(r"^ +\d+ +\d +(?:Pb|S) +\d+((?: +-?\d+\.\d{6}){3}) ", log, re.MULTILINE)
+    np.testing.assert_allclose([[float(x) for x in place.split()] for place in places[:2]], reached, atol=2e-6)
 
 
 def test_killed_runs_go_on_from_their_wavefunction_and_what_they_led_to_is_not_computed_again(

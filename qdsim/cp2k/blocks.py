@@ -1,0 +1,67 @@
+"""Blocks of CP2K's output: a title, then rows until an end, with whatever others print in between.
+
+A row that is not as expected, such as the message of a graphics card or of the MPI library, is passed over. Whether all
+rows are there is for the reader to tell: a number that became asterisks is a row too few.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+
+__all__ = ["REAL", "last_match", "rows"]
+
+REAL = r"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[EeDd][+-]?\d+)?"
+"""A number as Fortran writes it. NaN, Infinity and asterisks are none."""
+
+_LONGEST_BLOCK = 200
+"""Lines that a block without an end of its own may have."""
+
+
+def last_match(pattern: str, text: str) -> re.Match[str] | None:
+    """Return the last match in a text, each line of which begins at ``^``."""
+    found = deque(re.finditer(pattern, text, re.MULTILINE), maxlen=1)
+    return found[0] if found else None
+
+
+def rows(text: str, start: int, row: str, end: str | None = None) -> list[tuple[str, ...]] | None:
+    """Collect the rows of a block.
+
+    Parameters
+    ----------
+    text
+        The whole output.
+    start
+        Where the block's rows begin.
+    row
+        Pattern of a row, whose groups are returned.
+    end
+        Pattern of the line that ends the block. Without one a block ends at the first line that is not a row once
+        there was one, or at the end of the text.
+
+    Returns
+    -------
+    list of tuple of str or None
+        The groups of each row; None where the block's end is not in the text.
+    """
+    is_row, is_end = re.compile(row), re.compile(end) if end else None
+    found: list[tuple[str, ...]] = []
+    for number, line in enumerate(_lines(text, start)):
+        if match := is_row.match(line):
+            found.append(match.groups())
+        elif is_end is not None:
+            if is_end.match(line):
+                return found
+        elif found or number > _LONGEST_BLOCK:
+            return found
+    return None if is_end else found
+
+
+def _lines(text: str, start: int) -> Iterator[str]:
+    while start < len(text):
+        end = text.find("\n", start)
+        if end < 0:
+            end = len(text)
+        yield text[start:end]
+        start = end + 1
