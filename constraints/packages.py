@@ -48,9 +48,10 @@ def install(requirement: str) -> int:
     tested = FOLDER / f"{sys.version_info.major}.{sys.version_info.minor}.txt"
     variables = {}
     if tested.exists():
-        settings["constraint"] = f"{tested} {settings.get('constraint', '')}".strip()
+        settings["constraint"] = f"{relative(tested)} {settings.get('constraint', '')}".strip()
         variables["PIP_CONSTRAINT"] = settings["constraint"]
-        variables |= dict.fromkeys(("PIP_BUILD_CONSTRAINT", "UV_BUILD_CONSTRAINT"), str(build_constraints(tested)))
+        built_with = relative(build_constraints(tested))
+        variables |= {"PIP_BUILD_CONSTRAINT": built_with, "UV_BUILD_CONSTRAINT": built_with}
     else:
         say(f"There is no {tested}: the newest packages are installed, which are not tested together.")
     if run(*PIP, "install", "--quiet", "uv", variables=variables, stderr=subprocess.DEVNULL):
@@ -68,6 +69,11 @@ def build_constraints(tested: Path) -> Path:
     kept = [line for line in lines if line.startswith(("pybind11==", "setuptools=="))]
     path.write_text("\n".join(kept) + "\n", encoding="utf-8")
     return path
+
+
+def relative(path: Path) -> str:
+    """Path from the project's folder, whose own name may have a space, which would end a path in a variable of pip."""
+    return os.path.relpath(path, TOP)
 
 
 def renew() -> int:

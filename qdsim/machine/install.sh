@@ -102,7 +102,7 @@ candidates() {
   names=
   for version in $(tested_versions); do names="python$version $names"; done
   for python in python3 $names; do
-    if is_tested "$python"; then command -v "$python"; fi
+    if is_tested "$python"; then echo "$python"; fi
   done
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -79,7 +80,7 @@ if sys.argv[-1] == "uv":
     if code == "missing":
         sys.exit("no uv here")
     uv = pathlib.Path(sys.executable).with_name("uv")
-    uv.write_text(f"#!/bin/sh\\nexec {sys.executable} -m pip from-uv \\"$@\\"\\n")
+    uv.write_text(f"#!/bin/sh\\nexec '{sys.executable}' -m pip from-uv \\"$@\\"\\n")
     uv.chmod(0o755)
 if sys.argv[1] == "from-uv":
     sys.exit(int(os.environ["UV_EXIT_CODE"]))
@@ -90,7 +91,9 @@ Call = tuple[list[str], dict[str, str]]
 
 def install(folder: Path, *arguments: str, uv: str = "0", settings: str = "", **variables: str) -> list[Call]:
     """Run packages.py in an environment whose pip and uv are written here; return their calls."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "env"], check=True)
+    project = folder / "my project"
+    shutil.copytree(TOP / "constraints", project / "constraints")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project / ".venv"], check=True)
     (folder / "modules" / "pip").mkdir(parents=True)
     (folder / "modules" / "pip" / "__main__.py").write_text(PIP)
     calls = folder / "calls"
@@ -101,26 +104,24 @@ def install(folder: Path, *arguments: str, uv: str = "0", settings: str = "", **
         "SETTINGS": settings,
         "UV_EXIT_CODE": uv,
     }
-    command: list[str | Path] = [folder / "env" / "bin" / "python", TOP / "constraints" / "packages.py", *arguments]
+    command: list[str | Path] = [project / ".venv/bin/python", project / "constraints/packages.py", *arguments]
     subprocess.run(command, check=True, env=environment | variables, capture_output=True)
     return [(arguments, told) for _, arguments, told in map(json.loads, calls.read_text().splitlines())]
 
 
-def constraints_here() -> str:
-    path = TOP / "constraints" / f"3.{sys.version_info.minor}.txt"
-    assert path.exists()
-    return str(path)
+HERE = f"constraints/3.{sys.version_info.minor}.txt"
+BUILT_WITH = ".venv/build-constraints.txt"
 
 
 def test_uv_installs_the_tested_versions(tmp_path: Path) -> None:
     (getting, told_pip), (using, told_uv) = install(tmp_path, "install", "dev")
     assert getting == ["install", "--quiet", "uv"]
-    assert told_pip["PIP_CONSTRAINT"] == constraints_here()
+    assert told_pip["PIP_CONSTRAINT"] == HERE
     assert using[:3] == ["from-uv", "pip", "install"]
     assert using[using.index("--editable") + 1] == ".[dev]"
-    assert told_uv["UV_CONSTRAINT"] == constraints_here()
-    pinned = read_constraints(Path(constraints_here()))
-    built_with = read_constraints(Path(told_uv["UV_BUILD_CONSTRAINT"]))
+    assert told_uv["UV_CONSTRAINT"] == HERE
+    assert told_uv["UV_BUILD_CONSTRAINT"] == BUILT_WITH
+    pinned, built_with = read_constraints(TOP / HERE), read_constraints(tmp_path / "my project" / BUILT_WITH)
     assert built_with == {name: pinned[name] for name in ("pybind11", "setuptools")}
 
 
@@ -128,8 +129,8 @@ def test_uv_installs_the_tested_versions(tmp_path: Path) -> None:
 def test_pip_installs_the_tested_versions_where_uv_does_not(tmp_path: Path, uv: str) -> None:
     arguments, told = install(tmp_path, "install", uv=uv)[-1]
     assert arguments == ["install", "--quiet", "--editable", "."]
-    assert told["PIP_CONSTRAINT"] == constraints_here()
-    assert read_constraints(Path(told["PIP_BUILD_CONSTRAINT"])).keys() == {"pybind11", "setuptools"}
+    assert told["PIP_CONSTRAINT"] == HERE
+    assert told["PIP_BUILD_CONSTRAINT"] == BUILT_WITH
 
 
 SETTINGS = r"""global.index-url='mirror'
@@ -148,7 +149,7 @@ def test_uv_is_told_what_pip_is_set_up_with(tmp_path: Path) -> None:
     assert told["UV_DEFAULT_INDEX"] == "mirror"
     assert told["UV_INDEX"] == "first second"
     assert told["UV_FIND_LINKS"] == "one,two"
-    assert told["UV_CONSTRAINT"] == f"{constraints_here()} theirs.txt"
+    assert told["UV_CONSTRAINT"] == f"{HERE} theirs.txt"
     assert told["SSL_CERT_FILE"] == "bundle.pem"
     assert "--no-index" in arguments
 
