@@ -18,7 +18,7 @@ from qdsim.machine import codes, computers, daemon, probe, profile
 from qdsim.machine.aiida_folder import refusal
 from qdsim.machine.computers import LOCALHOST
 from qdsim.machine.installation import HOW_TO_INSTALL, Cp2kInstallation, find_cp2k, find_mpirun, find_reference_blas
-from qdsim.machine.localhost import describe_localhost
+from qdsim.machine.localhost import describe_localhost, missing_program
 from qdsim.machine.processors import Layout
 from qdsim.machine.services import check_rabbitmq
 from qdsim.machine.setup import Request, read_layout, set_up
@@ -254,9 +254,9 @@ def check_computer(profile_name: str, installation: Cp2kInstallation | None) -> 
     if computer is None or layout is None or not computer.is_configured:
         detail = f"{LOCALHOST} is not set up"
         return Check(name="computer", status=Status.FAILED, detail=detail, fix="qdsim init", repair=Repair.SET_UP)
-    if shutil.which("flock") is None:
-        detail = "flock, which makes calculations wait for a slot, was not found"
-        return Check(name="computer", status=Status.FAILED, detail=detail, fix="apt-get install util-linux")
+    missing = missing_program()
+    if missing is not None:
+        return Check(name="computer", status=Status.FAILED, detail=missing[0], fix=missing[1])
     detail = f"{LOCALHOST}: {layout.slots} calculation(s) at once, {layout.ranks} rank(s) each"
     if installation is not None:
         mpirun = find_mpirun(installation.executable)

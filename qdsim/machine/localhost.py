@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,7 +15,20 @@ from qdsim.errors import QdsimError
 from qdsim.machine.files import ComputerFile, parse
 from qdsim.machine.processors import Layout
 
+#: What a job and AiiDA call: what for, and Debian's package of it. Containers may lack either.
+_PROGRAMS = {
+    "flock": ("which makes calculations wait for a slot", "util-linux"),
+    "ps": ("without which AiiDA takes every calculation for ended", "procps"),
+}
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+
+
+def missing_program() -> tuple[str, str] | None:
+    """Tell which program calculations on this machine lack, and how to install it."""
+    for name, (reason, package) in _PROGRAMS.items():
+        if shutil.which(name) is None:
+            return f"{name}, {reason}, was not found in PATH", f"apt-get install {package}"
+    return None
 
 
 def describe_localhost(layout: Layout, work_dir: Path, mpirun: Path | None) -> ComputerFile:

@@ -13,7 +13,7 @@ from qdsim.machine.aiida_folder import refusal
 from qdsim.machine.computers import LOCALHOST
 from qdsim.machine.files import CodeFile, ComputerFile, read_code_file, read_computer_file
 from qdsim.machine.installation import Cp2kInstallation, find_cp2k, find_mpirun
-from qdsim.machine.localhost import describe_localhost
+from qdsim.machine.localhost import describe_localhost, missing_program
 from qdsim.machine.processors import Layout, choose_layout, count_cores
 from qdsim.machine.services import check_postgres, check_rabbitmq, read_postgres, read_rabbitmq
 
@@ -104,6 +104,9 @@ def set_up(request: Request) -> list[Step]:
     _refuse_unknown_computer(code_file, computer_file, existed=existed)
     optional = (computer_file or code_file) is not None and request.cp2k is None
     installation = _find_installation(request, existed=existed, optional=optional)
+    missing = missing_program() if installation is not None else None
+    if missing is not None:
+        raise QdsimError(f"{missing[0]}; install it ({missing[1]}), and try again.")
     notes = ""
     if not existed:
         notes = _check_services(services)

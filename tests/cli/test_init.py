@@ -268,6 +268,17 @@ def test_missing_cp2k_leaves_nothing_behind(bare_machine: "Machine", tmp_path: P
     assert not bare_machine.folder.exists()
 
 
+def test_machine_without_ps_is_refused(bare_machine: "Machine", tmp_path: Path, cp2k_executable: Path) -> None:
+    folder = without_cp2k(tmp_path)
+    (Path(folder) / "cp2k.psmp").symlink_to(cp2k_executable)
+    run = bare_machine.qdsim("init", PATH=folder)
+    assert run.returncode == 2
+    assert "ps, without which AiiDA takes every calculation for ended, was not found" in run.stderr
+    assert "apt-get install procps" in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert not bare_machine.folder.exists()
+
+
 def test_missing_data_folder_leaves_nothing_behind(bare_machine: "Machine", tmp_path: Path) -> None:
     program = tmp_path / "bin" / "cp2k.psmp"
     program.parent.mkdir()
