@@ -15,7 +15,7 @@ TOP = Path(__file__).resolve().parents[1]
 PACKAGES = TOP / "constraints" / "packages.py"
 
 #: Where no test runs CP2K, a daemon or a browser, and all of them take two or three minutes.
-FOLDERS = ("cp2k", "debye", "exports", "provenance", "report", "structures")
+FOLDERS = ("campaign", "cp2k", "debye", "exports", "machine", "provenance", "structures")
 
 
 def main(options: list[str]) -> int:
