@@ -85,7 +85,7 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise QdsimError(f"{path}, line {line}: this is no text in UTF-8; save the file in that encoding.") from error
+        raise QdsimError(f"{path}, line {line}: not UTF-8 text; save the file in that encoding.") from error
 
 
 def check_depth(path: Path, text: str) -> None:
