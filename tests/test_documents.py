@@ -74,5 +74,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load_document(tmp_path, Assembly, "an assembly")
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"\xff\xfe\x00title")
-    with pytest.raises(QdsimError, match="not UTF-8"):
+    with pytest.raises(QdsimError, match=r"binary\.yaml, line 1: not UTF-8"):
         load_document(binary, Assembly, "an assembly")
+
+
+def test_latin_1_is_refused_by_its_line_and_a_mark_of_utf_8_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "assembly.yaml"
+    path.write_bytes("title: a\n# 20 °C\n".encode("latin-1"))
+    with pytest.raises(QdsimError, match=r"assembly\.yaml, line 2: not UTF-8 text; save the file in that encoding"):
+        load_document(path, Assembly, "an assembly")
+    path.write_bytes("title: a  # 20 °C\n".encode("utf-8-sig"))
+    assert load_document(path, Assembly, "an assembly") == Assembly(title="a")

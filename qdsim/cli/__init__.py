@@ -67,6 +67,9 @@ _DISK_ERRORS = {
 }
 
 
+_DATABASE_ERRORS = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR")
+
+
 @dataclass
 class Session:
     """What all commands share; click hands it to commands decorated with `click.pass_obj`.
@@ -169,6 +172,8 @@ def _explain(error: BaseException | None) -> str | None:
         if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding() != "utf-8":
             name = f"{error.object!r} cannot be a name in this locale, whose encoding is {error.encoding}"
             return f"{name}; set LC_ALL=C.UTF-8."
+        if getattr(error, "sqlite_errorname", "").startswith(_DATABASE_ERRORS):
+            return f"{error}; see whether AiiDA's folder {aiida_folder()} can be written, and its disk has space left."
         error = error.__cause__
     return None
 

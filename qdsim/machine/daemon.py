@@ -340,7 +340,7 @@ def restart_cleanly(workers: int | None = None) -> None:
     client = _client()
     stop_daemon()
     repair = subprocess.run(  # noqa: S603 (AiiDA's own command, without a shell)
-        [sys.executable, "-m", "aiida", "-p", client.profile.name, "process", "repair", "--force"],
+        [sys.executable, "-P", "-m", "aiida", "-p", client.profile.name, "process", "repair", "--force"],
         env=client.get_env(),
         capture_output=True,
         encoding="utf-8",

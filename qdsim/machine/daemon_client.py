@@ -24,7 +24,8 @@ class OwnDaemonClient(DaemonClient):
     def cmd_start_daemon(self, number_workers: int = 1, foreground: bool = False) -> list[str]:
         """Return the command that starts the daemon: this module, which quotes what `verdi` would not."""
         _, *arguments = super().cmd_start_daemon(number_workers, foreground)
-        return [sys.executable, "-m", __name__, *arguments]
+        # -P: nothing is imported from the folder that it is started in.
+        return [sys.executable, "-P", "-m", __name__, *arguments]
 
     @property
     def cmd_start_daemon_worker(self) -> list[str]:

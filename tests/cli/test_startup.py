@@ -1,6 +1,8 @@
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,22 @@ def run_raising(error: BaseException | None, *arguments: str, **options: Any) ->
     return CliRunner().invoke(group, [*arguments, "run"], **options)
 
 
+def wrapped(error: Exception) -> Exception:
+    """Return what a library makes of an error."""
+    outer = RuntimeError("something went wrong")
+    outer.__cause__ = error
+    return outer
+
+
+def database_error() -> sqlite3.Error:
+    """Return what SQLite says of a full disk."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(sqlite3.OperationalError) as caught:
+            database.execute("CREATE TABLE numbers (number)")
+    return caught.value
+
+
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
@@ -84,6 +102,9 @@ def run_raising(error: BaseException | None, *arguments: str, **options: Any) ->
         (OSError(28, "No space left on device", "out.html"), 2, "Error: out.html: no space is left on the disk"),
         (PermissionError(13, "Permission denied", "out.html"), 2, "Error: out.html: permission was denied"),
         (OSError(30, "Read-only file system"), 2, "Error: the file system is read-only"),
+        (NotADirectoryError(20, "Not a directory", "out/x"), 2, "Error: out/x: a part of this path is a file"),
+        (wrapped(OSError(28, "No space left on device", "data")), 2, "Error: data: no space is left on the disk"),
+        (wrapped(database_error()), 2, "Error: database or disk is full; see whether AiiDA's folder"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )

@@ -68,5 +68,5 @@ def test_unread_variables_are_found_in_whatever_run_type_reads_them(tmp_path: Pa
 
 def test_binary_file_is_no_template(tmp_path: Path) -> None:
     (tmp_path / "a.inp").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(QdsimError, match="Cannot read the CP2K template"):
+    with pytest.raises(QdsimError, match=r"a\.inp, line 1: not UTF-8 text"):
         Template.load(str(tmp_path / "a.inp"))

@@ -243,3 +243,20 @@ def test_files_that_are_no_structures_are_told(tmp_path: Path) -> None:
         read_structure(tmp_path)
     with pytest.raises(QdsimError, match=r"a\.abc cannot be understood as a structure \(UnknownFileTypeError"):
         read_structure(saved(tmp_path, "a.abc", "nothing"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("name", ["POSCAR", "POSCAR@1", "edge 5 Å.vasp", "c.xyz"])
+def test_encodings_and_names_of_any_kind(tmp_path: Path, name: str, encoding: str) -> None:
+    crystal = bulk("PbS", "rocksalt", a=5.936, cubic=True)
+    file = tmp_path / name
+    write(file, crystal, format="extxyz" if file.suffix == ".xyz" else "vasp")
+    first, second, *rest = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    if file.suffix == ".xyz":
+        second = second.replace("\n", ' edge="5.936 Å"\n')
+    else:
+        first = "Pb S, 5.936 Å\n"
+    file.write_text("".join([first, second, *rest]), encoding=encoding)
+    atoms = read_structure(file)
+    assert sorted(atoms.symbols) == sorted(crystal.symbols)
+    np.testing.assert_allclose(atoms.cell.array, crystal.cell.array)

@@ -48,6 +48,13 @@ def test_bad_computer_file_is_told_in_one_sentence(tmp_path: Path, old: str, new
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_in_another_encoding_is_told_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "computer.yaml"
+    path.write_bytes(f"{COMPUTER}description: Zürich\n".encode("latin-1"))
+    with pytest.raises(QdsimError, match=rf"computer\.yaml, line {COMPUTER.count(chr(10)) + 1}: not UTF-8 text"):
+        read_computer_file(path)
+
+
 def test_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(QdsimError, match="cannot be read"):
         read_code_file(tmp_path / "nowhere.yaml")
