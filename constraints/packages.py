@@ -48,10 +48,14 @@ def install(requirement: str) -> int:
     tested = FOLDER / f"{sys.version_info.major}.{sys.version_info.minor}.txt"
     variables = {}
     if tested.exists():
-        settings["constraint"] = f"{relative(tested)} {settings.get('constraint', '')}".strip()
-        variables["PIP_CONSTRAINT"] = settings["constraint"]
-        built_with = relative(build_constraints(tested))
-        variables |= {"PIP_BUILD_CONSTRAINT": built_with, "UV_BUILD_CONSTRAINT": built_with}
+        # A relative path, since that of the project may have a space, where pip would end it.
+        file = str(tested.relative_to(TOP))
+        settings["constraint"] = f"{file} {settings.get('constraint', '')}".strip()
+        variables = {
+            "PIP_CONSTRAINT": settings["constraint"],
+            "PIP_BUILD_CONSTRAINT": file,
+            "UV_BUILD_CONSTRAINT": file,
+        }
     else:
         say(f"There is no {tested}: the newest packages are installed, which are not tested together.")
     if run(*PIP, "install", "--quiet", "uv", variables=variables, stderr=subprocess.DEVNULL):
@@ -60,20 +64,6 @@ def install(requirement: str) -> int:
             return 0
     say(f"Installing {requirement} with pip, which takes longer")
     return 0 if run(*PIP, "install", "--quiet", "--editable", requirement, variables=variables) else 1
-
-
-def build_constraints(tested: Path) -> Path:
-    """Write what icet and qdsim are built with into a file of its own: uv builds anew when the file has changed."""
-    lines = tested.read_text(encoding="utf-8").splitlines()
-    path = Path(sys.prefix) / "build-constraints.txt"
-    kept = [line for line in lines if line.startswith(("pybind11==", "setuptools=="))]
-    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
-    return path
-
-
-def relative(path: Path) -> str:
-    """Path from the project's folder, whose own name may have a space, which would end a path in a variable of pip."""
-    return os.path.relpath(path, TOP)
 
 
 def renew() -> int:
