@@ -168,7 +168,8 @@ class Cp2kWorkChain(SubmitOnce, BaseRestartWorkChain):
 
     def _take_larger_row(self) -> bool:
         """Take the next row that asks for more memory; return whether there is one, and none was taken before."""
-        if self.ctx.row is None or self.ctx.took_larger_row:
+        # A chain that began under an earlier version of qdsim has no row.
+        if self.ctx.get("row") is None or self.ctx.took_larger_row:
             return False
         sizes = self.inputs.sizes
         larger = next_larger([row.get("memory") for row in sizes], self.ctx.row)
