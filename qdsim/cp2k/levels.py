@@ -24,6 +24,8 @@ _DIGITS = 1e-5
 """Of the Fermi energy, eV; where it is the same for both spins, it is within ten times that."""
 _WHOLE = 0.1
 """What the electrons of a k-point may be from a whole number next to a gap; at one of a metal they are any number."""
+_TAIL = 1e-3
+"""Share of a level that smearing leaves filled, or empty, far from the Fermi energy."""
 
 # To 8.1 without the tag, and in hartree alone.
 _MESH_TITLE = r"^ MO\| (?:(ALPHA|BETA) )?EIGENVALUES AND OCCUPATION NUMBERS.* K POINT +(\d+)$"
@@ -104,7 +106,7 @@ def _edges_on_mesh(points: list[np.ndarray[Any, Any]], capacity: float) -> dict[
     """Return the edges of bands whose levels and occupations, (N, 2), are known at each k-point."""
     everything = np.concatenate(points)
     shares = everything[:, 1] / capacity
-    if np.any(np.minimum(shares, 1 - shares) > 1e-3):  # noqa: PLR2004 (a thousandth of an electron is the tail of a smearing)
+    if np.any(np.minimum(shares, 1 - shares) > _TAIL):
         electrons = [float(levels[:, 1].sum()) / capacity for levels in points]
         n = round(electrons[0])
         if all(abs(number - n) < _WHOLE and len(levels) > n for number, levels in zip(electrons, points, strict=True)):
