@@ -17,9 +17,6 @@ from qdsim.workflows.documents import Lattice
 ORDINARY_OPTIMISATION = 12
 """Geometry steps that the relaxation of a supercell usually takes."""
 
-POTENTIAL_FILES = "*-v_hartree-*.cube"
-"""How CP2K names the file of the electrostatic potential."""
-
 BAND_EDGE_CELL = ((2, 0, 0), (0, 2, 0), (0, 0, 2))
 BAND_EDGE_MESH = (3, 3, 3)
 """Supercell whose Gamma point holds the L points, where the band edges of lead chalcogenides are, and a mesh with it.

@@ -11,13 +11,13 @@ from qdsim.analysis.vacancy_analysis import analyse_vacancies
 from qdsim.analysis.vacancy_results import ChargeCorrection, DefectState, ElementState, HostState, VacancyResults
 from qdsim.analysis.vacancy_states import describe_defect, describe_host
 from qdsim.cp2k.cube import ElectrostaticPotential, read_potential
+from qdsim.cp2k.requests import POTENTIAL_FILES
 from qdsim.structures import RhombohedralState, distort_neighbours, rattle, remove_sites
 from qdsim.structures.vacancies import centre_of
 from qdsim.workflows.documents import Lattice
 from qdsim.workflows.relax import structure_of
 from qdsim.workflows.vacancy_documents import (
     BAND_EDGE_CELL,
-    POTENTIAL_FILES,
     HostSettings,
     PlannedDefect,
     VacancySettings,

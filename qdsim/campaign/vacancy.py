@@ -14,6 +14,7 @@ from qdsim.campaign.tasks import Task
 from qdsim.cp2k.compounds import Compound
 from qdsim.cp2k.elements import ReferencePhase, load_reference_phase
 from qdsim.cp2k.inputs import RunType, Settings, build_parameters, load_protocol
+from qdsim.cp2k.requests import POTENTIAL_FILES
 from qdsim.cp2k.settings import with_walltime
 from qdsim.errors import QdsimError
 from qdsim.structures import CUBIC_ANGLE, RhombohedralState, supercell_matrix
@@ -24,7 +25,6 @@ from qdsim.workflows.vacancy_documents import (
     BAND_EDGE_CELL,
     BAND_EDGE_MESH,
     ORDINARY_OPTIMISATION,
-    POTENTIAL_FILES,
     DielectricConstants,
     HostSettings,
     Level,

@@ -18,7 +18,7 @@ from qdsim.cp2k.calculation import TRAJECTORY_FILE, Cp2kCalculation
 from qdsim.cp2k.diagnosis import Failure, diagnose, explain
 from qdsim.cp2k.endings import End, Ending, find_ending
 from qdsim.cp2k.output import Cp2kOutput, parse_output
-from qdsim.cp2k.requests import requested_values
+from qdsim.cp2k.requests import requested_files, requested_values
 
 __all__ = ["ENDING_EXIT_CODES", "EXIT_CODES", "Cp2kParser"]
 
@@ -111,16 +111,19 @@ class Cp2kParser(Cp2kBaseParser):  # type: ignore[misc]  # aiida-cp2k carries no
 
     def _missing_file(self, names: list[str]) -> ExitCode | None:
         """Name a file, such as that of the electrostatic potential, that was to come back and was not written."""
-        settings = self.node.base.links.get_incoming(link_label_filter="settings").all_nodes()
-        patterns = settings[0].get_dict().get("additional_retrieve_list", []) if settings else []
-        for pattern in patterns:
-            if isinstance(pattern, str) and not any(fnmatch(name, pattern) for name in names):
+        # One list of files to bring back serves all calculations of a series; the input says which of them writes any.
+        retrieved = self._input("settings").get("additional_retrieve_list", [])
+        for pattern in requested_files(self._input("parameters")):
+            if pattern in retrieved and not any(fnmatch(name, pattern) for name in names):
                 return ExitCode(self.exit_codes.ERROR_OUTPUT_MISSING.status, f"CP2K finished, but left no {pattern}.")
         return None
 
+    def _input(self, name: str) -> dict[str, Any]:
+        nodes = self.node.base.links.get_incoming(orm.Dict, link_label_filter=name).all_nodes()
+        return nodes[0].get_dict() if nodes else {}
+
     def _requested(self) -> list[str]:
-        inputs = self.node.base.links.get_incoming(link_label_filter="parameters").all_nodes()
-        return requested_values(inputs[0].get_dict()) if inputs else ["energy"]
+        return requested_values(self._input("parameters"))
 
     def _end(self, output: str = "") -> End | None:
         """Find out how the run ended, from all that was written of it."""

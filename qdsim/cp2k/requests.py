@@ -1,4 +1,4 @@
-"""Which values an input asks for, so that one that is missing from the output is noticed where it is missing."""
+"""Which values and files an input asks for, so that one that is missing is noticed where it is missing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 from qdsim.cp2k.keywords import numbers, section
 
-__all__ = ["requested_values"]
+__all__ = ["POTENTIAL_FILES", "requested_files", "requested_values"]
+
+POTENTIAL_FILES = "*-v_hartree-*.cube"
+"""How CP2K names the file of the electrostatic potential."""
 
 _OFF = {"OFF", "F", ".FALSE.", "FALSE", "NO", "NONE", "0"}
 
@@ -36,6 +39,18 @@ def requested_values(parameters: Mapping[str, Any]) -> list[str]:
     if _is_on(printed, "MOMENTS"):
         requested.append("dipole")
     return requested + _levels(dft, printed)
+
+
+def requested_files(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the patterns of the files that a run with this input leaves for later calculations.
+
+    Parameters
+    ----------
+    parameters
+        CP2K's input, nested, as ``Cp2kCalculation`` takes it.
+    """
+    printed = section(parameters, "FORCE_EVAL", "DFT", "PRINT")
+    return [POTENTIAL_FILES] if _is_on(printed, "V_HARTREE_CUBE") else []
 
 
 def _levels(dft: Mapping[str, Any], printed: Mapping[str, Any]) -> list[str]:

@@ -21,7 +21,7 @@ overrides: {k_points: [1, 1, 1], cutoff: 60, basis_set: SZV-MOLOPT-SR-GTH}
 resources: {at_once: 1}
 strain:
   lattice_constant: [6.2]
-  equation_of_state: {span: 2 %, points: 15}
+  equation_of_state: {span: 2 %, points: 40}
 """
 # In one process: the command line takes seconds to start, and a look every half second must not.
 WAIT = """

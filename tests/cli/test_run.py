@@ -103,7 +103,7 @@ def test_one_more_strain_reuses_the_others(machine: "Machine", campaign_file: Wr
     progress = json.loads(machine.qdsim("status", "more", "--json").stdout)
     new = sum(line["single_points"] for line in progress["lines"] if "6p1500" in line["label"])
     assert after["computed"] - before["computed"] == new
-    assert after["repeated"] == 0
+    assert after["repeated"] == before["repeated"]  # other tests may compute on this machine
 
 
 @pytest.mark.usefixtures("finished")

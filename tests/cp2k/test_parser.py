@@ -15,6 +15,7 @@ from qdsim.cp2k.calculation import Cp2kCalculation
 from qdsim.cp2k.diagnosis import Failure
 from qdsim.cp2k.output import parse_output
 from qdsim.cp2k.parser import ENDING_EXIT_CODES, EXIT_CODES
+from qdsim.cp2k.requests import POTENTIAL_FILES
 
 RECORDED = Path(__file__).parent / "recorded"
 ENDINGS = Path(__file__).parent / "endings"
@@ -29,17 +30,17 @@ Parse = Callable[..., Parsed]
 def parse(aiida_localhost: orm.Computer) -> Parse:
     """Parse files as those of a finished calculation; return its outputs, its node, and the exit code."""
 
-    def parse_files(files: dict[str, bytes], settings: dict[str, Any] | None = None) -> Parsed:
+    def parse_files(files: dict[str, bytes], **inputs: dict[str, Any]) -> Parsed:
         node = orm.CalcJobNode(computer=aiida_localhost, process_type="aiida.calculations:cp2k")
         node.base.attributes.set("output_filename", "aiida.out")
         node.set_option("resources", {"num_machines": 1})
         node.set_option("scheduler_stderr", STDERR)
-        if settings is not None:
-            node.base.links.add_incoming(orm.Dict(settings).store(), LinkType.INPUT_CALC, "settings")
+        for label, content in inputs.items():
+            node.base.links.add_incoming(orm.Dict(content).store(), LinkType.INPUT_CALC, label)
         node.store()
         retrieved = orm.FolderData()
-        for name, content in files.items():
-            retrieved.base.repository.put_object_from_bytes(content, name)
+        for name, written in files.items():
+            retrieved.base.repository.put_object_from_bytes(written, name)
         retrieved.base.links.add_incoming(node, LinkType.CREATE, "retrieved")
         retrieved.store()
         outputs, parsing = ParserFactory("qdsim.cp2k").parse_from_node(node, store_provenance=False)
@@ -183,12 +184,16 @@ def test_what_was_asked_for_and_is_missing_leaves_nothing_but_a_reason(parse: Pa
 
 
 def test_file_that_was_to_come_back_and_is_missing_is_named(parse: Parse) -> None:
-    settings = {"additional_retrieve_list": ["*-v_hartree-*.cube"]}
-    _, node, exit_code = parse(_files("k_points"), settings)
+    settings = {"additional_retrieve_list": [POTENTIAL_FILES]}
+    written: dict[str, Any] = {"FORCE_EVAL": {"DFT": {"PRINT": {"V_HARTREE_CUBE": {"STRIDE": "2 2 2"}}}}}
+    _, node, exit_code = parse(_files("k_points"), settings=settings, parameters=written)
     assert exit_code == (210, "CP2K finished, but left no *-v_hartree-*.cube.")
     assert not node.base.caching.is_valid_cache
-    _, _, exit_code = parse({**_files("k_points"), "aiida-v_hartree-1_0.cube": b"a potential"}, settings)
-    assert exit_code == (0, None)
+    potential = {"aiida-v_hartree-1_0.cube": b"a potential"}
+    assert parse({**_files("k_points"), **potential}, settings=settings, parameters=written)[2] == (0, None)
+    # A series brings back the potential of those of its calculations that write one.
+    assert parse(_files("k_points"), settings=settings, parameters={})[2] == (0, None)
+    assert parse(_files("k_points"), parameters=written)[2] == (0, None)
 
 
 def test_geometry_that_ran_out_of_steps_says_where_it_got_to(parse: Parse) -> None:
