@@ -7,6 +7,7 @@ its numbers. Values are those of the last geometry.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,7 @@ __all__ = [
 # a free energy may stand in lines of the same beginning.
 _ENERGY = r"^ ENERGY\| Total FORCE_EVAL \( .* \) energy +[\[(]([^\])]+)[\])]:? +(\S+)$"
 _ENERGY_TITLE = r"^ ENERGY\| Total FORCE_EVAL \( .* \) energy\b"
+_SCF_CONVERGED = "SCF run converged in"
 
 # To 2024.3 " ATOMIC FORCES in [a.u.]", with kind and element in each row; then " FORCES| Atomic forces [hartree/bohr]".
 _FORCES_TITLE = r"^ (?:FORCES\| Atomic forces|ATOMIC FORCES in) \[([^\]]+)\]"
@@ -57,9 +59,12 @@ _HIRSHFELD_END = r"^ +Total Charge"
 def read_energy(text: str, n_atoms: int | None) -> dict[str, Any]:
     """Read the total energy of the cell, eV."""
     del n_atoms
-    if not last_match(_ENERGY_TITLE, text):
+    title = last_match(_ENERGY_TITLE, text)
+    if not title:
         return {}
-    found = last_match(_ENERGY, text)
+    if _SCF_CONVERGED in text[title.end() :]:
+        raise ValueError("that of the last SCF cycle is not there")
+    found = re.compile(_ENERGY, re.MULTILINE).match(text, title.start())
     if not found:
         raise ValueError("its line has no unit or no number")
     unit, number = found.groups()
