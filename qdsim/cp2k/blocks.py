@@ -48,12 +48,11 @@ def rows(text: str, start: int, row: str, end: str | None = None) -> list[tuple[
     is_row, is_end = re.compile(row), re.compile(end) if end else None
     found: list[tuple[str, ...]] = []
     for number, line in enumerate(_lines(text, start)):
+        if is_end is not None and is_end.match(line):
+            return found
         if match := is_row.match(line):
             found.append(match.groups())
-        elif is_end is not None:
-            if is_end.match(line):
-                return found
-        elif found or number > _LONGEST_BLOCK:
+        elif is_end is None and (found or number > _LONGEST_BLOCK):
             return found
     return None if is_end else found
 

@@ -425,6 +425,33 @@ def test_numbers_that_cannot_be_read_are_named(pattern: str, replacement: str, n
     assert named in explain(output)
 
 
+@pytest.mark.parametrize(
+    ("version", "case", "pattern", "replacement"),
+    [
+        ("2023.1", "gamma_ot", r"(0\.01149055 .*)", r"\1[warn] fd 27"),
+        ("2023.1", "gamma_ot", r"0\.05366168", "***********"),
+        ("2023.1", "gamma_ot", r"      0\.05366168", "NaN"),
+        ("2023.1", "spin_ot", r"( -0\.17557504)", r"[warn] fd 27\1"),
+        ("2023.1", "spin_ot", r"Fermi Energy \[eV\] :   -6", "Fermi Energy [eV] : *"),
+        ("2023.1", "smeared", r"( MO\|      5 .*)", r"\1[warn] fd 27"),
+        ("2025.1", "k_points", r"( MO\|      6 .*)", r"\1[warn] fd 27"),
+        ("2025.1", "k_points", r"(.*OCCUPATION NUMBERS FOR K POINT 7)", r"[warn] fd 27\1"),
+        ("2025.1", "spin_k_points", r"(.*BETA.* FOR K POINT 1\n)", r"[warn] fd 27\1"),
+        ("8.1", "k_points", r"(\n +5 +0.\d+ +2.000000)", r"\1[warn] fd 27"),
+    ],
+)
+def test_level_that_cannot_be_read_is_not_passed_over(
+    version: str, case: str, pattern: str, replacement: str, recorded: Recorded
+) -> None:
+    """The edges of the other levels would be those of no crystal."""
+    text, n = re.subn(pattern, replacement, recorded(case, version), count=1)
+    assert n == 1
+    output = parse_output(text)
+    assert list(output.unreadable) == ["levels"]
+    assert output.gap is None
+    assert diagnose(output) is Failure.UNREADABLE
+
+
 def test_dipole_of_a_molecule(recorded: Recorded) -> None:
     text = recorded("molecule")
     printed = re.search(r"Dipole moment \[Debye\]\n.*Total= +(\S+)", text)
