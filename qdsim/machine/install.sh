@@ -13,6 +13,8 @@ fail() { say "Error: $*"; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 PATH=$PATH:$PWD/.conda/bin
+NEWLINE='
+'
 
 can_be_root() { [ "$(id -u)" -eq 0 ] || { have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; }; }
 
@@ -114,13 +116,15 @@ has_headers() {
 
 has_compiler() { have "${CXX:-c++}"; }
 
-find_python() {
+find_python() (
   has_compiler || return
-  for python in $(candidates); do
+  found=$(candidates)
+  IFS=$NEWLINE
+  for python in $found; do
     if has_venv "$python" && has_headers "$python"; then echo "$python"; return; fi
   done
   return 1
-}
+)
 
 # Debian's python3 helps where it is the one to be taken, or there is none; another one is installed by who named it.
 install_python() {
@@ -131,8 +135,10 @@ install_python() {
   fi
 }
 
-what_is_missing() {
-  set -- $(candidates)
+what_is_missing() (
+  found=$(candidates)
+  IFS=$NEWLINE
+  set -- $found
   if [ $# -eq 0 ]; then
     echo "${PYTHON:-python3 in PATH} is $("${PYTHON:-python3}" -V 2>/dev/null || echo missing)"
   elif ! has_venv "$1"; then
@@ -142,7 +148,7 @@ what_is_missing() {
   else
     echo "there is no compiler"
   fi
-}
+)
 
 make_venv() {
   if [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi

@@ -220,6 +220,18 @@ def test_named_python_is_taken_also_where_it_is_newer_than_the_tested_ones(machi
     assert made_by(machine) == machine.programs / "mine"
 
 
+def test_named_python_may_have_a_space_in_its_path(machine: FakeMachine) -> None:
+    add_python(machine, "python3", "3.9")
+    add_python(machine, "my python", "3.12")
+    run = machine.make("venv", PYTHON=str(machine.programs / "my python"))
+    assert run.returncode == 0, run.stderr
+    assert made_by(machine) == machine.programs / "my python"
+    shutil.rmtree(machine.checkout / ".venv")
+    (machine.programs / "ensurepip").unlink()
+    run = machine.make("venv", PYTHON=str(machine.programs / "my python"))
+    assert f"{machine.programs / 'my python'} cannot make virtual environments" in run.stderr
+
+
 @pytest.mark.parametrize(
     ("version", "named", "lacks", "words"),
     [
