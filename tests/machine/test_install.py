@@ -112,6 +112,19 @@ def test_conda_installs_where_there_is_no_root(machine: FakeMachine) -> None:
     assert len(machine.calls("conda")) == 1
 
 
+def test_conda_installs_where_sudo_does_not_let_apt_do_it(machine: FakeMachine) -> None:
+    machine.add("apt-get", "")
+    machine.add("sudo", 'shift; [ "$1" = true ]')
+    machine.add("conda", installs(machine.checkout / ".conda" / "bin" / "cp2k.psmp"))
+    assert machine.make("cp2k").returncode == 0
+    assert machine.calls("apt-get") == []
+    (machine.programs / "conda").unlink()
+    (machine.checkout / ".conda" / "bin" / "cp2k.psmp").unlink()
+    run = machine.make("cp2k")
+    assert run.returncode == 1
+    assert "apt-get install cp2k" in run.stderr
+
+
 def test_machine_without_ps_gets_it(machine: FakeMachine) -> None:
     machine.add("cp2k.psmp", "")
     (machine.programs / "ps").unlink()
