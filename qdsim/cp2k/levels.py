@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from qdsim.cp2k.blocks import REAL, last_match, rows
+from qdsim.cp2k.blocks import REAL, last_match, number, rows
 
 __all__ = ["read_levels"]
 
@@ -121,7 +121,7 @@ def _edges_on_mesh(points: list[np.ndarray[Any, Any]], capacity: float) -> dict[
     if np.any(np.minimum(shares, 1 - shares) > _TAIL):
         electrons = [float(levels[:, 1].sum()) / capacity for levels in points]
         n = round(electrons[0])
-        if all(abs(number - n) < _WHOLE and len(levels) > n for number, levels in zip(electrons, points, strict=True)):
+        if all(abs(filled - n) < _WHOLE and len(levels) > n for filled, levels in zip(electrons, points, strict=True)):
             homo, lumo = max(levels[n - 1, 0] for levels in points), min(levels[n, 0] for levels in points)
             if homo <= lumo:
                 return _edges([homo], [lumo])
@@ -139,7 +139,7 @@ def _at_gamma(text: str, start: int) -> dict[str, Any]:
     if re.search(_ORBITAL_TRANSFORMATION, text, re.MULTILINE):
         # Whole electrons stay in their orbitals, also where an empty one has come to lie below.
         return found | _edges_of(spins)
-    electrons = sum(int(number) for number in re.findall(_ELECTRONS, text, re.MULTILINE)[: len(spins)])
+    electrons = sum(int(printed) for printed in re.findall(_ELECTRONS, text, re.MULTILINE)[: len(spins)])
     if electrons and all(abs(one - other) < 10 * _DIGITS for one, other in pairwise(fermi_energies)):
         # One Fermi energy for all: occupations may be smeared, and a level with a trace of an electron is listed as
         # occupied.
@@ -156,10 +156,10 @@ def _spins(text: str, start: int) -> list[_Spin]:
 
     spins: dict[str, _Spin] = {}
     for title in re.compile(_GAMMA_LIST, re.MULTILINE).finditer(text, start):
-        kind, number = title.groups()
-        spin = spins.setdefault(number, _Spin([], [], None))
+        kind, place = title.groups()
+        spin = spins.setdefault(place, _Spin([], [], None))
         listed = rows(text, title.end() + 1, _GAMMA_ROW, _GAMMA_END) or []
-        levels = [float(word) * Hartree for (row,) in listed for word in row.split()]
+        levels = [number(word) * Hartree for (row,) in listed for word in row.split()]
         if kind == "unoccupied":
             spin.unoccupied = levels
             continue

@@ -431,6 +431,7 @@ def test_numbers_that_cannot_be_read_are_named(pattern: str, replacement: str, n
         ("2023.1", "gamma_ot", r"(0\.01149055 .*)", r"\1[warn] fd 27"),
         ("2023.1", "gamma_ot", r"0\.05366168", "***********"),
         ("2023.1", "gamma_ot", r"      0\.05366168", "NaN"),
+        ("2025.1", "spin_diagonalised", r"     -1\.19357675", "NaN"),
         ("2023.1", "spin_ot", r"( -0\.17557504)", r"[warn] fd 27\1"),
         ("2023.1", "spin_ot", r"Fermi Energy \[eV\] :   -6", "Fermi Energy [eV] : *"),
         ("2023.1", "smeared", r"( MO\|      5 .*)", r"\1[warn] fd 27"),
