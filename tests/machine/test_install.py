@@ -306,6 +306,20 @@ def test_conda_brings_python_and_then_cp2k_into_one_folder(machine: FakeMachine)
     ]
 
 
+@pytest.mark.parametrize(("exit_code", "made"), [(0, False), (1, True)])
+def test_environment_that_does_not_run_any_more_is_made_again(tmp_path: Path, exit_code: int, made: bool) -> None:
+    python = tmp_path / "my project" / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\nexit {exit_code}\n")
+    python.chmod(0o755)
+    (tmp_path / "my project" / "pyproject.toml").touch()
+    (python.parents[1] / ".installed").touch()
+    makefile = SCRIPT.parents[2] / "Makefile"
+    command = ["make", "--dry-run", "--file", str(makefile), "--directory", str(tmp_path / "my project"), "venv"]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert ("install.sh venv" in run.stdout) is made
+
+
 def test_script_is_executable_and_needs_no_bash() -> None:
     assert os.access(SCRIPT, os.X_OK)
     assert SCRIPT.read_text().startswith("#!/bin/sh\n")
