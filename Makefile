@@ -56,6 +56,11 @@ hpc:
 lock: .venv/.installed
 	$(BIN)/python constraints/packages.py renew
 
+# An environment that does not run, as after an upgrade of Debian with its Python, is made again.
+ifneq ($(shell $(BIN)/python -m pip --version >/dev/null 2>&1 && echo runs),runs)
+.PHONY: .venv/.installed
+endif
+
 .venv/.installed: pyproject.toml $(wildcard constraints/*.txt)
 	@$(INSTALL) venv
 	$(BIN)/python constraints/packages.py install

@@ -6,17 +6,29 @@ rows are there is for the reader to tell: a number that became asterisks is a ro
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from collections.abc import Iterator
 
-__all__ = ["REAL", "last_match", "rows"]
+__all__ = ["REAL", "last_match", "number", "rows"]
 
 REAL = r"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[EeDd][+-]?\d+)?"
 """A number as Fortran writes it. NaN, Infinity and asterisks are none."""
 
 _LONGEST_BLOCK = 200
 """Lines that a block without an end of its own may have."""
+
+
+def number(word: str) -> float:
+    """Return a number as Fortran writes it; ValueError for NaN, Infinity and asterisks."""
+    try:
+        value = float(word.upper().replace("D", "E"))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{word} is not a number")
+    return value
 
 
 def last_match(pattern: str, text: str) -> re.Match[str] | None:
@@ -47,13 +59,12 @@ def rows(text: str, start: int, row: str, end: str | None = None) -> list[tuple[
     """
     is_row, is_end = re.compile(row), re.compile(end) if end else None
     found: list[tuple[str, ...]] = []
-    for number, line in enumerate(_lines(text, start)):
+    for i, line in enumerate(_lines(text, start)):
+        if is_end is not None and is_end.match(line):
+            return found
         if match := is_row.match(line):
             found.append(match.groups())
-        elif is_end is not None:
-            if is_end.match(line):
-                return found
-        elif found or number > _LONGEST_BLOCK:
+        elif is_end is None and (found or i > _LONGEST_BLOCK):
             return found
     return None if is_end else found
 

@@ -80,7 +80,7 @@ class End:
 def _by_signal(number: int, *names: str) -> str:
     """Return the pattern of a death by a signal: of the program, of its MPI ranks, and as an exit code of the job."""
     exits = f"(?:{128 + number}|{256 + number})"  # of shells, and of PBS
-    told = rf"\b(?i:signal):? {number}\b|\b(?i:exit code):? {exits}\b|\bExit_status={exits}\b"
+    told = rf"\b(?i:signal):? {number}\b|\b(?i:exit code):? +{exits}\b|\bExit_status={exits}\b"
     return "|".join((*names, told))
 
 

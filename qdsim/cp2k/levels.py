@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from qdsim.cp2k.blocks import REAL, last_match, rows
+from qdsim.cp2k.blocks import REAL, last_match, number, rows
 
 __all__ = ["read_levels"]
 
@@ -29,16 +29,17 @@ _TAIL = 1e-3
 
 # To 8.1 without the tag, and in hartree alone.
 _MESH_TITLE = r"^ MO\| (?:(ALPHA|BETA) )?EIGENVALUES AND OCCUPATION NUMBERS.* K POINT +(\d+)$"
-_MESH_ROW = rf"^ MO\| +\d+ +{REAL} +({REAL}) +({REAL})$"
+_MESH_ROW = rf"^ MO\| +(\d+) +{REAL} +({REAL}) +({REAL})$"
 _MESH_FERMI = rf"^ MO\| E\(Fermi\): +{REAL} a\.u\. +({REAL}) eV"
 _OLD_MESH_TITLE = r"^ (?:(ALPHA|BETA) )?MO EIGENVALUES AND MO OCCUPATION NUMBERS.* FOR K-POINT: +(\d+)$"
-_OLD_MESH_ROW = rf"^ +\d+ +({REAL}) +({REAL})$"
+_OLD_MESH_ROW = rf"^ +(\d+) +({REAL}) +({REAL})$"
 _OLD_MESH_FERMI = rf"^ +Fermi energy: +({REAL})"
 _MESH_END = r"^ ?(?:MO\||#) Sum"
 
 _FIRST_SPIN = r"^ +Eigenvalues of the occupied subspace spin +1$"
 _GAMMA_LIST = r"^ +(?:Lowest )?[Ee]igenvalues of the (occupied|unoccupied) subspace spin +(\d)$"
-_GAMMA_ROW = rf"^((?: +{REAL})+)$"
+# Whatever has a number as they are written there: one that something else is mixed with is not to be passed over.
+_GAMMA_ROW = r"^(.*(?:\.\d{8}(?!\d)|\*{8}|NaN|Infinity).*)$"
 _GAMMA_END = rf"{_GAMMA_LIST}|^ +Fermi Energy \[eV\]|^ +HOMO - LUMO gap|^ ENERGY\|"
 _GAMMA_FERMI = rf"^ +Fermi Energy \[eV\] : +({REAL})"
 _ORBITAL_TRANSFORMATION = r"^ +-+ OT -+$"
@@ -88,13 +89,24 @@ def read_levels(text: str, n_atoms: int | None) -> dict[str, Any]:
 
 def _on_mesh(text: str, title: str, row: str, fermi: str, unit: float) -> dict[str, Any]:
     tables = list(re.finditer(title, text, re.MULTILINE))
-    first = max(i for i, table in enumerate(tables) if table.group(2) == "1" and table.group(1) != "BETA")
+    firsts = (i for i, table in enumerate(tables) if table.group(2) == "1" and table.group(1) != "BETA")
+    first = max(firsts, default=0)
+    spins: dict[str | None, list[int]] = defaultdict(list)
     points: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    listed: list[str] = []
     for table in tables[first:]:
+        spin, point = table.groups()
         levels = rows(text, table.end(), row, _MESH_END)
         if not levels:
-            raise ValueError(f"no level of k-point {table.group(2)} is there, or the list does not end")
-        points[table.group(2)] += [(float(level) * unit, float(occupation)) for level, occupation in levels]
+            raise ValueError(f"no level of k-point {point} is there, or the list does not end")
+        indices = [index for index, _, _ in levels]
+        listed = listed or [str(int(indices[0]) + i) for i in range(len(indices))]
+        if indices != listed:
+            raise ValueError(f"not all levels of k-point {point} are there")
+        spins[spin].append(int(point))
+        points[point] += [(float(level) * unit, float(occupation)) for _, level, occupation in levels]
+    if any(sorted(numbers) != list(range(1, len(points) + 1)) for numbers in spins.values()):
+        raise ValueError("not all k-points are there")
     capacity = 2.0 if tables[first].group(1) is None else 1.0
     found: dict[str, Any] = _edges_on_mesh([np.array(sorted(levels)) for levels in points.values()], capacity)
     start = tables[first].start()
@@ -109,7 +121,7 @@ def _edges_on_mesh(points: list[np.ndarray[Any, Any]], capacity: float) -> dict[
     if np.any(np.minimum(shares, 1 - shares) > _TAIL):
         electrons = [float(levels[:, 1].sum()) / capacity for levels in points]
         n = round(electrons[0])
-        if all(abs(number - n) < _WHOLE and len(levels) > n for number, levels in zip(electrons, points, strict=True)):
+        if all(abs(filled - n) < _WHOLE and len(levels) > n for filled, levels in zip(electrons, points, strict=True)):
             homo, lumo = max(levels[n - 1, 0] for levels in points), min(levels[n, 0] for levels in points)
             if homo <= lumo:
                 return _edges([homo], [lumo])
@@ -121,11 +133,13 @@ def _at_gamma(text: str, start: int) -> dict[str, Any]:
     if not any(spin.occupied for spin in spins):
         raise ValueError("no occupied level is there")
     fermi_energies = [spin.fermi_energy for spin in spins if spin.occupied and spin.fermi_energy is not None]
+    if 0 < len(fermi_energies) < sum(bool(spin.occupied) for spin in spins):
+        raise ValueError("the Fermi energy of one spin is not there")
     found = {"fermi_energy": max(fermi_energies)} if fermi_energies else {}
     if re.search(_ORBITAL_TRANSFORMATION, text, re.MULTILINE):
         # Whole electrons stay in their orbitals, also where an empty one has come to lie below.
         return found | _edges_of(spins)
-    electrons = sum(int(number) for number in re.findall(_ELECTRONS, text, re.MULTILINE)[: len(spins)])
+    electrons = sum(int(printed) for printed in re.findall(_ELECTRONS, text, re.MULTILINE)[: len(spins)])
     if electrons and all(abs(one - other) < 10 * _DIGITS for one, other in pairwise(fermi_energies)):
         # One Fermi energy for all: occupations may be smeared, and a level with a trace of an electron is listed as
         # occupied.
@@ -142,10 +156,10 @@ def _spins(text: str, start: int) -> list[_Spin]:
 
     spins: dict[str, _Spin] = {}
     for title in re.compile(_GAMMA_LIST, re.MULTILINE).finditer(text, start):
-        kind, number = title.groups()
-        spin = spins.setdefault(number, _Spin([], [], None))
+        kind, place = title.groups()
+        spin = spins.setdefault(place, _Spin([], [], None))
         listed = rows(text, title.end() + 1, _GAMMA_ROW, _GAMMA_END) or []
-        levels = [float(word) * Hartree for (row,) in listed for word in row.split()]
+        levels = [number(word) * Hartree for (row,) in listed for word in row.split()]
         if kind == "unoccupied":
             spin.unoccupied = levels
             continue

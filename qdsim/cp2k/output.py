@@ -39,11 +39,8 @@ _ATOMS = r"^ +- Atoms: +(\d+)"
 _OUTER_LOOP = r"outer SCF loop (?:converged in|FAILED to converge after) +\d+ iterations or +(\d+) steps"
 _INNER_LOOP = r"(?:SCF run converged in|Leaving inner SCF loop after reaching) +(\d+) steps"
 _SCF_STEP = r"^ +\d+ (?:OT [A-Z]+|\S+/Diag\.) "
-_ABORT_BOX = (
-    r"^ \*{79}\n \*   ___ .*\n"
-    r"((?: \*.*\*\n)*? \* \[ABORT\].*\n(?: \*.*\*\n)*?)"
-    r" \*{79}$"
-)
+_BOX_EDGE = r"^ \*{79}$"
+_BOX_ROW = r"^ \* .{7}(.*)\*$"
 
 
 class Cp2kOutput(BaseModel):
@@ -110,6 +107,7 @@ def parse_output(text: str) -> Cp2kOutput:
     Cp2kOutput
         Only what stands in the text: nothing is guessed for an output that breaks off.
     """
+    text = text.replace("\r\n", "\n")
     return Cp2kOutput.model_validate(
         _run(text) | _values(text) | _scf(text) | _geometry(text) | _timings(text) | _ending(text)
     )
@@ -163,10 +161,10 @@ def _scf(text: str) -> dict[str, Any]:
 
 
 def _geometry(text: str) -> dict[str, Any]:
-    if not re.search(r"^ \*\*\* +STARTING (GEOMETRY|CELL) +OPTIMIZATION", text, re.MULTILINE):
+    if not re.search(r"STARTING (GEOMETRY|CELL) +OPTIMIZATION|OPTIMIZATION STEP: ", text):
         return {}
-    done = re.search(r"^ \*\*\* +(GEOMETRY|CELL) OPTIMIZATION COMPLETED", text, re.MULTILINE)
-    steps = [int(number) for number in re.findall(r"^ OPTIMIZATION STEP: +(\d+)", text, re.MULTILINE)]
+    done = re.search(r"(GEOMETRY|CELL) OPTIMIZATION COMPLETED", text)
+    steps = [int(number) for number in re.findall(r"OPTIMIZATION STEP: +(\d+)", text)]
     return {"geometry_converged": done is not None, "geometry_steps": max(steps, default=0)}
 
 
@@ -193,18 +191,22 @@ def _ending(text: str) -> dict[str, Any]:
         "warnings": list(dict.fromkeys(messages)),
         "n_warnings": warnings.get("nwarnings"),
         "out_of_walltime": "exceeded requested execution time" in text,
-        "finished": re.search(r"^[ *]+ PROGRAM STOPPED IN ", text, re.MULTILINE) is not None,
+        "finished": " PROGRAM STOPPED IN " in text,
         "abort_message": _abort_message(text),
         "last_line": lines[-1] if lines else "",
     }
 
 
 def _abort_message(text: str) -> str | None:
-    """CP2K's message from the box that it draws when it aborts, with the place in its source."""
-    box = re.search(_ABORT_BOX, text, re.MULTILINE)
-    if box is None:
+    """CP2K's message from the box that it draws when it aborts, with the place in its source.
+
+    Other processes and MPI may write in between, and may end CP2K before the box is drawn to its end.
+    """
+    before, word, after = text.partition("[ABORT]")
+    if not word:
         return None
-    drawing = 10
-    words = [line[drawing:-1].strip() for line in box.group(1).splitlines()]
-    *message, place = [line for line in words if line]
-    return f"{' '.join(message)} ({place})"
+    box = re.split(_BOX_EDGE, before, flags=re.MULTILINE)[-1] + word + re.split(_BOX_EDGE, after, flags=re.MULTILINE)[0]
+    rows = [row.strip() for row in re.findall(_BOX_ROW, box, re.MULTILINE)]
+    *message, last = [row for row in rows if row] or ["no message"]
+    place = re.fullmatch(r"\S+:\d+", last)
+    return f"{' '.join(message)} ({last})" if message and place else " ".join([*message, last])

@@ -7,11 +7,12 @@ its numbers. Values are those of the last geometry.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qdsim.cp2k.blocks import REAL, last_match, rows
+from qdsim.cp2k.blocks import REAL, last_match, number, rows
 from qdsim.cp2k.units import unit_factor
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
 # a free energy may stand in lines of the same beginning.
 _ENERGY = r"^ ENERGY\| Total FORCE_EVAL \( .* \) energy +[\[(]([^\])]+)[\])]:? +(\S+)$"
 _ENERGY_TITLE = r"^ ENERGY\| Total FORCE_EVAL \( .* \) energy\b"
+_SCF_CONVERGED = "SCF run converged in"
 
 # To 2024.3 " ATOMIC FORCES in [a.u.]", with kind and element in each row; then " FORCES| Atomic forces [hartree/bohr]".
 _FORCES_TITLE = r"^ (?:FORCES\| Atomic forces|ATOMIC FORCES in) \[([^\]]+)\]"
@@ -57,13 +59,16 @@ _HIRSHFELD_END = r"^ +Total Charge"
 def read_energy(text: str, n_atoms: int | None) -> dict[str, Any]:
     """Read the total energy of the cell, eV."""
     del n_atoms
-    if not last_match(_ENERGY_TITLE, text):
+    title = last_match(_ENERGY_TITLE, text)
+    if not title:
         return {}
-    found = last_match(_ENERGY, text)
+    if _SCF_CONVERGED in text[title.end() :]:
+        raise ValueError("that of the last SCF cycle is not there")
+    found = re.compile(_ENERGY, re.MULTILINE).match(text, title.start())
     if not found:
         raise ValueError("its line has no unit or no number")
-    unit, number = found.groups()
-    return {"energy": _number(number) * unit_factor(unit, "energy")}
+    unit, printed = found.groups()
+    return {"energy": number(printed) * unit_factor(unit, "energy")}
 
 
 def read_forces(text: str, n_atoms: int | None) -> dict[str, Any]:
@@ -102,7 +107,7 @@ def read_dipole(text: str, n_atoms: int | None) -> dict[str, Any]:
     table = rows(text, title.end(), _DIPOLE_ROW)
     if not table:
         raise ValueError("its components are not there")
-    vector = np.array([_number(value) for value in table[0]]) * unit_factor(title.group(1), "dipole")
+    vector = np.array([number(value) for value in table[0]]) * unit_factor(title.group(1), "dipole")
     return {"dipole": vector.tolist(), "dipole_norm": float(np.linalg.norm(vector))}
 
 
@@ -128,19 +133,11 @@ def _in_order(table: Sequence[tuple[str, ...]] | None, n_atoms: int | None) -> l
     """Return the numbers of a table with a row for each atom, in their order."""
     if not table:
         raise ValueError("its rows are not there, or do not end")
-    numbers = [int(number) for number, _ in table]
+    numbers = [int(atom) for atom, _ in table]
     if numbers != list(range(1, (n_atoms or len(numbers)) + 1)):
         raise ValueError(f"rows of {len(numbers)} of {n_atoms or max(numbers)} atoms are there")
     return [_numbers(row) for _, row in table]
 
 
 def _numbers(row: str) -> list[float]:
-    return [_number(word) for word in row.split()]
-
-
-def _number(word: str) -> float:
-    """Return a number as Fortran writes it; NaN and Infinity are refused."""
-    value = float(word.upper().replace("D", "E"))
-    if not np.isfinite(value):
-        raise ValueError(f"{word} is not a number")
-    return value
+    return [number(word) for word in row.split()]

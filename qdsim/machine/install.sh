@@ -13,6 +13,8 @@ fail() { say "Error: $*"; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
 PATH=$PATH:$PWD/.conda/bin
+NEWLINE='
+'
 
 can_be_root() { [ "$(id -u)" -eq 0 ] || { have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; }; }
 
@@ -52,8 +54,8 @@ has_reference_blas() {
 # AiiDA asks ps which calculations still run; without it all of them would seem to have ended. Containers may lack it.
 install_ps() {
   if have ps; then return; fi
-  if can_apt; then
-    apt_install procps
+  if can_apt && apt_install procps; then
+    return
   elif conda=$(find_conda); then
     conda_install "$conda" procps-ng
   else
@@ -67,12 +69,12 @@ install_cp2k() {
     if has_reference_blas && can_apt; then apt_install libopenblas0-openmp; fi
     return
   fi
-  if can_apt; then
-    apt_install cp2k openmpi-bin libopenblas0-openmp
+  if can_apt && apt_install cp2k openmpi-bin libopenblas0-openmp; then
+    :
   elif conda=$(find_conda); then
     conda_install "$conda" 'cp2k=*=*openmpi*'
   else
-    fail "CP2K is not installed, and cannot be installed here without root (or sudo) or conda." \
+    fail "CP2K is not installed: that takes apt-get with root (or sudo) and a network, or conda." \
       "Either ask your administrator for 'apt-get install cp2k openmpi-bin libopenblas0-openmp' (Debian, Ubuntu)," \
       "or install conda and run 'conda create -p .conda -c conda-forge \"cp2k=*=*openmpi*\"'; then run make again."
   fi
@@ -114,25 +116,30 @@ has_headers() {
 
 has_compiler() { have "${CXX:-c++}"; }
 
-find_python() {
+find_python() (
   has_compiler || return
-  for python in $(candidates); do
+  found=$(candidates)
+  IFS=$NEWLINE
+  for python in $found; do
     if has_venv "$python" && has_headers "$python"; then echo "$python"; return; fi
   done
   return 1
-}
+)
 
 # Debian's python3 helps where it is the one to be taken, or there is none; another one is installed by who named it.
 install_python() {
-  if can_apt && { [ -n "$(candidates)" ] || { [ -z "${PYTHON-}" ] && ! have python3; }; }; then
-    apt_install python3 python3-venv python3-dev g++
+  if { [ -n "$(candidates)" ] || { [ -z "${PYTHON-}" ] && ! have python3; }; } &&
+    can_apt && apt_install python3 python3-venv python3-dev g++; then
+    return
   elif [ -z "${PYTHON-}" ] && conda=$(find_conda); then
     conda_install "$conda" python=3.13 gxx
   fi
 }
 
-what_is_missing() {
-  set -- $(candidates)
+what_is_missing() (
+  found=$(candidates)
+  IFS=$NEWLINE
+  set -- $found
   if [ $# -eq 0 ]; then
     echo "${PYTHON:-python3 in PATH} is $("${PYTHON:-python3}" -V 2>/dev/null || echo missing)"
   elif ! has_venv "$1"; then
@@ -142,7 +149,7 @@ what_is_missing() {
   else
     echo "there is no compiler"
   fi
-}
+)
 
 make_venv() {
   if [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1; then return; fi

@@ -191,6 +191,28 @@ def test_values_are_those_of_the_last_geometry(recorded: Recorded) -> None:
     assert output.geometry_converged is True
 
 
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "reason"),
+    [
+        (r"( ENERGY\| Total .*)", r"\1[warn] fd 27", "no unit or no number"),
+        (r"( ENERGY\| Total .*)", r"[warn] fd 27\1", "of the last SCF cycle is not there"),
+    ],
+)
+def test_energy_of_an_earlier_geometry_is_not_taken_for_the_last(
+    pattern: str, replacement: str, reason: str, recorded: Recorded
+) -> None:
+    before, title, after = recorded("geometry_converged").rpartition(" ENERGY|")
+    output = parse_output(before + re.sub(pattern, replacement, title + after, count=1))
+    assert output.energy is None
+    assert reason in output.unreadable["energy"]
+    assert diagnose(output) is Failure.UNREADABLE
+
+
+def test_optimisation_is_one_also_where_its_title_cannot_be_read(recorded: Recorded) -> None:
+    text = recorded("geometry_converged").replace(" STARTING GEOMETRY", "[warn] fd 27")
+    assert parse_output(text) == parse_output(recorded("geometry_converged"))
+
+
 def test_scf_that_failed_on_the_way_only_is_a_warning(recorded: Recorded) -> None:
     output = parse_output(recorded("geometry_scf_recovered"))
     assert output.scf_unconverged_cycles > 0
@@ -210,6 +232,32 @@ def test_abort_of_later_versions_for_want_of_convergence_is_no_abort(recorded: R
     message = "SCF run NOT converged. To continue the calculation regardless, please set IGNORE_CONVERGENCE_FAILURE."
     text = recorded("bad_keyword").replace("found an unknown keyword EPS_SFC in section SCF", message)
     assert diagnose(parse_output(text)) is Failure.SCF_NOT_CONVERGED
+
+
+@pytest.mark.parametrize(("version", "case"), [("2023.1", "missing_basis"), ("2025.1", "geometry_scf_aborted")])
+def test_abort_is_read_also_where_others_write_into_its_box(version: str, case: str, recorded: Recorded) -> None:
+    text = recorded(case, version)
+    whole = parse_output(text)
+    lines = text.splitlines(keepends=True)
+    word = next(i for i, line in enumerate(lines) if "[ABORT]" in line)
+    for i in range(word - 4, word + 7):
+        disturbed = parse_output("".join([*lines[:i], FOREIGN, *lines[i:]]))
+        assert (disturbed.abort_message, diagnose(disturbed)) == (whole.abort_message, diagnose(whole))
+    for i in range(word + 1, word + 7):
+        cut = parse_output("".join(lines[:i]))
+        assert diagnose(cut) in {Failure.ABORTED, Failure.SCF_NOT_CONVERGED}
+        assert explain(cut)
+
+
+def test_message_in_the_line_that_ends_an_output_does_not_make_it_incomplete(recorded: Recorded) -> None:
+    text = recorded("k_points", "2025.1")
+    jammed = re.sub(r"^(?=.*PROGRAM STOPPED IN)", "[warn] Epoll MOD(1) on fd 27 failed", text, flags=re.MULTILINE)
+    assert diagnose(parse_output(jammed), requested_in("k_points")) is None
+
+
+def test_lines_may_end_as_on_windows(recorded: Recorded) -> None:
+    text = recorded("k_points")
+    assert parse_output(text.replace("\n", "\r\n")) == parse_output(text)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
@@ -375,6 +423,34 @@ def test_numbers_that_cannot_be_read_are_named(pattern: str, replacement: str, n
     assert list(output.unreadable) == [named]
     assert diagnose(output) is Failure.UNREADABLE
     assert named in explain(output)
+
+
+@pytest.mark.parametrize(
+    ("version", "case", "pattern", "replacement"),
+    [
+        ("2023.1", "gamma_ot", r"(0\.01149055 .*)", r"\1[warn] fd 27"),
+        ("2023.1", "gamma_ot", r"0\.05366168", "***********"),
+        ("2023.1", "gamma_ot", r"      0\.05366168", "NaN"),
+        ("2025.1", "spin_diagonalised", r"     -1\.19357675", "NaN"),
+        ("2023.1", "spin_ot", r"( -0\.17557504)", r"[warn] fd 27\1"),
+        ("2023.1", "spin_ot", r"Fermi Energy \[eV\] :   -6", "Fermi Energy [eV] : *"),
+        ("2023.1", "smeared", r"( MO\|      5 .*)", r"\1[warn] fd 27"),
+        ("2025.1", "k_points", r"( MO\|      6 .*)", r"\1[warn] fd 27"),
+        ("2025.1", "k_points", r"(.*OCCUPATION NUMBERS FOR K POINT 7)", r"[warn] fd 27\1"),
+        ("2025.1", "spin_k_points", r"(.*BETA.* FOR K POINT 1\n)", r"[warn] fd 27\1"),
+        ("8.1", "k_points", r"(\n +5 +0.\d+ +2.000000)", r"\1[warn] fd 27"),
+    ],
+)
+def test_level_that_cannot_be_read_is_not_passed_over(
+    version: str, case: str, pattern: str, replacement: str, recorded: Recorded
+) -> None:
+    """The edges of the other levels would be those of no crystal."""
+    text, n = re.subn(pattern, replacement, recorded(case, version), count=1)
+    assert n == 1
+    output = parse_output(text)
+    assert list(output.unreadable) == ["levels"]
+    assert output.gap is None
+    assert diagnose(output) is Failure.UNREADABLE
 
 
 def test_dipole_of_a_molecule(recorded: Recorded) -> None:

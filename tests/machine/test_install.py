@@ -112,6 +112,19 @@ def test_conda_installs_where_there_is_no_root(machine: FakeMachine) -> None:
     assert len(machine.calls("conda")) == 1
 
 
+def test_conda_installs_where_sudo_does_not_let_apt_do_it(machine: FakeMachine) -> None:
+    machine.add("apt-get", "")
+    machine.add("sudo", 'shift; [ "$1" = true ]')
+    machine.add("conda", installs(machine.checkout / ".conda" / "bin" / "cp2k.psmp"))
+    assert machine.make("cp2k").returncode == 0
+    assert machine.calls("apt-get") == []
+    (machine.programs / "conda").unlink()
+    (machine.checkout / ".conda" / "bin" / "cp2k.psmp").unlink()
+    run = machine.make("cp2k")
+    assert run.returncode == 1
+    assert "apt-get install cp2k" in run.stderr
+
+
 def test_machine_without_ps_gets_it(machine: FakeMachine) -> None:
     machine.add("cp2k.psmp", "")
     (machine.programs / "ps").unlink()
@@ -220,6 +233,18 @@ def test_named_python_is_taken_also_where_it_is_newer_than_the_tested_ones(machi
     assert made_by(machine) == machine.programs / "mine"
 
 
+def test_named_python_may_have_a_space_in_its_path(machine: FakeMachine) -> None:
+    add_python(machine, "python3", "3.9")
+    add_python(machine, "my python", "3.12")
+    run = machine.make("venv", PYTHON=str(machine.programs / "my python"))
+    assert run.returncode == 0, run.stderr
+    assert made_by(machine) == machine.programs / "my python"
+    shutil.rmtree(machine.checkout / ".venv")
+    (machine.programs / "ensurepip").unlink()
+    run = machine.make("venv", PYTHON=str(machine.programs / "my python"))
+    assert f"{machine.programs / 'my python'} cannot make virtual environments" in run.stderr
+
+
 @pytest.mark.parametrize(
     ("version", "named", "lacks", "words"),
     [
@@ -279,6 +304,20 @@ def test_conda_brings_python_and_then_cp2k_into_one_folder(machine: FakeMachine)
         f"conda create -y -p {conda} -c conda-forge python=3.13 gxx",
         f"conda install -y -p {conda} -c conda-forge cp2k=*=*openmpi*",
     ]
+
+
+@pytest.mark.parametrize(("exit_code", "made"), [(0, False), (1, True)])
+def test_environment_that_does_not_run_any_more_is_made_again(tmp_path: Path, exit_code: int, made: bool) -> None:
+    python = tmp_path / "my project" / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\nexit {exit_code}\n")
+    python.chmod(0o755)
+    (tmp_path / "my project" / "pyproject.toml").touch()
+    (python.parents[1] / ".installed").touch()
+    makefile = SCRIPT.parents[2] / "Makefile"
+    command = ["make", "--dry-run", "--file", str(makefile), "--directory", str(tmp_path / "my project"), "venv"]
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert ("install.sh venv" in run.stdout) is made
 
 
 def test_script_is_executable_and_needs_no_bash() -> None:
