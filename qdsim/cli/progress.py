@@ -22,14 +22,18 @@ def notice(console: Console, sentence: str) -> None:
 
 @contextmanager
 def spoken_warnings(console: Console) -> Iterator[None]:
-    """Print the reservations of `qdsim` as sentences."""
+    """Print the reservations of `qdsim` as sentences, and leave those of libraries as they are."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", QdsimWarning)
         try:
             yield
         finally:
-            for warning in caught:
+            own = [warning for warning in caught if issubclass(warning.category, QdsimWarning)]
+            for warning in own:
                 notice(console, str(warning.message))
+    for warning in caught:
+        if warning not in own:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 @contextmanager

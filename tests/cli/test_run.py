@@ -146,7 +146,7 @@ def test_numbers_are_those_of_cp2k_by_hand(machine: "Machine", finished: Path, t
         command = ["cp2k.psmp", "-i", str(inputs / "strain" / f"{name}.inp")]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         subprocess.run(command, cwd=folder, stdout=out, env=environment, check=True)
-    printed = re.search(r"ENERGY\|.*:\s+(\S+)", (folder / "out").read_text())
+    printed = re.search(r"ENERGY\|.*[\]:]\s+(-\S+)", (folder / "out").read_text())
     assert printed
     by_hand = float(printed[1])
     results = json.loads(machine.qdsim("results", "finished", "--json").stdout)
@@ -155,7 +155,7 @@ def test_numbers_are_those_of_cp2k_by_hand(machine: "Machine", finished: Path, t
         "from aiida.orm import load_node\nimport re\n"
         f"task = load_node({results['nodes']['points.lattice_constant_p6p1200.centred']!r})\n"
         "text = task.called[-1].outputs.retrieved.base.repository.get_object_content('aiida.out')\n"
-        "answer = float(re.search(r'ENERGY\\|.*:\\s+(\\S+)', text)[1])"
+        "answer = float(re.search(r'ENERGY\\|.*[]:]\\s+(-\\S+)', text)[1])"
     )
     assert log == pytest.approx(by_hand, abs=1e-8)
 

@@ -203,13 +203,13 @@ def test_rendered_input_is_what_aiida_submits(
 def test_run_by_hand_gives_the_energy_of_the_submitted_files(
     cp2k_code: orm.InstalledCode, cp2k_executable: Path, pbs: Atoms, tmp_path: Path
 ) -> None:
-    coarse = {"k_points": [2, 2, 2], "cutoff": 60, "eps_default": 1e-6, "max_scf": 3}
+    coarse = {"k_points": [2, 2, 2], "cutoff": 60, "eps_default": 1e-6, "max_scf": 40}
     parameters = build_parameters(load_protocol("fast", coarse), pbs, REFERENCE)
     _submitted(cp2k_code, parameters, pbs, tmp_path)
     (tmp_path / "hand.inp").write_text(render(parameters, pbs))
     energies = []
     for name in ("aiida.inp", "hand.inp"):
         done = run([cp2k_executable, "-i", name], cwd=tmp_path, capture_output=True, text=True, check=True)
-        energies += re.findall(r"ENERGY\| Total FORCE_EVAL .*: +(\S+)", done.stdout)
+        energies += re.findall(r"ENERGY\| Total FORCE_EVAL .*[\]:] +(-\S+)$", done.stdout, re.MULTILINE)
     assert len(energies) == 2
     assert float(energies[0]) == pytest.approx(float(energies[1]), rel=0, abs=1e-10)

@@ -16,7 +16,7 @@ from aiida.engine import run_get_node
 from qdsim.workflows.cp2k import Cp2kWorkChain, failure_of
 from tests.workflows.test_cp2k import attempts, coarse
 
-NEARLY, TOO_LITTLE, ENOUGH = 0.22, 0.25, 2.0
+NEARLY, TOO_LITTLE, ENOUGH = 0.25, 0.27, 2.0
 """GB of address space beside CP2K's own: the grids of `hungry` take 0.4. With less than 0.15 BLAS, which has no room of
 its own yet, waits for it for ever."""
 

@@ -59,7 +59,7 @@ def energy_by_hand(campaign: orm.WorkChainNode, label: str) -> float:
     (task,) = [task for task in tasks(campaign) if task.label == label]
     calculation = orm.load_node(task.calculations[-1].uuid)
     text = calculation.outputs.retrieved.base.repository.get_object_content("aiida.out")
-    return float(re.findall(r"ENERGY\| Total FORCE_EVAL .*: +(\S+)$", text, re.MULTILINE)[-1]) * Hartree
+    return float(re.findall(r"ENERGY\| Total FORCE_EVAL .*[\]:] +(-\S+)$", text, re.MULTILINE)[-1]) * Hartree
 
 
 def test_formation_energies_are_those_of_the_outputs(cp2k_code: orm.InstalledCode) -> None:
