@@ -27,8 +27,8 @@ stand for the rest of a distribution. Where that is 4 % of what scatters, intens
 64 Å, and by less the larger the particles are and the fewer of them there are."""
 MOST_PAIRS_WITH_CORE = 3e8
 """Likewise with a core, where pairs are counted three times and anew for each thickness: spheres up to 200 Å."""
-LARGEST = 550.0
-"""Å; a particle of this size has more than three million atoms."""
+LARGEST = 600.0
+"""Å; a particle of this size has more than four million atoms."""
 SMALL_ANGLES = 1.0
 """Å^-1, below which large particles scatter with the square of their volume; peaks are as high as volume times size."""
 

@@ -21,7 +21,7 @@ from qdsim.structures import POLAR_AXIS, RhombohedralState
 
 FloatArray = npt.NDArray[np.float64]
 
-RTOL = 1e-5
+RTOL = 1e-6
 """Part of the intensity of a size distribution that may be missing or wrong."""
 
 
