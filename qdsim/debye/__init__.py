@@ -17,7 +17,7 @@ from qdsim.debye.hypotheses import (
     imposed_hypotheses,
 )
 from qdsim.debye.intensity import intensity, reduced_structure_factor, structure_factor
-from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_shares
+from qdsim.debye.models import PARAMETERS, Lognormal, NanocrystalModel
 from qdsim.debye.pair_distribution import pair_distribution
 from qdsim.debye.particles import ParticleLibrary
 from qdsim.debye.patterns import ModelPattern, Scattering
@@ -43,6 +43,7 @@ __all__ = [
     "FittedParameter",
     "HypothesisComparison",
     "HypothesisFit",
+    "Lognormal",
     "ModelPattern",
     "NanocrystalModel",
     "PairDistributionData",
@@ -63,7 +64,6 @@ __all__ = [
     "free_hypothesis",
     "imposed_hypotheses",
     "intensity",
-    "lognormal_shares",
     "lorentz_factor",
     "pair_distribution",
     "polarisation_factor",

@@ -17,6 +17,7 @@ from qdsim.debye.data import ScatteringData
 from qdsim.debye.fit_result import FitResult, FittedParameter
 from qdsim.debye.least_squares import AT_BOUND, certainty_messages, known, linearised, search, search_messages, stopped
 from qdsim.debye.linear_part import CurveSettings, LinearPart
+from qdsim.debye.mixtures import TooLargeError
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.particles import ParticleLibrary
 from qdsim.debye.patterns import ModelPattern, Scattering
@@ -240,7 +241,10 @@ class Fit:
         return low, high
 
     def _residual(self, x: FloatArray) -> FloatArray:
-        return self._linear.residual(self.pattern.intensity(self._named(x)))
+        try:
+            return self._linear.residual(self.pattern.intensity(self._named(x)))
+        except TooLargeError:  # no place to go to; the search takes a shorter step
+            return np.full(len(self.data), np.nan)
 
     def _jacobian(self, x: FloatArray) -> FloatArray:
         return self._linear.jacobian(*self.pattern.with_changes(self._named(x)))

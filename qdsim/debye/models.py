@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from math import log, pi, sqrt
+from math import exp, log, pi, sqrt
 from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
 from ase.data import chemical_symbols
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from qdsim.errors import QdsimError
 from qdsim.structures import CENTRES, LatticeParticle, RhombohedralState, Shape, cut_rocksalt, ligand_coverage
@@ -222,33 +222,67 @@ class NanocrystalModel(BaseModel):
             raise QdsimError(f"There is no such model: {field and field + ': '}{message}.") from error
 
 
-def lognormal_shares(edges: FloatArray, rates: FloatArray, mean: float, sd: float) -> FloatArray:
-    """Integrate a lognormal distribution over intervals.
+class Lognormal:
+    """Lognormal number distribution of diameters, and how it changes with its mean and its standard deviation.
 
     The density is exp(-ln(D/x0)^2/(2 w^2))/(sqrt(2 pi) w D) with w^2 = ln(1 + sd^2/mean^2) and
     x0 = mean/sqrt(1 + sd^2/mean^2), as in Debussy (Cervellino et al., J. Appl. Cryst. 48, 2026 (2015)).
 
     Parameters
     ----------
-    edges
-        Ascending, above 0, shape (n + 1,).
-    rates
-        How the edges move with some other parameter, shape (n + 1,).
     mean, sd
-        Mean and standard deviation of the distribution, in the same unit.
+        Mean and standard deviation, above 0, in the same unit.
 
-    Returns
-    -------
-    ndarray, shape (4, n)
-        Number fractions between the edges, and their derivatives with respect to the mean, to the standard deviation,
-        and to the parameter that moves the edges.
+    Attributes
+    ----------
+    middle, width
+        Mean and standard deviation of ln D.
     """
-    ratio = (sd / mean) ** 2
-    variance = log(1 + ratio)
-    width = sqrt(variance)
-    away = (np.log(edges / mean) + variance / 2) / width
-    density = np.exp(-(away**2) / 2) / sqrt(2 * pi)
-    variance_changes = 2 * ratio / (1 + ratio) * np.array([-1 / mean, 1 / sd])
-    by_mean, by_sd = np.outer(variance_changes, 1 / (2 * width) - away / (2 * variance))
-    changes = np.array([by_mean - 1 / (mean * width), by_sd, rates / (edges * width)])
-    return np.diff(np.vstack([ndtr(away), density * changes]), axis=1)
+
+    def __init__(self, mean: float, sd: float):
+        ratio = (sd / mean) ** 2
+        variance = log(1 + ratio)
+        self.middle, self.width = log(mean) - variance / 2, sqrt(variance)
+        changes = 2 * ratio / (1 + ratio) * np.array([-1 / mean, 1 / sd])  # of the variance of ln D
+        self._middle_changes = np.array([1 / mean, 0]) - changes / 2
+        self._width_changes = changes / (2 * self.width)
+
+    def larger(self, diameters: FloatArray) -> FloatArray:
+        """Return the fraction of particles above diameters, and its changes with mean and standard deviation.
+
+        Parameters
+        ----------
+        diameters
+            Shape (n,).
+
+        Returns
+        -------
+        ndarray, shape (3, n)
+        """
+        away = (np.log(diameters) - self.middle) / self.width
+        density = np.exp(-(away**2) / 2) / (sqrt(2 * pi) * self.width)
+        changes = density * (self._middle_changes[:, None] + np.outer(self._width_changes, away))
+        return np.vstack([ndtr(-away), changes])
+
+    def density(self, diameters: FloatArray) -> FloatArray:
+        """Return the density in ln D at diameters, and its changes with mean and standard deviation, shape (3, ...)."""
+        away = (np.log(diameters) - self.middle) / self.width
+        density = np.exp(-(away**2) / 2) / (sqrt(2 * pi) * self.width)
+        moved, widened = (
+            np.multiply.outer(changes, values)
+            for changes, values in ((self._middle_changes, away), (self._width_changes, away**2 - 1))
+        )
+        return np.concatenate([density[None], density * (moved + widened) / self.width])
+
+    def moment_range(self, power: int, beyond: float) -> tuple[float, float]:
+        """Return between which diameters all but a part of the mean of D^power is, on either side.
+
+        Parameters
+        ----------
+        power
+            Of the diameter.
+        beyond
+            Part of the mean that is beyond either end.
+        """
+        middle, reach = self.middle + power * self.width**2, -float(ndtri(beyond)) * self.width
+        return exp(middle - reach), exp(middle + reach)

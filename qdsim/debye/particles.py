@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from qdsim.debye.compiled import compiled
+from qdsim.debye.growth import DECIMALS, PairGrowth, core_diameters, symmetry
 from qdsim.debye.multiplicities import count_pairs
 from qdsim.structures import LatticePoints, RhombohedralState, Shape, cut_rocksalt
 
@@ -24,9 +25,8 @@ LISTS = {(0, 0): (LIKE, 0), (1, 1): (LIKE, 1), (0, 1): (UNLIKE, 0)}
 """List of vectors, and row in it, of every pair of sites."""
 
 _CATION = 0.5  # along each vector of the primitive cell, where an anion is at 0
-_DECIMALS = 6  # of a diameter in Å: atoms that join together do so but for rounding
-_THICKER = 1e-3  # Å; a facet's diameter grows linearly with the thickness of the shell below it
 _FIRST_CELLS = 8
+_MUCH_FINER = 8  # nodes that are nearer than wanted by this factor take too long
 
 ROWS = (2, 1)
 """Rows of each list: cation-cation and anion-anion pairs, and cation-anion pairs."""
@@ -67,26 +67,6 @@ class SizedParticle:
     pairs: dict[tuple[int, int], Counted]
 
 
-@dataclass(frozen=True)
-class Growth:
-    """How a particle grows with its diameter, step by step.
-
-    Attributes
-    ----------
-    diameters
-        From which on atoms join the particle or its core, ascending, Å, shape (n,).
-    rates
-        How these diameters change with the thickness of the shell, shape (n,).
-    atoms, core_atoms
-        Number of atoms in the particle and in its core before the first step, after it, and so on, shape (n + 1,).
-    """
-
-    diameters: FloatArray
-    rates: FloatArray
-    atoms: IntArray
-    core_atoms: IntArray
-
-
 class ParticleLibrary:
     """Counts the pairs of every particle once, and remembers them.
 
@@ -105,7 +85,7 @@ class ParticleLibrary:
         self._body = body
         self._centre = centre
         self._particles: dict[tuple[int, int, float], SizedParticle] = {}
-        self._grown: tuple[tuple[float, float, float, int], Growth] | None = None
+        self._growth: PairGrowth | None = None
         self._vectors = [np.empty((0, 3), np.int64), np.empty((0, 3), np.int64)]
         self._separations: list[FloatArray] = [np.empty((0, 3)), np.empty((0, 3))]
         self._kinds = [np.empty(0, np.int64), np.empty(0, np.int64)]
@@ -121,51 +101,53 @@ class ParticleLibrary:
             self._separations[which] = np.asarray(self._vectors[which] - (which == UNLIKE) * _CATION, float)
         return self._separations[which]
 
-    def growth(self, smallest: float, largest: float, shell_thickness: float, skipped: int = 1) -> Growth:
-        """Return the steps in which a particle grows between two diameters.
+    @cached_property
+    def symmetry_order(self) -> int:
+        """Number of operations that leave the particles as they are."""
+        return len(symmetry(self._body, self._centre))
+
+    def size(self, diameter: float, shell_thickness: float) -> tuple[int, int]:
+        """Return the numbers of atoms in a particle and in its core.
 
         Parameters
         ----------
-        smallest, largest
-            Å.
-        shell_thickness
-            Å; with 0 the core is the whole particle.
-        skipped
-            Take this many steps of the surface, and of the core, as one in the middle of them.
+        diameter, shell_thickness
+            Å; without a shell the core is the whole particle.
 
         Raises
         ------
         QdsimError
-            If there are no such particles.
+            If there is no such particle.
         """
-        asked = (smallest, largest, shell_thickness, skipped)
-        if self._grown is None or self._grown[0] != asked:
-            self._grown = asked, self._growth(*asked)
-        return self._grown[1]
+        diameter = round(diameter, DECIMALS)
+        if diameter > self._largest:
+            self._gather(1.2 * diameter)
+        atoms = int(np.count_nonzero(self._surface <= diameter))
+        if shell_thickness == 0:
+            return atoms, atoms
+        core, _ = core_diameters(self._body, self._positions, shell_thickness)
+        return atoms, int(np.count_nonzero(core <= diameter))
 
-    def _growth(self, smallest: float, largest: float, shell_thickness: float, skipped: int) -> Growth:
-        if largest > self._largest:
-            self._gather(1.2 * largest)
-        smallest = round(smallest, _DECIMALS)
-        surface, atoms = _steps(self._surface, skipped)
-        core, core_atoms = surface[:0], atoms[:1]
-        rates = surface[:0]
-        if shell_thickness > 0:
-            joining, rates_of_atoms = self._core(shell_thickness)
-            core, core_atoms = _steps(joining, skipped)
-            rates = np.interp(core, joining, rates_of_atoms)
-        diameters = np.concatenate([surface, core])
-        order = np.argsort(diameters, kind="stable")
-        order = order[(diameters[order] > smallest) & (diameters[order] < largest)]
-        from_surface = np.concatenate([[0], np.cumsum(order < len(surface))]) + np.count_nonzero(surface <= smallest)
-        from_core = np.concatenate([[0], np.cumsum(order >= len(surface))]) + np.count_nonzero(core <= smallest)
-        all_atoms = atoms[from_surface]
-        return Growth(
-            diameters[order],
-            np.concatenate([np.zeros(len(surface)), rates])[order],
-            all_atoms,
-            core_atoms[from_core] if shell_thickness > 0 else all_atoms,
-        )
+    def grown(self, smallest: float, largest: float, step: float, margin: float, limit: float) -> PairGrowth:
+        """Return the pairs of growing particles, those counted last if they serve.
+
+        Parameters
+        ----------
+        smallest, largest
+            Diameters between which particles differ, Å.
+        step
+            Between nodes in ln D, at most.
+        margin
+            Factor by which more sizes are counted where they must be counted anew.
+        limit
+            Largest diameter that is ever to be counted so, Å.
+        """
+        known = self._growth
+        serves = known is not None and known.smallest <= smallest and largest <= known.largest
+        if known is None or not serves or not step / _MUCH_FINER < known.step <= step:
+            wider = max(smallest / margin, self.lattice_constant), min(largest * margin, limit)
+            self._growth = known = PairGrowth(self._body, self._centre, self.lattice_constant, *wider, step)
+        return known
 
     def missing(self, wanted: Iterable[tuple[int, int]], shell_thickness: float) -> list[tuple[int, int]]:
         """Return those of the wanted particles (see `particle`) that have not been counted yet."""
@@ -196,7 +178,7 @@ class ParticleLibrary:
         """Find all atoms up to a diameter, in the order in which they join a growing particle."""
         state = RhombohedralState.from_lattice_constant(self.lattice_constant)
         particle = cut_rocksalt("Pb", "S", state, self._body, largest, centre=self._centre)
-        surface = np.round(self._body.smallest_diameters(particle.positions), _DECIMALS)
+        surface = np.round(self._body.smallest_diameters(particle.positions), DECIMALS)
         order = np.argsort(surface, kind="stable")
         self._largest = largest
         self._cells, self._sites = particle.points.cells[order], particle.points.sites[order]
@@ -206,15 +188,6 @@ class ParticleLibrary:
         if self._body.is_similar_inside or shell_thickness == 0:
             return np.arange(len(self._surface))
         return np.argsort(self._body.smallest_diameters(self._positions, shell_thickness), kind="stable")
-
-    def _core(self, shell_thickness: float) -> tuple[FloatArray, FloatArray]:
-        """Return the diameters at which atoms join the core, ascending, and their change with the thickness."""
-        order = self._core_order(shell_thickness)
-        joining = self._body.smallest_diameters(self._positions[order], shell_thickness)
-        later = self._body.smallest_diameters(self._positions[order], shell_thickness + _THICKER)
-        (vanishing,) = np.round(self._body.smallest_diameters(np.zeros((1, 3)), shell_thickness), _DECIMALS)
-        joined = np.maximum(np.round(joining, _DECIMALS), vanishing + 10.0**-_DECIMALS)  # a core of no size has no atom
-        return joined, (later - joining) / _THICKER
 
     def _sized(self, points: LatticePoints) -> SizedParticle:
         counted = count_pairs(points, "rhombohedral")
@@ -254,14 +227,6 @@ def shared_library(body: Shape, centre: str, lattice_constant: float) -> Particl
         As for `ParticleLibrary`.
     """
     return ParticleLibrary(body, centre, lattice_constant)
-
-
-def _steps(joining: FloatArray, skipped: int) -> tuple[FloatArray, IntArray]:
-    """Return the diameters at which atoms join, and the number of atoms before the first and after each of them."""
-    diameters, first = np.unique(joining, return_index=True)
-    after = np.append(first[1:], len(joining))
-    middle = after[np.minimum(np.arange(0, len(diameters), skipped) + skipped // 2, len(diameters) - 1)]
-    return diameters[::skipped], np.concatenate([[0], middle])
 
 
 @compiled("void(f8[:, :], i8[::1], f4[:, ::1], f8[:, :])")

@@ -1,8 +1,8 @@
 """Patterns of a nanocrystal model and their derivatives with respect to every one of its numbers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, log, pi, sqrt
+from math import pi
 from typing import Literal
 
 import numpy as np
@@ -10,26 +10,19 @@ import numpy.typing as npt
 
 from qdsim.debye.compiled import compiled
 from qdsim.debye.form_factors import Radiation, scattering_amplitude
+from qdsim.debye.growth import Progress
 from qdsim.debye.intensity import check_q
-from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_shares
-from qdsim.debye.particles import CLASSES, LIKE, LISTS, ROWS, UNLIKE, ParticleLibrary, add_weighted, shared_library
+from qdsim.debye.mixtures import DISPLACEMENTS, GEOMETRY, MIXTURE, Batch, Mixture
+from qdsim.debye.models import PARAMETERS, NanocrystalModel
+from qdsim.debye.particles import LIKE, ROWS, UNLIKE, ParticleLibrary, shared_library
 from qdsim.debye.transform import SincTransform
 from qdsim.errors import QdsimError
 from qdsim.structures import POLAR_AXIS, RhombohedralState
 
 FloatArray = npt.NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
-GEOMETRY = ("lattice_constant", "size_strain", "alpha_rh", "pb_offset")
-DISPLACEMENTS = ("b_iso_cation", "b_iso_anion")
-MIXTURE = tuple(name for name in PARAMETERS if name not in (*GEOMETRY, *DISPLACEMENTS))
-"""Parameters that change how often each distance occurs, not the distances."""
-
-_TAIL = 5.5  # widths of the lognormal distribution beyond which nothing is left
-_MOST_SIZES = (
-    120  # that stand for a distribution; of large particles, which grow by many small steps, some are left out
-)
-_SIZE_ROWS = {"diameter": 1, "diameter_sd": 2, "shell_thickness": 3}
+RTOL = 1e-6
+"""Part of the intensity of a size distribution that may be missing or wrong."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +33,6 @@ class Scattering:
     radiation: Radiation = "xray"
     ions: tuple[tuple[str, str], ...] = ()
     self_term: Literal["linear", "squared"] = "linear"
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Particles with one lattice: weights of the two lists of vectors, and that lattice's size.
-
-    Attributes
-    ----------
-    diameter
-        Å; None for all sizes together.
-    columns
-        Vectors that occur, for each list.
-    weights
-        For each list, shape (1 + changes, rows of the list, k).
-    """
-
-    diameter: float | None
-    columns: tuple[npt.NDArray[np.int64] | slice, ...]
-    weights: tuple[FloatArray, ...]
 
 
 class ModelPattern:
@@ -79,6 +53,8 @@ class ModelPattern:
         Radiation, form factors, self term.
     library
         Counts of pairs; by default those of the last patterns of the same shape, centre and lattice constant.
+    rtol
+        Part of the intensity of a size distribution that may be missing or wrong at any Q.
 
     Raises
     ------
@@ -93,6 +69,7 @@ class ModelPattern:
         vary: Sequence[str] = (),
         scattering: Scattering | None = None,
         library: ParticleLibrary | None = None,
+        rtol: float = RTOL,
     ):
         _check_varied(model, vary)
         self.model = model
@@ -102,8 +79,8 @@ class ModelPattern:
         self._start = {name: float(getattr(model, name)) for name in PARAMETERS}
         self._self_term = (scattering or Scattering()).self_term
         self._factors, self._alone = _factors(model, self.q, scattering or Scattering())
-        self._skipped = self._steps_to_skip()
-        self._mixed: tuple[tuple[float, ...], list[_Batch], FloatArray] | None = None
+        self._mixture = Mixture(model, self.library, rtol, (float(self.q.min()), float(self.q.max())))
+        self._mixed: tuple[tuple[float, ...], list[Batch], FloatArray] | None = None
 
     def intensity(self, values: Mapping[str, float], progress: Progress | None = None) -> FloatArray:
         """Return the mean intensity of a particle.
@@ -113,7 +90,7 @@ class ModelPattern:
         values
             Of the varied parameters; those left out keep the model's.
         progress
-            Called with particles counted and particles to be counted.
+            Called with parts of the pairs counted and to be counted.
 
         Returns
         -------
@@ -133,12 +110,7 @@ class ModelPattern:
 
     def composition(self, values: Mapping[str, float]) -> tuple[float, float]:
         """Return the mean numbers of cations and anions in a particle, vacancies left out."""
-        numbers = self._start | dict(values)
-        wanted, _, fractions = self._sizes(numbers)
-        thickness = numbers["shell_thickness"]
-        atoms = fractions[0] @ np.array([self.library.particle(*one, thickness).atoms for one in wanted])
-        occupied = atoms * np.array([numbers[f"occupancy_{one}"] for one in CLASSES]) / fractions[0].sum()
-        return float(occupied[:2].sum()), float(occupied[2:].sum())
+        return self._mixture.composition(self._start | dict(values))
 
     def _evaluate(
         self, values: Mapping[str, float], wanted: Sequence[str], progress: Progress | None
@@ -147,7 +119,7 @@ class ModelPattern:
         if len(numbers) > len(self._start):
             unknown = ", ".join(set(values) - set(PARAMETERS))
             raise QdsimError(f"'{unknown}' is no parameter of a model: give values of {', '.join(PARAMETERS)}.")
-        batches, atoms = self._mixture(numbers, bool(wanted), progress)
+        batches, atoms = self._mix(numbers, bool(wanted), progress)
         moved = [name for name in GEOMETRY if name in wanted]
         placed = [
             (batch.weights[which], which, *self._distances(numbers, batch, which, moved))
@@ -186,7 +158,7 @@ class ModelPattern:
         return mixed[0], changes
 
     def _distances(
-        self, numbers: Mapping[str, float], batch: _Batch, which: int, moved: Sequence[str]
+        self, numbers: Mapping[str, float], batch: Batch, which: int, moved: Sequence[str]
     ) -> tuple[FloatArray, FloatArray]:
         """Return the distances of a batch, shape (k,), and their changes with `moved`, shape (len(moved), k), Å."""
         shrink = 0.0 if batch.diameter is None else 1 / batch.diameter
@@ -196,112 +168,20 @@ class ModelPattern:
         for name in moved:
             cells.append(_cell_change(name, state, numbers["lattice_constant"], shrink))
             shifts.append(-POLAR_AXIS * (name == "pb_offset" and which == UNLIKE))
-        return _measure(self.library.separations(which)[batch.columns[which]], np.array(cells), np.array(shifts))
-
-    def _mixture(
-        self, numbers: Mapping[str, float], with_changes: bool, progress: Progress | None
-    ) -> tuple[list[_Batch], FloatArray]:
-        """Return the batches, and the mean number of atoms that count in the self term, by class and change."""
-        key = (with_changes, *(numbers[name] for name in MIXTURE), numbers["size_strain"] != 0)
-        if self._mixed is None or self._mixed[0] != key:
-            self._mixed = (key, *self._mix(numbers, with_changes, progress))
-        return self._mixed[1:]
+        return _measure(batch.separations[which], np.array(cells), np.array(shifts))
 
     def _mix(
         self, numbers: Mapping[str, float], with_changes: bool, progress: Progress | None
-    ) -> tuple[list[_Batch], FloatArray]:
-        names = [name for name in MIXTURE if with_changes and name in self.vary]
-        thickness = numbers["shell_thickness"]
-        wanted, diameters, fractions = self._sizes(numbers)
-        self._count(wanted, thickness, progress)
-
-        rows = [0, *(_SIZE_ROWS.get(name, 0) for name in names)]
-        singles, products = self._occupancies(numbers, names)
-        atoms = np.zeros((1 + len(names), len(CLASSES)))
-        batches = []
-        weights = self._empty(len(names))
-        for one, diameter, share in zip(wanted, diameters.tolist(), fractions[rows].T, strict=True):
-            particle = self.library.particle(*one, thickness)
-            atoms += share[:, None] * singles * particle.atoms
-            for sites, pairs in particle.pairs.items():
-                which, line = LISTS[sites]
-                coefficients = share[:, None] * products[:, pairs.classes[:, 0], pairs.classes[:, 1]]
-                add_weighted(weights[which][:, line], pairs.places, pairs.counts, coefficients)
-            if numbers["size_strain"] != 0 or "size_strain" in self.vary:
-                batches.append(_batch(diameter, weights))
-                weights = self._empty(len(names))
-        return batches or [_batch(None, weights)], atoms
-
-    def _count(self, wanted: list[tuple[int, int]], thickness: float, progress: Progress | None) -> None:
-        """Have the library count what it has not counted yet."""
-        missing = self.library.missing(wanted, thickness)
-        for done, one in enumerate(missing, 1):
-            self.library.particle(*one, thickness)
-            if progress is not None:
-                progress(done, len(missing))
-
-    def _occupancies(self, numbers: Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """Return how atoms of each class count alone, shape (1 + changes, 4), and in pairs, (1 + changes, 4, 4)."""
-        occupancy = np.array([numbers[f"occupancy_{one}"] for one in CLASSES])
-        linear = self._self_term == "linear"
-        singles = np.tile(occupancy if linear else occupancy**2, (1 + len(names), 1))
-        products = np.tile(np.outer(occupancy, occupancy), (1 + len(names), 1, 1))
-        for row, name in enumerate(names, 1):
-            if name.startswith("occupancy_"):
-                unit = np.eye(len(CLASSES))[CLASSES.index(name.removeprefix("occupancy_"))]
-                singles[row] = unit if linear else 2 * occupancy * unit
-                products[row] = np.outer(unit, occupancy) + np.outer(occupancy, unit)
-        return singles, products
-
-    def _empty(self, changes: int) -> tuple[FloatArray, ...]:
-        return tuple(np.zeros((1 + changes, ROWS[w], len(self.library.vectors(w)))) for w in (LIKE, UNLIKE))
-
-    def _sizes(self, numbers: Mapping[str, float]) -> tuple[list[tuple[int, int]], FloatArray, FloatArray]:
-        """Return particles, diameters, and number fractions with their changes by `_SIZE_ROWS`, shape (4, n).
-
-        A particle stays the same between two diameters at which atoms join it: it stands for that whole interval of
-        the distribution. Strain by size is that in the middle between two diameters at which the surface grows, however
-        thick the shell is.
-        """
-        mean, sd, thickness = (numbers[name] for name in ("diameter", "diameter_sd", "shell_thickness"))
-        if self.model.diameter_sd == 0:
-            grown = self.library.growth(mean, mean, thickness)
-            diameters, fractions = np.array([mean]), np.array([[1.0], [0.0], [0.0], [0.0]])
-        else:
-            smallest, largest = self._range(mean, sd)
-            grown = self.library.growth(smallest, largest, thickness, self._skipped)
-            edges = np.concatenate([[smallest], grown.diameters, [largest]])
-            surface = np.concatenate([[smallest], grown.diameters[grown.rates == 0], [largest]])
-            diameters = (surface[1:] + surface[:-1])[np.searchsorted(surface, edges[:-1], side="right") - 1] / 2
-            fractions = lognormal_shares(edges, np.concatenate([[0.0], grown.rates, [0.0]]), mean, sd)
-        return list(zip(grown.atoms.tolist(), grown.core_atoms.tolist(), strict=True)), diameters, fractions
-
-    def _range(self, mean: float, sd: float) -> tuple[float, float]:
-        """Return the diameters within which all that scatters is, Å: particles count by their volume."""
-        variance = log(1 + (sd / mean) ** 2)
-        middle, width = log(mean) - variance / 2, sqrt(variance)
-        smallest = max(exp(middle - _TAIL * width), self.library.lattice_constant)
-        return smallest, max(exp(middle + 3 * variance + _TAIL * width), 1.5 * smallest)
-
-    def _steps_to_skip(self) -> int:
-        """Return how many steps of growth to take as one, so that there are no more than so many sizes at first."""
-        if self.model.diameter_sd == 0:
-            return 1
-        limits = self._range(self.model.diameter, self.model.diameter_sd)
-        return len(self.library.growth(*limits, self.model.shell_thickness).diameters) // _MOST_SIZES + 1
-
-
-def _batch(diameter: float | None, weights: tuple[FloatArray, ...]) -> _Batch:
-    columns, kept = zip(*(_occurring(one) for one in weights), strict=True)
-    return _Batch(diameter, columns, kept)
-
-
-def _occurring(weights: FloatArray) -> tuple[npt.NDArray[np.int64] | slice, FloatArray]:
-    """Return the vectors that have any weight, and their weights."""
-    occurs = weights.any(axis=(0, 1))
-    if occurs.all():
-        return slice(None), weights
-    return np.flatnonzero(occurs), np.ascontiguousarray(weights[..., occurs])
+    ) -> tuple[list[Batch], FloatArray]:
+        """Return the batches, and the mean number of atoms that count in the self term, by class and change."""
+        strained = numbers["size_strain"] != 0 or "size_strain" in self.vary
+        key = (with_changes, strained, *(numbers[name] for name in MIXTURE))
+        if self._mixed is None or self._mixed[0] != key:
+            changes = [name for name in MIXTURE if with_changes and name in self.vary]
+            linear = self._self_term == "linear"
+            mixed = self._mixture.mix(numbers, changes, strained=strained, linear=linear, progress=progress)
+            self._mixed = (key, *mixed)
+        return self._mixed[1:]
 
 
 def _cell_change(name: str, state: RhombohedralState, lattice_constant: float, shrink: float) -> FloatArray:

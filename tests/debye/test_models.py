@@ -1,4 +1,4 @@
-from math import exp, inf, log, nan, pi, sqrt
+from math import inf, log, nan, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -6,55 +6,59 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy.integrate import trapezoid
+from scipy.stats import lognorm
 
-from qdsim.debye.models import PARAMETERS, NanocrystalModel, lognormal_shares
+from qdsim.debye.models import PARAMETERS, Lognormal, NanocrystalModel
 from qdsim.errors import QdsimError
-
-EDGES = np.arange(0.05, 400, 0.05)
-MIDDLES = (EDGES[1:] + EDGES[:-1]) / 2
-STILL = np.zeros(EDGES.size)
 
 means = st.floats(20, 80)
 relative_spreads = st.floats(0.02, 0.25)
+DIAMETERS = np.geomspace(3.0, 500.0, 20_000)
+
+
+def closed_form(mean: float, relative: float) -> Any:
+    return lognorm(sqrt(log(1 + relative**2)), scale=mean / sqrt(1 + relative**2))
 
 
 class TestLognormalDistribution:
     @given(means, relative_spreads)
-    def test_its_shares_have_the_mean_and_standard_deviation_asked_for(self, mean: float, relative: float) -> None:
-        shares = lognormal_shares(EDGES, STILL, mean, relative * mean)[0]
-        found = shares @ MIDDLES
-        assert shares.sum() == pytest.approx(1, rel=1e-9)
-        assert found == pytest.approx(mean, rel=1e-6)
-        assert sqrt(shares @ (MIDDLES - found) ** 2) == pytest.approx(relative * mean, rel=1e-3)
+    def test_it_has_the_mean_and_standard_deviation_asked_for(self, mean: float, relative: float) -> None:
+        density = Lognormal(mean, relative * mean).density(DIAMETERS)[0]
+        places = np.log(DIAMETERS)
+        assert trapezoid(density, places) == pytest.approx(1, rel=1e-9)
+        found = trapezoid(density * DIAMETERS, places)
+        assert found == pytest.approx(mean, rel=1e-9)
+        assert sqrt(trapezoid(density * (DIAMETERS - found) ** 2, places)) == pytest.approx(relative * mean, rel=1e-7)
 
     @given(means, relative_spreads)
     def test_it_is_that_of_debussy(self, mean: float, relative: float) -> None:
-        x0, width = mean / sqrt(1 + relative**2), sqrt(log(1 + relative**2))
-        assert x0 * exp(width**2 / 2) == pytest.approx(mean, rel=1e-12)
-        nodes, node_weights = np.polynomial.legendre.leggauss(8)
-        edges = np.arange(5.0, 300.0, 1.0)
-        places = edges[:-1, None] + (1 + nodes) / 2
-        density = np.exp(-(np.log(places / x0) ** 2) / (2 * width**2)) / (sqrt(2 * pi) * width * places)
-        shares = lognormal_shares(edges, np.zeros(edges.size), mean, relative * mean)[0]
-        np.testing.assert_allclose(shares, density @ node_weights / 2, rtol=1e-6, atol=1e-9)
+        own, theirs = Lognormal(mean, relative * mean), closed_form(mean, relative)
+        np.testing.assert_allclose(own.density(DIAMETERS)[0], DIAMETERS * theirs.pdf(DIAMETERS), rtol=1e-9, atol=1e-300)
+        np.testing.assert_allclose(own.larger(DIAMETERS)[0], theirs.sf(DIAMETERS), rtol=1e-9, atol=1e-300)
 
-    @given(means, relative_spreads)
-    def test_half_of_the_particles_are_smaller_than_x0(self, mean: float, relative: float) -> None:
-        x0 = mean / sqrt(1 + relative**2)
-        shares = lognormal_shares(np.array([1e-3, x0, 1e6]), np.zeros(3), mean, relative * mean)[0]
-        np.testing.assert_allclose(shares, 0.5, rtol=1e-12)
+    @given(means, relative_spreads, st.sampled_from([0, 3, 6]), st.sampled_from([1e-2, 1e-5]))
+    def test_its_range_leaves_out_as_much_of_a_moment_as_it_may(
+        self, mean: float, relative: float, power: int, beyond: float
+    ) -> None:
+        distribution = Lognormal(mean, relative * mean)
+        low, high = distribution.moment_range(power, beyond)
+        diameters = np.geomspace(low / 3, high * 3, 40_001)
+        places, part = np.log(diameters), distribution.density(diameters)[0] * diameters**power
+        total = trapezoid(part, places)
+        for outside in (diameters <= low, diameters >= high):
+            assert trapezoid(part[outside], places[outside]) / total == pytest.approx(beyond, rel=1e-2)
 
-    @given(means, relative_spreads)
-    def test_its_derivatives_are_those_of_differences(self, mean: float, relative: float) -> None:
-        edges, sd = np.arange(8.0, 200.0, 2.0), relative * mean
-        rates = np.cos(edges)
-        found = lognormal_shares(edges, rates, mean, sd)[1:]
-        for i, (by_mean, by_sd, by_edges) in enumerate([(1e-5 * mean, 0.0, 0.0), (0.0, 1e-5 * sd, 0.0), (0, 0, 1e-4)]):
+    @pytest.mark.parametrize("name", ["larger", "density"])
+    @given(mean=means, relative=relative_spreads)
+    def test_its_derivatives_are_those_of_differences(self, name: str, mean: float, relative: float) -> None:
+        diameters, sd = np.arange(8.0, 200.0, 2.0), relative * mean
+        found = getattr(Lognormal(mean, sd), name)(diameters)[1:]
+        for i, (by_mean, by_sd) in enumerate([(1e-5 * mean, 0.0), (0.0, 1e-5 * sd)]):
             high, low = (
-                lognormal_shares(edges + sign * by_edges * rates, rates, mean + sign * by_mean, sd + sign * by_sd)[0]
-                for sign in (1, -1)
+                getattr(Lognormal(mean + sign * by_mean, sd + sign * by_sd), name)(diameters)[0] for sign in (1, -1)
             )
-            expected = (high - low) / (2 * (by_mean + by_sd + by_edges))
+            expected = (high - low) / (2 * (by_mean + by_sd))
             np.testing.assert_allclose(found[i], expected, atol=1e-5 * np.abs(expected).max())
 
 

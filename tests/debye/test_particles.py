@@ -30,8 +30,7 @@ def atoms_by_class(model: NanocrystalModel, diameter: float) -> list[int]:
 
 
 def one_size(library: ParticleLibrary, diameter: float, shell: float) -> SizedParticle:
-    grown = library.growth(diameter, diameter, shell)
-    return library.particle(int(grown.atoms[0]), int(grown.core_atoms[0]), shell)
+    return library.particle(*library.size(diameter, shell), shell)
 
 
 @settings(max_examples=30, deadline=None)
@@ -42,23 +41,6 @@ def test_a_particle_of_any_size_has_the_atoms_that_are_cut(
 ) -> None:
     model = model_of(shape, centre, elongation, diameter, shell)
     assert one_size(library_of(model), diameter, shell).atoms.tolist() == atoms_by_class(model, diameter)
-
-
-@settings(max_examples=10, deadline=None)
-@given(shapes, centres, elongations, st.sampled_from([0.0, 1.0, 3.3]))
-def test_growth_is_the_same_particle_between_its_steps_and_another_after_each(
-    shape: str, centre: str, elongation: float, shell: float
-) -> None:
-    model = model_of(shape, centre, elongation, 15.0, shell)
-    library = library_of(model)
-    grown = library.growth(12.0, 20.0, shell)
-    edges = np.concatenate([[12.0], grown.diameters, [20.0]])
-    assert (np.diff(grown.atoms) + np.diff(grown.core_atoms) > 0).all()
-    for low, high, atoms, core in zip(edges, edges[1:], grown.atoms, grown.core_atoms, strict=False):
-        if high - low < 1e-4:
-            continue  # the decimals of the steps do not tell such diameters apart
-        expected = atoms_by_class(model, (low + high) / 2)
-        assert library.particle(int(atoms), int(core), shell).atoms.tolist() == expected
 
 
 def test_pairs_of_a_particle_are_all_there() -> None:
@@ -106,23 +88,19 @@ def test_particles_are_counted_once() -> None:
 
 
 @pytest.mark.parametrize("largest", [20.0, 60.0])
-def test_growth_does_not_depend_on_what_was_asked_before(largest: float) -> None:
+def test_sizes_do_not_depend_on_what_was_asked_before(largest: float) -> None:
     fresh, used = (library_of(model_of("cuboctahedron", "bond", 1.0, 20.0, 2.0)) for _ in range(2))
-    used.growth(10.0, largest, 2.0)
-    for name in ("diameters", "rates", "atoms", "core_atoms"):
-        found = getattr(used.growth(10.0, 25.0, 2.0), name)
-        np.testing.assert_allclose(found, getattr(fresh.growth(10.0, 25.0, 2.0), name), atol=1e-6)
+    used.size(largest, 2.0)
+    assert used.size(25.0, 2.0) == fresh.size(25.0, 2.0)
 
 
-@pytest.mark.parametrize(("shape", "elongation"), [("sphere", 1.0), ("sphere", 1.3), ("cuboctahedron", 1.0)])
-def test_rates_are_how_the_steps_of_the_core_move_with_the_shell(shape: str, elongation: float) -> None:
-    library = library_of(model_of(shape, "cation", elongation, 20.0, 2.0))
-    step = 1e-3
-    here, there = (library.growth(9.0, 40.0, shell) for shell in (2.0, 2.0 + step))
-    core_here, core_there = (grown.diameters[grown.rates > 0] for grown in (here, there))
-    count = min(len(core_here), len(core_there))
-    assert count > 10
-    moved = (core_there[:count] - core_here[:count]) / step
-    np.testing.assert_allclose(moved, here.rates[here.rates > 0][:count], rtol=0.01)
-    surface_here, surface_there = (grown.diameters[grown.rates == 0] for grown in (here, there))
-    np.testing.assert_array_equal(surface_here, surface_there)
+def test_growth_is_counted_anew_only_where_the_last_one_does_not_serve() -> None:
+    library = library_of(model_of("sphere", "cation", 1.0, 20.0, 0.0))
+    grown = library.grown(15.0, 25.0, 0.05, 1.1, 100.0)
+    assert grown.smallest < 15.0
+    assert grown.largest > 25.0
+    assert library.grown(14.0, 26.0, 0.1, 1.1, 100.0) is grown
+    assert library.grown(14.0, 26.0, 0.05 / 2, 1.1, 100.0) is not grown
+    wider = library.grown(14.0, 40.0, 0.05, 1.1, 41.0)
+    assert wider is not grown
+    assert wider.largest == 41.0
