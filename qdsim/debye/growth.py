@@ -120,12 +120,8 @@ class PairGrowth:
 
     Parameters
     ----------
-    body
-        Shape of the particles.
-    centre
-        Point of the crystal at their centre, see `qdsim.structures.CENTRES`.
-    lattice_constant
-        Of the undistorted crystal they are cut from, Å.
+    body, centre, lattice_constant
+        As for `qdsim.debye.particles.ParticleLibrary`.
     smallest, largest
         Diameters between which the particles differ, Å; pairs that are there earlier count as of the smallest.
     step
@@ -257,7 +253,7 @@ class PairGrowth:
         stand = stand[np.lexsort((speeds[stand], coming[stand]))]
         order = np.argsort(there, kind="stable")
         sorted_there = there[order]
-        rows = self._rows(4 if row_of.max() > 2 else 3)  # noqa: PLR2004 - rows are numbered from 0
+        rows = self._rows(int(row_of.max()) + 1)
         places, speeds = self._places(coming[stand]), self._speeds(coming[stand], speeds[stand])
         until = np.searchsorted(sorted_there, coming[stand], "right")
         begin = np.flatnonzero((np.diff(places, prepend=-1.0) != 0) | (np.diff(speeds, prepend=0.0) != 0))

@@ -35,6 +35,7 @@ SMALL_ANGLES = 1.0
 _FUNCTIONS = {"diameter": 1, "diameter_sd": 2}  # row of the distribution's change with a parameter
 _FEWEST_STRAINS = 4
 _LARGEST_STRAIN = 2.0  # Å, of `size_strain`; fixed, so that the pattern is a smooth function of it
+_ALL = 2.0  # widths of the distribution beyond the last node, which lies at its end
 _PANEL = 1.5  # widths of the distribution within which four sizes stand for all that are counted one by one
 _MARGIN = 0.5  # widths of the distribution by which more sizes are counted than are asked for
 
@@ -72,7 +73,8 @@ class Mixture:
     library
         Pair counts of its particles.
     rtol
-        Part of the intensity of a size distribution that may be missing or wrong.
+        Part of the intensity of a size distribution that may be missing or wrong, as long as pairs up to the largest
+        particles can be counted at once, see `MOST_PAIRS`.
     q_range
         Smallest and largest Q, Å^-1.
     """
@@ -166,10 +168,10 @@ class Mixture:
         self, sizes: "_Sizes", strains: "_Strains | _NoStrains", occupied: "_Occupied", progress: Progress | None
     ) -> tuple[list[Batch], FloatArray]:
         """Average over the sizes whose pairs are counted at once."""
-        distribution, last = sizes.distribution, min(sizes.largest, sizes.exact)
+        distribution, last = sizes.distribution, sizes.exact if sizes.largest > sizes.exact else None
         step = 2.0 ** floor(log2(distribution.width * (self._rtol / 10 / INTERPOLATION) ** (1 / NODES)))
         margin = exp(_MARGIN * distribution.width)
-        growth = self._library.grown(sizes.smallest, last, step, margin, sizes.exact)
+        growth = self._library.grown(sizes.smallest, last or sizes.largest, step, margin, sizes.exact)
         growth.pairs(progress)
         batches, atoms = [], np.zeros((len(occupied.functions), len(CLASSES)))
         for diameter, values in strains.above(growth.diameters, distribution, last):
@@ -365,10 +367,11 @@ class _NoStrains:
     """One lattice for all sizes."""
 
     def above(
-        self, diameters: FloatArray, distribution: Lognormal, last: float
+        self, diameters: FloatArray, distribution: Lognormal, last: float | None
     ) -> Iterator[tuple[float | None, FloatArray]]:
-        """Yield the lattice, and the shares of the particles from each diameter to a last one, shape (3, m)."""
-        yield None, distribution.larger(diameters) - distribution.larger(np.array([last]))
+        """Yield the lattice, and the shares of the particles from each diameter on, or to a last one, shape (3, m)."""
+        larger = distribution.larger(diameters)
+        yield None, larger if last is None else larger - distribution.larger(np.array([last]))
 
 
 class _Strains:
@@ -401,12 +404,13 @@ class _Strains:
         self._to_nodes = np.cos(np.outer(self._terms, angles)) * np.where(self._terms == 0, 1, 2)[:, None] / n
 
     def above(
-        self, diameters: FloatArray, distribution: Lognormal, last: float
+        self, diameters: FloatArray, distribution: Lognormal, last: float | None
     ) -> Iterator[tuple[float | None, FloatArray]]:
-        """Yield lattices, and the shares of their particles from each diameter to a last one, shape (3, m)."""
-        # by Gauss and Legendre between neighbouring diameters, and from the last node to the last diameter
+        """Yield lattices, and the shares of their particles from each diameter on, or to a last one, shape (3, m)."""
+        # by Gauss and Legendre between neighbouring diameters, and from the last node to where the shares end
         points, weights = np.polynomial.legendre.leggauss(NODES)
-        places = np.log(np.append(diameters, last))
+        end = diameters[-1] * exp(_ALL * distribution.width) if last is None else last
+        places = np.log(np.append(diameters, end))
         low, lengths = places[:-1], np.diff(places)
         at = np.exp(low[:, None] + np.outer(lengths, (points + 1) / 2))
         density = distribution.density(at) * np.outer(lengths, weights / 2)

@@ -143,7 +143,7 @@ class ParticleLibrary:
             Largest diameter that is ever to be counted so, Å.
         """
         known = self._growth
-        serves = known is not None and known.smallest <= smallest and largest <= known.largest
+        serves = known is not None and known.smallest <= smallest and largest <= known.largest <= limit
         if known is None or not serves or not step / _MUCH_FINER < known.step <= step:
             wider = max(smallest / margin, self.lattice_constant), min(largest * margin, limit)
             self._growth = known = PairGrowth(self._body, self._centre, self.lattice_constant, *wider, step)

@@ -54,7 +54,8 @@ class ModelPattern:
     library
         Counts of pairs; by default those of the last patterns of the same shape, centre and lattice constant.
     rtol
-        Part of the intensity of a size distribution that may be missing or wrong at any Q.
+        Part of the intensity of a size distribution that may be missing or wrong at any Q, where no spheres beyond
+        300 Å count, or 200 Å with a shell, or other bodies of somewhat less; see `qdsim.debye.mixtures.MOST_PAIRS`.
 
     Raises
     ------

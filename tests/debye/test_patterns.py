@@ -272,6 +272,24 @@ class TestSharedCounts:
             np.testing.assert_allclose(shared[0], own[0], rtol=1e-11)
             np.testing.assert_allclose(shared[1], own[1], rtol=1e-9)
 
+    def test_those_of_wide_distributions_serve_narrow_ones(self) -> None:
+        wide = NanocrystalModel(diameter=40.0, diameter_sd=8.0)
+        library = library_of(wide)
+        ModelPattern(wide, Q, library=library).intensity({})
+        narrow = wide.with_values({"diameter": 24.0, "diameter_sd": 2.0})
+        for model in (narrow, narrow.with_values({"size_strain": 0.1})):
+            shared = ModelPattern(model, Q, library=library).intensity({})
+            assert local(shared, ModelPattern(model, Q, library=library_of(model)).intensity({})) < RTOL
+
+    def test_those_without_a_core_end_where_those_with_one_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(mixtures, "MOST_PAIRS_WITH_CORE", 3e5)
+        plain = NanocrystalModel(diameter=40.0, diameter_sd=8.0)
+        library = library_of(plain)
+        ModelPattern(plain, Q, library=library).intensity({})
+        model = plain.with_values({"shell_thickness": 4.0, "occupancy_anion_shell": 0.7})
+        shared = ModelPattern(model, Q, library=library).intensity({})
+        np.testing.assert_allclose(shared, ModelPattern(model, Q, library=library_of(model)).intensity({}), rtol=RTOL)
+
     @pytest.mark.parametrize("pairs", [1e8, 1e3])
     def test_nothing_is_counted_twice(self, monkeypatch: pytest.MonkeyPatch, pairs: float) -> None:
         monkeypatch.setattr(mixtures, "MOST_PAIRS_WITH_CORE", pairs)
