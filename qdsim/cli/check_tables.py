@@ -75,6 +75,9 @@ def _pattern(pattern: PatternCheck) -> Table:
 
 def print_cluster(console: Console, title: str, cluster: ClusterFit, model: FitResult | None) -> None:
     """Print how well a cluster describes a pattern, beside a model of many particles where there is one."""
+    misfit = None if cluster.misfit is None else cluster.misfit.message
+    if misfit is not None:
+        notice(console, misfit)
     table = _table(Text(title))
     table.add_column("model", no_wrap=True)
     for heading in ("reduced χ²", "goodness of fit", "R_wp (%)", "numbers fitted"):
@@ -88,7 +91,8 @@ def print_cluster(console: Console, title: str, cluster: ClusterFit, model: FitR
         error = cluster.parameters[element].error if element in cluster.parameters else None
         console.print(f"B of {element} = {with_error(value, error, 'Å²', 3)}")
     for message in cluster.messages:
-        notice(console, message)
+        if message != misfit:
+            notice(console, message)
     for message in model.messages if model is not None else ():
         notice(console, f"nanocrystal model: {message}")
 

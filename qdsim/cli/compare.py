@@ -19,7 +19,8 @@ FIT_FILES = {".yaml", ".yml"}
 EXAMPLES = """
 \b
 Examples:
-  qdsim compare fit.yaml                                 stoichiometric, deficient shell, core-shell
+  qdsim compare fit.yaml                                 shapes, then vacancies in shell and core
+  qdsim compare fit.yaml --no-shapes                     vacancies alone, in the shape of the file
   qdsim compare fit.yaml pbs50.xye                       on other data than the file names
   qdsim compare sphere.yaml cube.yaml pbs50.xye          any models, on the same data
   qdsim compare fit.yaml -o models.html
@@ -29,18 +30,25 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("files", metavar="FILE.yaml... [DATA]", nargs=-1, required=True, type=click.Path(path_type=Path))
 @fit_options
+@click.option(
+    "--shapes/--no-shapes", default=True, help="Try all shapes before vacancies (the default), or that of FILE alone."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(files: tuple[Path, ...], output: Path | None, force: bool, as_json: bool, **options: Any) -> None:
+def command(
+    files: tuple[Path, ...], output: Path | None, force: bool, shapes: bool, as_json: bool, **options: Any
+) -> None:
     """Fit several models to the same data, and tell which one they prefer.
 
-    One fit file is compared as a stoichiometric crystal, with vacancies in a shell, and with vacancies in core and
-    shell; several files are compared as they are. Each fitted number counts against a model (AIC, BIC). The exit code
-    is 1 if a search did not converge.
+    Of one fit file all shapes are compared as stoichiometric crystals; then that of the file and the best one also with
+    vacancies in a shell, and with vacancies in core and shell. Several files are compared as they are. Each fitted
+    number counts against a model (AIC, BIC), less so where no model describes the data. The exit code is 1 if a search
+    did not converge.
     """
     from qdsim.cli.fit_tables import print_comparison
     from qdsim.cli.progress import progress_bar
     from qdsim.cli.terminal import Terminal
-    from qdsim.debye.comparison import compare, stoichiometry_models
+    from qdsim.debye.candidates import stoichiometry_models
+    from qdsim.debye.comparison import compare, compare_shapes
     from qdsim.debye.fit_file import load_fit_file
     from qdsim.report.document import check_place, write_file
 
@@ -58,10 +66,14 @@ def command(files: tuple[Path, ...], output: Path | None, force: bool, as_json: 
     loaded = {name: load_fit_file(file) for name, file in fits.items()}
     data, blank = read_data(console, _common_data(list(loaded.values()), options["data"]), options)
     models = {name: (fit.model, chosen_settings(fit, data.wavelength, options)) for name, fit in loaded.items()}
-    if len(models) == 1:
-        models = stoichiometry_models(*next(iter(models.values())))
+    first, *others = models.values()
     with progress_bar(console, "fitting models") as progress:
-        comparison = compare(models, data, blank, progress)
+        if others:
+            comparison = compare(models, data, blank, progress)
+        elif shapes:
+            comparison = compare_shapes(*first, data, blank, progress)
+        else:
+            comparison = compare(stoichiometry_models(*first), data, blank, progress)
     title = ", ".join(loaded)
     if as_json:
         click.echo(comparison.model_dump_json(indent=2))

@@ -23,7 +23,10 @@ DECIMALS = 4
 
 
 def print_fit(console: Console, title: str, result: FitResult) -> None:
-    """Print parameters, goodness of fit, what follows from the model, and every reservation."""
+    """Print a misfit, parameters, goodness of fit, what follows from the model, and every other reservation."""
+    misfit = None if result.misfit is None else result.misfit.message
+    if misfit is not None:
+        notice(console, misfit)
     table = _table(title)
     table.add_column("parameter")
     for heading in ("value", "start", "bounds"):
@@ -57,11 +60,14 @@ def print_fit(console: Console, title: str, result: FitResult) -> None:
             )
     console.print("\n".join(lines), soft_wrap=True)
     for message in result.messages:
-        notice(console, message)
+        if message != misfit:
+            notice(console, message)
 
 
 def print_comparison(console: Console, title: str, comparison: Comparison) -> None:
-    """Print one row a model, the preferred one first."""
+    """Print one row a model, the preferred one first, and the reservations of the comparison before all."""
+    for message in comparison.messages:
+        notice(console, message)
     table = _table(title)
     table.add_column("model")
     for heading in ("reduced\nchi2", "numbers\nfitted", "R_wp\n%", "ΔAIC", "ΔBIC", "weight"):
@@ -80,10 +86,9 @@ def print_comparison(console: Console, title: str, comparison: Comparison) -> No
             Text("" if result.converged else "not converged", "red"),
         )
     console.print(table)
-    console.print(f"preferred: {comparison.preferred.name}")
-    for one in comparison.models:
-        for message in one.result.messages:
-            notice(console, f"{one.name}: {message}")
+    console.print(f"{'preferred' if comparison.described else 'least wrong'}: {comparison.preferred.name}")
+    for message in comparison.preferred.result.messages:
+        notice(console, f"{comparison.preferred.name}: {message}")
 
 
 def _table(title: str) -> Table:

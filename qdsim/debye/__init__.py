@@ -2,8 +2,9 @@
 
 from qdsim.debye.abscissa import q_from_two_theta, two_theta_from_q
 from qdsim.debye.atoms import AtomicCluster, as_cluster
+from qdsim.debye.candidates import shape_models, stoichiometry_models
 from qdsim.debye.cluster_fit import ClusterFit, ClusterPattern, ClusterSettings, fit_cluster
-from qdsim.debye.comparison import ComparedModel, Comparison, compare, stoichiometry_models
+from qdsim.debye.comparison import ComparedModel, Comparison, compare, compare_shapes
 from qdsim.debye.corrections import absorption_factor_transmission, correct, lorentz_factor, polarisation_factor
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.data_files import read_data, write_data
@@ -17,6 +18,7 @@ from qdsim.debye.hypotheses import (
     imposed_hypotheses,
 )
 from qdsim.debye.intensity import intensity, reduced_structure_factor, structure_factor
+from qdsim.debye.misfit import Misfit
 from qdsim.debye.models import PARAMETERS, Lognormal, NanocrystalModel
 from qdsim.debye.pair_distribution import pair_distribution
 from qdsim.debye.particles import ParticleLibrary
@@ -44,6 +46,7 @@ __all__ = [
     "HypothesisComparison",
     "HypothesisFit",
     "Lognormal",
+    "Misfit",
     "ModelPattern",
     "NanocrystalModel",
     "PairDistributionData",
@@ -58,6 +61,7 @@ __all__ = [
     "chi2_profile",
     "compare",
     "compare_hypotheses",
+    "compare_shapes",
     "correct",
     "explained_share",
     "fit_cluster",
@@ -72,6 +76,7 @@ __all__ = [
     "read_pdf",
     "read_structure",
     "reduced_structure_factor",
+    "shape_models",
     "stoichiometry_models",
     "structure_factor",
     "two_theta_from_q",

@@ -20,7 +20,7 @@ from qdsim.debye.form_factors import ComplexArray, scattering_amplitude
 from qdsim.debye.intensity import Values, check_q, pair_factor, particle_pairs
 from qdsim.debye.least_squares import certainty_messages, known, linearised, search, search_messages, stopped
 from qdsim.debye.linear_part import CurveSettings, LinearPart
-from qdsim.debye.models import PARAMETERS
+from qdsim.debye.models import PARAMETERS, USUAL_B
 from qdsim.debye.pairs import Pairs
 from qdsim.debye.transform import SincTransform
 from qdsim.errors import QdsimError
@@ -31,8 +31,6 @@ Displacement = Annotated[float, Field(ge=0, le=12)]
 
 B_UNIT, B_LOW, B_HIGH = PARAMETERS["b_iso_cation"]
 """Unit and range of B."""
-USUAL_B = 1.0
-"""Å^2, where the search for a B begins."""
 
 _RTOL = 1e-8  # of the pair sums
 
@@ -147,29 +145,29 @@ def fit_cluster(
         such element.
     """
     settings = settings or ClusterSettings()
-    pattern = ClusterPattern(structure, data.q, settings, settings.occupancies)
+    pattern = ClusterPattern(structure, data.points, settings, settings.occupancies)
     elements, varied = pattern.elements, _varied(pattern.elements, settings)
     linear = LinearPart(data, settings.background, blank, int(varied.sum()))
     start = np.array([settings.b_iso.get(*one) for one in zip(elements, USUAL_B * varied, strict=True)], float)
     bounds = np.full(len(elements), B_LOW), np.full(len(elements), B_HIGH)
     b_iso, chi2, converged = search(
-        lambda values: linear.residual(pattern.intensity(values)),
-        lambda values: linear.jacobian(*pattern.with_changes(values)),
+        lambda values: linear.residual(data.averaged(pattern.intensity(values))),
+        lambda values: linear.jacobian(*map(data.averaged, pattern.with_changes(values))),
         start,
         varied,
         bounds,
         linear.size,
         MOST_EVALUATIONS,
     )
-    intensity, changes = pattern.with_changes(b_iso)
-    solution, at_bound = linear.solve(intensity), stopped(b_iso, bounds)
+    intensity, changes = map(data.averaged, pattern.with_changes(b_iso))
+    solution, at_bound, misfit = linear.solve(intensity), stopped(b_iso, bounds), linear.misfit(intensity)
     curves = np.column_stack([solution[0] * changes.T, linear.with_model(intensity)])
     kept = np.concatenate([varied & ~at_bound, np.ones(curves.shape[1] - len(elements), bool)])
-    errors, correlation = linearised(curves * linear.weights[:, None], kept, linear.widening(chi2))
+    errors, correlation = linearised(curves * linear.weights[:, None], kept, misfit.widening)
     indices = np.flatnonzero(varied)
     names, limits = [f"B of {elements[i]}" for i in indices], (bounds[0][varied], bounds[1][varied])
     return ClusterFit(
-        **linear.fields(intensity, solution, chi2),
+        **linear.fields(intensity, solution, chi2, misfit),
         b_iso=dict(zip(elements, b_iso.tolist(), strict=True)),
         parameters={
             elements[i]: FittedParameter(
@@ -186,6 +184,7 @@ def fit_cluster(
         scale_error=known(errors[len(elements)]),
         converged=converged,
         messages=[
+            *filter(None, [misfit.message]),
             *search_messages(names, b_iso[varied], limits, converged, MOST_EVALUATIONS),
             *linear.messages(solution),
             *certainty_messages(

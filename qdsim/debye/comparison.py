@@ -1,22 +1,21 @@
 """Which of several models the data prefer."""
 
 from collections.abc import Callable, Mapping
-from math import exp
+from math import exp, log
 
 from pydantic import BaseModel, ConfigDict
 
+from qdsim.debye.candidates import STOICHIOMETRIC, Candidate, shape_models, stoichiometry_models
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.fit_result import FitResult
-from qdsim.debye.fitting import Fit, FitSettings
+from qdsim.debye.fitting import Fit, FitSettings, within_bounds
+from qdsim.debye.misfit import Misfit
 from qdsim.debye.models import NanocrystalModel
 from qdsim.errors import QdsimError
 
 Progress = Callable[[int, int], None]
 
-USUAL_SHELL = 6.0
-"""Å, two layers: where the search for a shell's thickness begins in a model that has none."""
-VACANT = 0.9
-"""Occupancy at which the search for vacancies begins where all sites are occupied."""
+_LOWER = 0.1  # part of what a standard error costs, by which chi^2 of a smaller model may be lower
 
 
 class ComparedModel(BaseModel):
@@ -29,9 +28,13 @@ class ComparedModel(BaseModel):
     result
         Its fit.
     delta_aic, delta_bic
-        Difference of the information criterion from the lowest one.
+        Difference of the information criterion from the lowest one: 2 or ln n for each fitted number, and chi^2 in
+        units of what a standard error costs, which is more than 1 where even the best model misses something. Points
+        that are missed alike count as one in n. (Quasi-likelihood: Burnham & Anderson, Model Selection and Multimodel
+        Inference, Springer 2002, section 2.5.)
     weight
-        Probability of the model among those compared, from the Bayesian information criterion.
+        exp(-delta_bic/2), divided by its sum over the models compared. It ranks them; it is a probability only if one
+        of them is right.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -44,11 +47,23 @@ class ComparedModel(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Models fitted to the same data, the preferred one (lowest Bayesian information criterion) first."""
+    """Models fitted to the same data, the preferred one (lowest Bayesian information criterion) first.
+
+    Attributes
+    ----------
+    models
+        The fits.
+    described
+        Whether the preferred one describes the data.
+    messages
+        Reservations about the comparison, one sentence each.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     models: list[ComparedModel]
+    described: bool
+    messages: list[str]
 
     @property
     def preferred(self) -> ComparedModel:
@@ -57,12 +72,14 @@ class Comparison(BaseModel):
 
 
 def compare(
-    models: Mapping[str, tuple[NanocrystalModel, FitSettings]],
+    models: Mapping[str, Candidate],
     data: ScatteringData,
     blank: ScatteringData | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Fit several models to the same data.
+
+    A model that contains another one, and ends with a higher chi^2 nevertheless, is searched again from there.
 
     Parameters
     ----------
@@ -85,68 +102,139 @@ def compare(
         if progress is not None:
             progress(done, len(models))
         results[name] = Fit(model, data, settings, blank).run()
-    lowest_aic = min(result.aic for result in results.values())
-    lowest_bic = min(result.bic for result in results.values())
-    total = sum(exp((lowest_bic - result.bic) / 2) for result in results.values())
-    compared = [
-        ComparedModel(
-            name=name,
-            result=result,
-            delta_aic=result.aic - lowest_aic,
-            delta_bic=result.bic - lowest_bic,
-            weight=exp((lowest_bic - result.bic) / 2) / total,
-        )
-        for name, result in results.items()
-    ]
-    return Comparison(models=sorted(compared, key=lambda one: one.delta_bic))
+    return _ranked(_searched_again(models, results, data, blank))
 
 
-def stoichiometry_models(
-    model: NanocrystalModel, settings: FitSettings
-) -> dict[str, tuple[NanocrystalModel, FitSettings]]:
-    """Return the models of stoichiometry of Bertolotti et al., Nature Materials 15, 987 (2016), Fig. 6.
+def compare_shapes(
+    model: NanocrystalModel,
+    settings: FitSettings,
+    data: ScatteringData,
+    blank: ScatteringData | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Find the shape that describes the data best, then compare stoichiometries with it and with the model's own.
+
+    Shape and occupancies stand for each other: both change how the density ends at the surface. A wrong shape is taken
+    for vacancies where shapes are not compared first.
 
     Parameters
     ----------
-    model
-        Shape, size and lattice; its occupancies and shell are where the searches begin.
-    settings
-        What else is varied.
+    model, settings
+        As for `qdsim.debye.stoichiometry_models`.
+    data, blank, progress
+        As for `compare`.
 
-    Returns
-    -------
-    dict
-        "stoichiometric" (all sites occupied), "S-deficient shell" (vacancies on the anion sites of a shell) and
-        "core-shell" (vacancies on the cation sites of the core too), named after the model's own elements. The
-        thickness of the shell is varied where the model has more than one size.
+    Raises
+    ------
+    QdsimError
+        If a model cannot be fitted.
     """
-    own = {name for name in settings.vary if name.startswith("occupancy_") or name == "shell_thickness"}
-    others = {name: bounds for name, bounds in settings.vary.items() if name not in own}
-    occupied = dict.fromkeys(
-        [f"occupancy_{site}_{region}" for site in ("cation", "anion") for region in ("core", "shell")], 1.0
+    shapes = shape_models(model)
+    own, *_ = shapes
+    candidates = {shape: stoichiometry_models(one, settings) for shape, one in shapes.items()}
+    shells = len(candidates[own]) - 1
+    results: dict[str, FitResult] = {}
+
+    def fit(shape: str, name: str, total: int) -> None:
+        if progress is not None:
+            progress(len(results), total)
+        results[_called(shape, name)] = Fit(candidates[shape][name][0], data, candidates[shape][name][1], blank).run()
+
+    for shape in shapes:
+        fit(shape, STOICHIOMETRIC, len(shapes) + 2 * shells)
+    best = min(shapes, key=lambda shape: results[_called(shape, STOICHIOMETRIC)].chi2)
+    chosen = dict.fromkeys([own, best])
+    for shape in chosen:
+        for name in candidates[shape]:
+            if name != STOICHIOMETRIC:
+                fit(shape, name, len(shapes) + len(chosen) * shells)
+    models = {_called(shape, name): one for shape, several in candidates.items() for name, one in several.items()}
+    ranked = _ranked(_searched_again(models, results, data, blank))
+    if best == own:
+        return ranked
+    found, given = (results[_called(shape, STOICHIOMETRIC)].chi2_reduced for shape in (best, own))
+    told = (
+        f"Without vacancies {best} describes the data better than {own} (reduced chi^2 {found:.3g}, not {given:.3g})."
     )
+    return ranked.model_copy(update={"messages": [*ranked.messages, told]})
 
-    def begin(name: str, value: float) -> dict[str, float]:
-        low, high = settings.vary.get(name) or (value, value)
-        return {name: min(max(value, low), high)}
 
-    thickness = begin("shell_thickness", model.shell_thickness or min(USUAL_SHELL, model.diameter / 4))
-    shell_start = begin("occupancy_anion_shell", min(model.occupancy_anion_shell, VACANT))
-    core_start = begin("occupancy_cation_core", min(model.occupancy_cation_core, VACANT))
+def _called(shape: str, stoichiometry: str) -> str:
+    return f"{shape}, {stoichiometry}"
 
-    def varied(*names: str) -> FitSettings:
-        if model.diameter_sd > 0 and len(names) > 0:  # in particles of one size a shell grows in jumps
-            names = ("shell_thickness", *names)
-        return settings.model_copy(update={"vary": others | {name: settings.vary.get(name) for name in names}})
 
-    return {
-        "stoichiometric": (model.with_values({**occupied, "shell_thickness": 0.0}), varied()),
-        f"{model.anion}-deficient shell": (
-            model.with_values({**occupied, **thickness, **shell_start}),
-            varied("occupancy_anion_shell"),
-        ),
-        "core-shell": (
-            model.with_values({**occupied, **thickness, **shell_start, **core_start}),
-            varied("occupancy_anion_shell", "occupancy_cation_core"),
-        ),
-    }
+def _searched_again(
+    models: Mapping[str, Candidate],
+    results: Mapping[str, FitResult],
+    data: ScatteringData,
+    blank: ScatteringData | None,
+) -> dict[str, FitResult]:
+    """Search again for models that end higher than one that they contain; smaller models first."""
+    found = dict(results)
+    for name in sorted(results, key=lambda one: results[one].n_parameters):
+        for smaller in results:
+            if found[smaller].chi2 >= found[name].chi2 - _LOWER * _cost(found[name]):
+                continue
+            for model in _beginnings(models[name], models[smaller], found[smaller]):
+                again = Fit(model, data, models[name][1], blank).run()
+                if again.chi2 < found[name].chi2:
+                    found[name] = again
+    return found
+
+
+def _beginnings(larger: Candidate, smaller: Candidate, result: FitResult) -> list[NanocrystalModel]:
+    """Return where a model begins at the end of a smaller one: with its own further parameters, and with that one's.
+
+    There are none if it does not contain the smaller one.
+    """
+    (model, settings), (small, small_settings) = larger, smaller
+    held = (name for name in NanocrystalModel.model_fields if name not in settings.vary)
+    contained = set(small_settings.vary) < set(settings.vary) and all(
+        getattr(model, name) == getattr(small, name) for name in held
+    )
+    if not contained or settings.background < small_settings.background:
+        return []
+    own = {name: getattr(model, name) for name in settings.vary if name not in small_settings.vary}
+    return [within_bounds(one, settings) for one in (result.model.with_values(own), result.model)]
+
+
+def _cost(result: FitResult) -> float:
+    """Return what a standard error costs in chi^2."""
+    return _misfit(result).widening
+
+
+def _misfit(result: FitResult) -> Misfit:
+    if result.misfit is None:
+        raise QdsimError("A fit does not say what it leaves of the data: make it again.")
+    return result.misfit
+
+
+def _ranked(results: Mapping[str, FitResult]) -> Comparison:
+    """Return the fits in the order of their information."""
+    lowest = min(results.values(), key=lambda result: result.chi2)
+    misfit = _misfit(lowest)
+    points = max(lowest.n_points / misfit.alike, 1.0)
+    scaled = {name: (result.chi2 - lowest.chi2) / (misfit.widening or 1.0) for name, result in results.items()}
+    aic = {name: scaled[name] + 2 * result.n_parameters for name, result in results.items()}
+    bic = {name: scaled[name] + log(points) * result.n_parameters for name, result in results.items()}
+    least_aic, least_bic = min(aic.values()), min(bic.values())
+    total = sum(exp((least_bic - one) / 2) for one in bic.values())
+    models = [
+        ComparedModel(
+            name=name,
+            result=result,
+            delta_aic=aic[name] - least_aic,
+            delta_bic=bic[name] - least_bic,
+            weight=exp((least_bic - bic[name]) / 2) / total,
+        )
+        for name, result in results.items()
+    ]
+    models.sort(key=lambda one: one.delta_bic)
+    described = _misfit(models[0].result).described
+    messages = []
+    if not described:
+        messages.append(
+            f"None of the models describes the data; the best leaves a reduced chi^2 of {lowest.chi2_reduced:.3g}. The "
+            "weights rank them, and say nothing of what is not among them: try other shapes, sizes and backgrounds."
+        )
+    return Comparison(models=models, described=described, messages=messages)

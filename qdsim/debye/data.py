@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import isfinite
 from typing import Self
 
@@ -12,9 +13,48 @@ from qdsim.debye.abscissa import two_theta_from_q, wavelength_of
 from qdsim.errors import QdsimError
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 FEWEST_POINTS = 2
 """A curve has at least this many points."""
+MOST_KEPT = 20_000
+"""Points at which a model is computed for data that were averaged to fewer. Q up to 20 Å^-1 is then divided finely
+enough for particles of 100 nm."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """Points that were averaged to fewer, so that a model can be averaged as they were.
+
+    Attributes
+    ----------
+    points
+        Q of all of them, Å^-1, ascending, shape (m,).
+    weights
+        How many measured points each of them stands for, shape (m,).
+    first
+        Index of the first point of each mean, shape (n,).
+    """
+
+    points: FloatArray
+    weights: FloatArray
+    first: IntArray
+
+    @cached_property
+    def total(self) -> FloatArray:
+        """Number of measured points in each mean, shape (n,)."""
+        return np.asarray(np.add.reduceat(self.weights, self.first))
+
+    def mean(self, values: FloatArray) -> FloatArray:
+        """Average values at the points, shape (..., m), to shape (..., n)."""
+        return np.asarray(np.add.reduceat(self.weights * values, self.first, axis=-1) / self.total)
+
+    def kept(self, keep: BoolArray) -> "Bins":
+        """Return the means of which `keep`, shape (n,), is true."""
+        counts = np.diff(np.append(self.first, len(self.points)))
+        of_kept, left = np.repeat(keep, counts), counts[keep]
+        return Bins(self.points[of_kept], self.weights[of_kept], np.cumsum(left) - left)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +77,8 @@ class ScatteringData:
         Name of the file; empty if there is none.
     metadata
         Entries of the file's header.
+    bins
+        The points that each point is the mean of, if it is one; see `rebinned`.
 
     Raises
     ------
@@ -51,6 +93,7 @@ class ScatteringData:
     wavelength: float | None = None
     source: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    bins: Bins | None = None
 
     def __post_init__(self) -> None:
         """Take copies, and refuse what no instrument measures."""
@@ -68,6 +111,15 @@ class ScatteringData:
     def __len__(self) -> int:
         """Return the number of points."""
         return len(self.q)
+
+    @property
+    def points(self) -> FloatArray:
+        """Where a model of the data is to be computed before it is `averaged`, Å^-1, shape (m,)."""
+        return self.q if self.bins is None else self.bins.points
+
+    def averaged(self, values: FloatArray) -> FloatArray:
+        """Average values at `points`, shape (..., m), as the data were averaged, to shape (..., n)."""
+        return values if self.bins is None else self.bins.mean(values)
 
     @property
     def two_theta(self) -> FloatArray:
@@ -113,6 +165,9 @@ class ScatteringData:
     def rebinned(self, most: int) -> Self:
         """Return means of neighbouring points, as many of each as leave at most a given number of points.
 
+        A mean over a part of a fringe or of a peak is not the value in its middle. The points are therefore kept in
+        `bins`, and fits average the model over the same ones.
+
         Parameters
         ----------
         most
@@ -127,11 +182,9 @@ class ScatteringData:
             raise QdsimError(f"The data are to be rebinned to {most} points: give at least {FEWEST_POINTS}.")
         if len(self) <= most:
             return self
-        first = np.arange(0, len(self), -(-len(self) // most))
-        counts = np.diff(np.append(first, len(self)))
-        q, intensity = (np.add.reduceat(values, first) / counts for values in (self.q, self.intensity))
-        sigma = None if self.sigma is None else np.sqrt(np.add.reduceat(self.sigma**2, first)) / counts
-        return replace(self, q=q, intensity=intensity, sigma=sigma)
+        finest = -(-len(self) // MOST_KEPT)
+        fine = self if finest == 1 else replace(self._joined(finest), bins=None)
+        return fine._joined(-(-len(fine) // most))
 
     def subtract(self, blank: Self, factor: float = 1.0) -> Self:
         """Subtract `factor` times the scattering of a blank: solvent, capillary or air.
@@ -160,24 +213,38 @@ class ScatteringData:
                 f"The blank {blank.source or 'curve'} runs from Q = {blank.q[0]:.6g} to {blank.q[-1]:.6g} Å^-1 and "
                 f"does not cover the data, {self.q[0]:.6g} to {self.q[-1]:.6g} Å^-1: cut the data to the blank's range."
             )
+        intensity = self.intensity - factor * self.averaged(np.interp(self.points, blank.q, blank.intensity))
         right = np.clip(np.searchsorted(blank.q, self.q), 1, len(blank) - 1)
         left = right - 1
         weight = (self.q - blank.q[left]) / (blank.q[right] - blank.q[left])
-        intensity = self.intensity - factor * ((1 - weight) * blank.intensity[left] + weight * blank.intensity[right])
         sigma = self.sigma
         if sigma is not None and blank.sigma is not None:
             interpolated = np.hypot((1 - weight) * blank.sigma[left], weight * blank.sigma[right])
             sigma = np.hypot(sigma, factor * interpolated)
         return replace(self, intensity=intensity, sigma=sigma)
 
-    def _keep(self, keep: npt.NDArray[np.bool_], where: str) -> Self:
+    def _joined(self, of_each: int) -> Self:
+        """Return the means of each so many neighbours."""
+        bins = self.bins or Bins(self.q, np.ones(len(self)), np.arange(len(self)))
+        groups = Bins(self.q, bins.total, np.arange(0, len(self), of_each))
+        variance = None if self.sigma is None else groups.mean(bins.total * self.sigma**2) / groups.total
+        return replace(
+            self,
+            q=groups.mean(self.q),
+            intensity=groups.mean(self.intensity),
+            sigma=None if variance is None else np.sqrt(variance),
+            bins=Bins(bins.points, bins.weights, bins.first[groups.first]),
+        )
+
+    def _keep(self, keep: BoolArray, where: str) -> Self:
         if keep.sum() < FEWEST_POINTS:
             raise QdsimError(
                 f"{int(keep.sum())} points of {self.source or 'the data'} lie {where}, and the data run from "
                 f"{self.q[0]:.6g} to {self.q[-1]:.6g} Å^-1: keep at least {FEWEST_POINTS}."
             )
         sigma = None if self.sigma is None else self.sigma[keep]
-        return replace(self, q=self.q[keep], intensity=self.intensity[keep], sigma=sigma)
+        bins = None if self.bins is None else self.bins.kept(keep)
+        return replace(self, q=self.q[keep], intensity=self.intensity[keep], sigma=sigma, bins=bins)
 
 
 def freeze_curve(curve: object, names: Sequence[str]) -> None:

@@ -11,10 +11,14 @@ from qdsim.debye.corrections import correct
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.data_files import read_data
 from qdsim.debye.fitting import Bounds, FitSettings
-from qdsim.debye.models import PARAMETERS, NanocrystalModel
+from qdsim.debye.mixtures import DISPLACEMENTS
+from qdsim.debye.models import PARAMETERS, USUAL_B, NanocrystalModel
 from qdsim.debye.origin import Origin
 from qdsim.documents import load_document, nearest
 from qdsim.errors import QdsimError
+
+USUALLY_VARIED = ("lattice_constant", "b_iso_cation", "b_iso_anion")
+"""Parameters that every fit varies unless they are fixed: wrong ones are made up for by size, angle and offset."""
 
 
 def _known_parameter(name: str) -> str:
@@ -41,10 +45,20 @@ def _ascending(value: Bounds) -> Bounds:
 
 
 Interval = Annotated[Bounds, BeforeValidator(_two_numbers), AfterValidator(_ascending)]
+Parameter = Annotated[str, AfterValidator(_known_parameter)]
 Varied = Annotated[
-    dict[Annotated[str, AfterValidator(_known_parameter)], Interval | None],
+    dict[Parameter, Interval | None],
     BeforeValidator(_names_or_bounds),
 ]
+
+
+def _usual_b(bounds: Any) -> float:
+    """Return where the search for a B begins within its bounds; what is no pair of numbers is refused elsewhere."""
+    try:
+        low, high = bounds or (USUAL_B, USUAL_B)
+        return float(min(max(USUAL_B, low), high))
+    except (TypeError, ValueError):
+        return USUAL_B
 
 
 class DataSection(BaseModel):
@@ -144,8 +158,12 @@ class FitFile(FitSettings):
 
     Attributes
     ----------
+    vary
+        As in `FitSettings`; `USUALLY_VARIED` are varied too unless they are fixed.
+    fix
+        Parameters of these that keep the model's value.
     model
-        Where the search begins.
+        Where the search begins; a B that is varied begins at `USUAL_B` where none is given.
     data
         What it is fitted to.
     origin
@@ -153,9 +171,30 @@ class FitFile(FitSettings):
     """
 
     vary: Varied = Field(default_factory=dict)
+    fix: list[Parameter] = Field(default_factory=list)
     model: NanocrystalModel
     data: DataSection = DataSection()
     origin: Origin | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _vary_what_a_fit_needs(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        vary, fix = _names_or_bounds(given.get("vary") or {}), given.get("fix") or []
+        if not isinstance(vary, dict) or not isinstance(fix, list):
+            return given
+        vary = vary | {name: None for name in USUALLY_VARIED if name not in (*vary, *fix)}
+        given = given | {"vary": vary}
+        if isinstance(given.get("model"), dict):
+            given["model"] = {name: _usual_b(vary[name]) for name in DISPLACEMENTS if name in vary} | given["model"]
+        return given
+
+    @model_validator(mode="after")
+    def _varied_or_fixed(self) -> Self:
+        if both := [name for name in self.fix if name in self.vary]:
+            raise ValueError(f"{both[0]} is both varied and fixed; leave it out of one")
+        return self
 
     def settings(self, wavelength: float | None = None) -> FitSettings:
         """Return the settings of the fit.

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from qdsim.debye.misfit import Misfit
 from qdsim.debye.models import NanocrystalModel
 
 
@@ -57,8 +58,11 @@ class FittedCurve(BaseModel):
         Weighted profile R factor, sqrt(chi2/sum of squared weighted data).
     converged
         The search ended by itself.
+    misfit
+        What the model leaves of the data beside noise; errors are widened by it. None in documents that were written
+        before it was told, whose errors are those of noise.
     messages
-        Every reservation, one sentence each.
+        Every reservation, one sentence each, a misfit first.
     q, observed, sigma, calculated, background_curve
         The pattern, Å^-1 and in the unit of the data; `calculated` includes the background.
     """
@@ -77,6 +81,7 @@ class FittedCurve(BaseModel):
     gof: float
     r_wp: float
     converged: bool
+    misfit: Misfit | None = None
     messages: list[str]
     q: list[float]
     observed: list[float]
@@ -95,8 +100,8 @@ class FitResult(FittedCurve):
     correlation
         Correlation matrix in the order of `parameters`; zero with those that have no error.
     aic, bic
-        Akaike's and the Bayesian information criterion, chi2 + 2 P and chi2 + P ln N; without uncertainties
-        N ln(chi2/N) stands for chi2.
+        Akaike's and the Bayesian information criterion of a model that describes the data, chi2 + 2 P and
+        chi2 + P ln N; without uncertainties N ln(chi2/N) stands for chi2. `qdsim.debye.compare` knows misfit.
     core_diameter
         Å; the diameter where there is no shell.
     composition

@@ -4,8 +4,9 @@ The search is over the model's parameters alone: scale, background and blank fol
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
-from math import copysign, log
+from math import copysign, log, sqrt
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from qdsim.debye.data import ScatteringData
 from qdsim.debye.fit_result import FitResult, FittedParameter
 from qdsim.debye.least_squares import AT_BOUND, certainty_messages, known, linearised, search, search_messages, stopped
 from qdsim.debye.linear_part import CurveSettings, LinearPart
+from qdsim.debye.misfit import SIGNIFICANT, Misfit
 from qdsim.debye.mixtures import TooLargeError
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.particles import ParticleLibrary
@@ -37,6 +39,9 @@ SIZES = ("diameter", "diameter_sd", "shell_thickness")
 STRONG_CORRELATION = 0.95
 LENGTHS = ("diameter", "diameter_sd", "shell_thickness", "size_strain")
 """Parameters that stay in proportion to the lattice constant, since the atoms of each particle stay the same."""
+
+UNDISTORTED = {"alpha_rh": CUBIC_ANGLE, "pb_offset": 0.0}
+"""Values about which a pattern is an even function of a parameter, or nearly so."""
 
 _TINY = float(np.finfo(float).tiny)
 
@@ -113,7 +118,7 @@ class Fit:
         scattering = Scattering(
             settings.energy_kev, settings.radiation, tuple(settings.ions.items()), settings.self_term
         )
-        self.pattern = ModelPattern(model, data.q, self.names, scattering, library)
+        self.pattern = ModelPattern(model, data.points, self.names, scattering, library)
         self.low, self.high = self._bounds()
 
     @cached_property
@@ -207,6 +212,10 @@ class Fit:
             *search(self._residual, self._jacobian, start, free, bounds, self._linear.size, MOST_EVALUATIONS)
         )
 
+    def misfit(self, minimum: Minimum) -> Misfit:
+        """Judge what the model leaves of the data at the end of a search."""
+        return self._linear.misfit(self._intensity(minimum.values))
+
     def chi2_reduced(self, chi2: float) -> float:
         """Divide a sum of squares by the number of points less that of fitted numbers."""
         return self._linear.chi2_reduced(chi2)
@@ -242,27 +251,46 @@ class Fit:
 
     def _residual(self, x: FloatArray) -> FloatArray:
         try:
-            return self._linear.residual(self.pattern.intensity(self._named(x)))
+            return self._linear.residual(self._intensity(x))
         except TooLargeError:  # no place to go to; the search takes a shorter step
             return np.full(len(self.data), np.nan)
 
     def _jacobian(self, x: FloatArray) -> FloatArray:
-        return self._linear.jacobian(*self.pattern.with_changes(self._named(x)))
+        return self._linear.jacobian(*self._with_changes(x))
+
+    def _intensity(self, x: FloatArray) -> FloatArray:
+        return self.data.averaged(self.pattern.intensity(self._named(x)))
+
+    def _with_changes(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        intensity, changes = self.pattern.with_changes(self._named(x))
+        return self.data.averaged(intensity), self.data.averaged(changes)
 
     def _named(self, x: FloatArray) -> dict[str, float]:
         return dict(zip(self.names, x, strict=True))
 
     def _result(self, best: Minimum, rival: Minimum | None) -> FitResult:
         bounds = self.low, self.high
-        intensity, changes = self.pattern.with_changes(self._named(best.values))
+        intensity, changes = self._with_changes(best.values)
         solution = self._linear.solve(intensity)
         at_bound = stopped(best.values, bounds)
         curves = np.column_stack([solution[0] * changes.T, self._linear.with_model(intensity)])
-        errors, matrix, scale_error = self._uncertainties(best, at_bound, curves, solution[0])
+        misfit = self._linear.misfit(intensity)
+        errors, matrix, scale_error = self._uncertainties(best, at_bound, curves, solution[0], misfit.widening)
+        undistorted = self._undistorted(best, at_bound, misfit.widening)
+        for name, away in undistorted.items():
+            i = self.names.index(name)
+            errors[i] = max(errors[i], abs(best.values[i] - UNDISTORTED[name]) * _half_width(away))
         messages = [
+            *filter(None, [misfit.message]),
             *search_messages(self.names, best.values, bounds, best.converged, MOST_EVALUATIONS),
             *self._linear.messages(solution),
-            *self._ambiguity(best, rival),
+            *self._ambiguity(best, rival, misfit.widening),
+            *(
+                f"{name} = {UNDISTORTED[name]:g}{PARAMETERS[name][0]} describes the data nearly as well: it lies "
+                f"{away:.1f} standard errors away."
+                for name, away in undistorted.items()
+                if away < SIGNIFICANT
+            ),
             *certainty_messages(self.names, errors, at_bound, matrix, STRONG_CORRELATION),
         ]
 
@@ -286,7 +314,7 @@ class Fit:
         n_points, n_parameters = len(self.data.q), self._linear.n_parameters
         likelihood = best.chi2 if self.data.sigma is not None else n_points * log(max(best.chi2, _TINY) / n_points)
         return FitResult(
-            **self._linear.fields(intensity, solution, best.chi2),
+            **self._linear.fields(intensity, solution, best.chi2, misfit),
             model=model,
             parameters=parameters,
             correlation=matrix.tolist(),
@@ -300,21 +328,35 @@ class Fit:
             coverage=ligand_coverage(*composition, model.mean_area()),
         )
 
-    def _ambiguity(self, best: Minimum, rival: Minimum | None) -> list[str]:
+    def _ambiguity(self, best: Minimum, rival: Minimum | None, widening: float) -> list[str]:
         """Say so where an angle on the other side of 60 degrees describes the data nearly as well."""
         if rival is None:
             return []
         i = self.names.index("alpha_rh")
         higher = rival.chi2 - best.chi2
-        if higher > _AMBIGUOUS * self._linear.widening(best.chi2) or abs(rival.values[i] - best.values[i]) < _ONE_ANGLE:
+        if higher > _AMBIGUOUS * widening or abs(rival.values[i] - best.values[i]) < _ONE_ANGLE:
             return []
         return [
             f"alpha_rh = {rival.values[i]:.2f}° describes the data nearly as well as {best.values[i]:.2f}° (chi^2 is "
             f"higher by {higher:.2g}): they hardly tell on which side of 60° it lies."
         ]
 
+    def _undistorted(self, best: Minimum, at_bound: BoolArray, widening: float) -> dict[str, float]:
+        """Return how many standard errors away chi^2 puts an undistorted lattice, by parameter of the distortion.
+
+        The pattern changes with the square of angle and offset, as with B and sizes: the slopes at a minimum put the
+        undistorted value farther away. Parameters that stopped at a bound are left out.
+        """
+        found = {}
+        for i, name in enumerate(self.names):
+            if name in UNDISTORTED and not at_bound[i] and widening > 0:
+                start = best.values.copy()
+                start[i] = UNDISTORTED[name]
+                found[name] = sqrt(max(self.minimise(start, [name]).chi2 - best.chi2, 0.0) / widening)
+        return found
+
     def _uncertainties(
-        self, best: Minimum, at_bound: BoolArray, curves: FloatArray, scale: float
+        self, best: Minimum, at_bound: BoolArray, curves: FloatArray, scale: float, widening: float
     ) -> tuple[FloatArray, FloatArray, float]:
         """Return standard errors (NaN where unknown), the correlation matrix, and the standard error of the scale.
 
@@ -328,15 +370,18 @@ class Fit:
             Change of the curve with each varied parameter, the scale and each background term, in columns.
         scale
             Factor of the model.
+        widening
+            By what variances are multiplied.
         """
-        n_varied, factor = len(best.values), self._linear.widening(best.chi2)
+        n_varied = len(best.values)
         kept = np.concatenate([~at_bound, np.ones(curves.shape[1] - n_varied, bool)])
         design = curves * self._linear.weights[:, None]
-        first, _ = linearised(design, kept, factor)
+        first, _ = linearised(design, kept, widening)
         for i, name in enumerate(self.names):
             if name in SIZES and np.isfinite(first[i]):
-                design[:, i] = scale * self._difference(best.values, i, first[i]) * self._linear.weights
-        errors, matrix = linearised(design, kept, factor)
+                with suppress(TooLargeError):
+                    design[:, i] = scale * self._difference(best.values, i, first[i]) * self._linear.weights
+        errors, matrix = linearised(design, kept, widening)
         return errors[:n_varied], matrix[:n_varied, :n_varied], float(errors[n_varied])
 
     def _difference(self, values: FloatArray, i: int, error: float) -> FloatArray:
@@ -344,12 +389,26 @@ class Fit:
         step = np.zeros(len(values))
         least = AT_BOUND * (self.high[i] - self.low[i])
         step[i] = min(max(error, least), values[i] - self.low[i], self.high[i] - values[i])
-        ahead, behind = (self.pattern.intensity(self._named(values + sign * step)) for sign in (1, -1))
+        ahead, behind = (self._intensity(values + sign * step) for sign in (1, -1))
         return np.asarray((ahead - behind) / (2 * step[i]))
 
     def _fitted_model(self, values: FloatArray, ratio: float) -> NanocrystalModel:
         kept = {name: ratio * getattr(self.model, name) for name in LENGTHS if name not in self.names}
         return self.model.with_values(kept | dict(zip(self.names, values.tolist(), strict=True)))
+
+
+def _half_width(away: float) -> float:
+    """Return the half width of a 68 % interval of what a pattern knows by its square, as a part of the value.
+
+    Parameters
+    ----------
+    away
+        Standard errors between the square and zero; below 1 the interval includes zero, and its upper half is taken for
+        more than it is, so that zero never lies farther away than it does.
+    """
+    if away <= 1:
+        return 1 / away if away > 0 else np.nan
+    return 1 - sqrt(1 - 1 / away)
 
 
 def bounds_of(model: NanocrystalModel, name: str, given: Bounds | None = None) -> Bounds:
@@ -366,6 +425,23 @@ def bounds_of(model: NanocrystalModel, name: str, given: Bounds | None = None) -
     """
     low, high = given or _usual_bounds(model, name)
     return (max(low, SMALLEST_SPREAD) if name == "diameter_sd" else low), high
+
+
+def within_bounds(model: NanocrystalModel, settings: FitSettings) -> NanocrystalModel:
+    """Return the model with the varied parameters within their bounds: fitted lengths have moved with the lattice.
+
+    Parameters
+    ----------
+    model
+        Whose values are moved to the nearest bound where they are outside.
+    settings
+        What is varied, and its bounds.
+    """
+    inside = {}
+    for name, given in settings.vary.items():
+        low, high = bounds_of(model, name, given)
+        inside[name] = min(max(getattr(model, name), low), high)
+    return model.with_values(inside)
 
 
 def _usual_bounds(model: NanocrystalModel, name: str) -> Bounds:

@@ -10,14 +10,14 @@ one direction may pass unseen in the other; the data can tell a distortion only 
 """
 
 from collections.abc import Mapping
-from math import log, log1p, sqrt
+from math import log, log1p
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy.special import chdtrc, gammaln, ndtri_exp
 
 from qdsim.debye.fit_result import FitResult
-from qdsim.debye.fitting import FitSettings, bounds_of
+from qdsim.debye.fitting import FitSettings, within_bounds
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.errors import QdsimError
 from qdsim.structures import CUBIC_ANGLE
@@ -40,7 +40,6 @@ HYPOTHESES = (FREE, DFT, UNDISTORTED, *PROBES)
 
 _DISTORTION = ("alpha_rh", "pb_offset")
 _LOWER = 0.1  # standard errors squared by which a fit is lower than the free one beyond the accuracy of a search
-_SIGNIFICANT = 3.0  # standard deviations of the reduced chi^2 from 1
 _SMALLEST_P = 1e-250  # below which the tail of the distribution is summed by its logarithm
 _ROUNDING = float(np.finfo(float).eps) ** 2
 
@@ -99,8 +98,8 @@ class HypothesisComparison(BaseModel):
     lowest
         Name of the one that describes the data best, from which differences are measured.
     widening
-        What a standard error costs in chi^2: 1, or the reduced chi^2 of the free fit if that is more. A model that does
-        not describe the data has errors larger than those of counting; without uncertainties there are no others.
+        What a standard error costs in chi^2: that of the free fit, see `qdsim.debye.Misfit`. A model that does not
+        describe the data has errors larger than those of counting; without uncertainties there are no others.
     messages
         Reservations, one sentence each.
     """
@@ -168,7 +167,7 @@ def imposed_hypotheses(
     for probe, (name, shift) in PROBES.items():
         if _is_possible(name, computed[name] + shift):
             imposed[probe] = computed | {name: computed[name] + shift}
-    begun = _within_bounds(model, varied)
+    begun = within_bounds(model, varied)
     return {name: (begun.with_values(distortion), varied) for name, distortion in imposed.items()}
 
 
@@ -186,7 +185,7 @@ def restarted(results: Mapping[str, FitResult], settings: FitSettings) -> Hypoth
     if not _is_lower(lowest, results[FREE]):
         return None
     model, varied = free_hypothesis(lowest.model, settings)
-    return _within_bounds(model, varied), varied
+    return within_bounds(model, varied), varied
 
 
 def compare_hypotheses(results: Mapping[str, FitResult]) -> HypothesisComparison:
@@ -266,9 +265,13 @@ def _compared(name: str, result: FitResult, lowest: FitResult, free: FitResult, 
 
 def _widening(free: FitResult) -> float:
     """Return what a standard error costs in chi^2, of a perfect fit what rounding leaves."""
-    if free.sigma is not None:
-        return max(1.0, free.chi2_reduced)
-    return max(free.chi2_reduced, _ROUNDING * sum(value**2 for value in free.observed))
+    if free.misfit is None:  # of a document that was written before misfit was told
+        return max(1.0 if free.sigma is not None else 0.0, free.chi2_reduced)
+    return max(free.misfit.widening, 0.0 if free.sigma is not None else _rounding(free))
+
+
+def _rounding(free: FitResult) -> float:
+    return _ROUNDING * sum(value**2 for value in free.observed)
 
 
 def _is_lower(result: FitResult, free: FitResult) -> bool:
@@ -291,10 +294,10 @@ def _messages(results: Mapping[str, FitResult], lowest: str) -> list[str]:
         messages.append(
             "The data have no uncertainties: differences of chi^2 are measured by what the free fit leaves."
         )
-    elif free.chi2_reduced > 1 + _SIGNIFICANT * sqrt(2 / (free.n_points - free.n_parameters)):
+    elif (widening := _widening(free)) > 1:
         messages.append(
             f"Even the free model does not describe the data within their uncertainties (reduced chi^2 "
-            f"{free.chi2_reduced:.3g}): differences of chi^2 are divided by this."
+            f"{free.chi2_reduced:.3g}): differences of chi^2 are divided by {widening:.3g}."
         )
     return messages
 
@@ -302,12 +305,3 @@ def _messages(results: Mapping[str, FitResult], lowest: str) -> list[str]:
 def _is_possible(name: str, value: float) -> bool:
     _, low, high = PARAMETERS[name]
     return low <= value <= high
-
-
-def _within_bounds(model: NanocrystalModel, settings: FitSettings) -> NanocrystalModel:
-    """Return the model with the varied parameters within their bounds: fitted lengths have moved with the lattice."""
-    inside = {}
-    for name, given in settings.vary.items():
-        low, high = bounds_of(model, name, given)
-        inside[name] = min(max(getattr(model, name), low), high)
-    return model.with_values(inside)

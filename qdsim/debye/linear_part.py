@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.form_factors import Radiation
 from qdsim.debye.least_squares import unit_columns
+from qdsim.debye.misfit import Misfit, assess
 from qdsim.errors import QdsimError
 
 FloatArray = npt.NDArray[np.float64]
@@ -145,11 +146,18 @@ class LinearPart:
         """Divide a sum of squares by the number of points less that of fitted numbers."""
         return float(chi2 / (len(self.data.q) - self.n_parameters))
 
-    def widening(self, chi2: float) -> float:
-        """Return by what variances are multiplied: data without uncertainties have those that the fit leaves."""
-        return 1.0 if self.data.sigma is not None else self.chi2_reduced(chi2)
+    def misfit(self, intensity: FloatArray) -> Misfit:
+        """Judge what a model leaves of the data.
 
-    def fields(self, intensity: FloatArray, solution: FloatArray, chi2: float) -> dict[str, Any]:
+        Parameters
+        ----------
+        intensity
+            Of the model, shape (n,).
+        """
+        without_sigma = self.data.sigma is None
+        return assess(self.residual(intensity), self.n_parameters, self.size, without_sigma=without_sigma)
+
+    def fields(self, intensity: FloatArray, solution: FloatArray, chi2: float, misfit: Misfit) -> dict[str, Any]:
         """Return what every document of a fit says of data and linear part, by field.
 
         Parameters
@@ -160,6 +168,8 @@ class LinearPart:
             See `solve`.
         chi2
             Sum of squared weighted differences.
+        misfit
+            See `misfit`.
         """
         chi2_reduced = self.chi2_reduced(chi2)
         return {
@@ -171,6 +181,7 @@ class LinearPart:
             "chi2": chi2,
             "chi2_reduced": chi2_reduced,
             "gof": sqrt(chi2_reduced),
+            "misfit": misfit,
             "r_wp": sqrt(chi2) / self.size,
             "q": self.data.q.tolist(),
             "observed": self.data.intensity.tolist(),
@@ -199,13 +210,15 @@ class LinearPart:
 
 
 def _columns(data: ScatteringData, terms: int, blank: ScatteringData | None) -> FloatArray:
-    low, high = data.q[0], data.q[-1]
-    columns = np.polynomial.chebyshev.chebvander((2 * data.q - low - high) / (high - low), max(terms - 1, 0))[:, :terms]
-    if blank is None:
-        return np.asarray(columns)
-    if blank.q[0] > low or blank.q[-1] < high:
-        raise QdsimError(
-            f"{blank.source or 'The blank'} covers Q from {blank.q[0]:g} to {blank.q[-1]:g} Å^-1, the data {low:g} to "
-            f"{high:g}: restrict the range of Q, or give a blank that covers it."
-        )
-    return np.column_stack([columns, np.interp(data.q, blank.q, blank.intensity)])
+    points = data.points
+    low, high = points[0], points[-1]
+    scaled = (2 * points - low - high) / (high - low)
+    columns = np.polynomial.chebyshev.chebvander(scaled, max(terms - 1, 0)).T[:terms]
+    if blank is not None:
+        if blank.q[0] > low or blank.q[-1] < high:
+            raise QdsimError(
+                f"{blank.source or 'The blank'} covers Q from {blank.q[0]:g} to {blank.q[-1]:g} Å^-1, the data "
+                f"{low:g} to {high:g}: restrict the range of Q, or give a blank that covers it."
+            )
+        columns = np.vstack([columns, np.interp(points, blank.q, blank.intensity)])
+    return np.ascontiguousarray(data.averaged(columns).T)

@@ -36,6 +36,8 @@ PARAMETERS: dict[str, tuple[str, float, float]] = {
     "b_iso_anion": ("Å²", 0.0, 12.0),
 }
 """Unit and widest sensible range of every number of a model that a fit may vary."""
+USUAL_B = 1.0
+"""Å^2; the displacement parameter of lead chalcogenides at room temperature, where a search for it begins."""
 
 
 class NanocrystalModel(BaseModel):

@@ -226,7 +226,7 @@ def _interval(fit: Fit, axis: ScanAxis, chi2: FloatArray) -> tuple[float, float 
     best = fit.minimise(along(axis.values[nearest], fit.start).values)
     if best.chi2 > chi2[nearest]:
         best = along(axis.values[nearest], best.values)
-    limit = best.chi2 + (1.0 if fit.data.sigma is not None else fit.chi2_reduced(best.chi2))
+    limit = best.chi2 + fit.misfit(best).widening
     middle = float(best.values[place])
 
     def crossing(outside: list[float]) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypedDict
 
 from qdsim import __version__
 from qdsim.debye.cluster_fit import ClusterFit
@@ -19,6 +20,11 @@ from qdsim.report.headline import KeyNumber
 
 DECIMALS = 4
 """Of a parameter without an error."""
+
+
+class _State(TypedDict):
+    status: str
+    troubled: bool
 
 
 def render_pattern(title: str, x: Sequence[float], values: Sequence[float], x_title: str, y_title: str) -> str:
@@ -56,11 +62,8 @@ def render_fit(title: str, source: str, result: FitResult, origin: Origin | None
         _section("summary", "", messages=result.messages, numbers=_key_numbers(result)),
         _fit_section("Fit", result),
     ]
-    status = "converged" if result.converged else "not converged"
     began = f"model from {origin.summary}" if origin is not None else ""
-    return render_document(
-        title, _facts(source, _what(result.model), began), sections, status=status, troubled=not result.converged
-    )
+    return render_document(title, _facts(source, _what(result.model), began), sections, **_state(result))
 
 
 def render_scan(
@@ -136,18 +139,23 @@ def render_comparison(title: str, source: str, comparison: Comparison) -> str:
     ]
     heads = ("model", ""), ("reduced χ²", ""), ("numbers fitted", ""), ("R_wp", "%"), ("ΔAIC", ""), ("ΔBIC", "")
     table = Table(
-        "Models by their Bayesian information criterion, which adds ln N to χ² for each fitted number. The weight is "
-        "the probability of a model among those compared.",
+        "Models by their Bayesian information criterion: χ², in units of what a standard error costs, and ln N for "
+        "each fitted number. The weight ranks them; it is a probability only if one of them is right.",
         [*heads, ("weight", "")],
         rows,
     )
-    messages = [f"{one.name}: {message}" for one in comparison.models for message in one.result.messages]
+    messages = [
+        *comparison.messages,
+        *(f"{one.name}: {message}" for one in comparison.models for message in one.result.messages),
+    ]
     sections = [_section("models", "", messages=messages, blocks=[table])]
     sections += [_fit_section(one.name, one.result, f"_{index}") for index, one in enumerate(comparison.models)]
     preferred = comparison.preferred
     return render_document(
         title,
-        _facts(source, f"{len(rows)} models", f"preferred: {preferred.name}"),
+        _facts(
+            source, f"{len(rows)} models", f"{'preferred' if comparison.described else 'least wrong'}: {preferred.name}"
+        ),
         sections,
         status="all converged" if all(one.result.converged for one in comparison.models) else "not all converged",
         troubled=not all(one.result.converged for one in comparison.models),
@@ -197,9 +205,17 @@ def render_cluster(title: str, source: str, cluster: ClusterFit, model: FitResul
         title,
         _facts(source),
         [section],
-        status="converged" if cluster.converged else "not converged",
-        troubled=not cluster.converged,
+        **_state(cluster),
     )
+
+
+def _state(fit: FittedCurve) -> _State:
+    """Return how a document says in its head how a fit ended."""
+    if not fit.converged:
+        return _State(status="not converged", troubled=True)
+    if fit.misfit is not None and not fit.misfit.described:
+        return _State(status="does not describe the data", troubled=True)
+    return _State(status="converged", troubled=False)
 
 
 def _fit_section(title: str, result: FitResult, suffix: str = "") -> DocumentSection:

@@ -40,7 +40,9 @@ def test_fits_and_data_are_read_from_beside_the_campaign(folder: Path) -> None:
     assert found.fits.samples[0].name == "dots"
     assert [one.measured.sample for one in found.data] == ["dots", "again"]
     assert found.data[0].file == folder / "dots.xye"
-    assert found.data[0].measured.fit["vary"] == {"alpha_rh": None}
+    assert found.data[0].measured.fit["vary"] == dict.fromkeys(
+        ["alpha_rh", "lattice_constant", "b_iso_cation", "b_iso_anion"]
+    )
     assert "file" not in found.data[0].measured.fit["data"]
     assert found.settings.bulk_lattice_constant == 5.936
 

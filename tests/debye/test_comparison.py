@@ -1,14 +1,16 @@
-from math import exp
+from math import exp, log
 
 import numpy as np
 import pytest
 
-from qdsim.debye.comparison import compare, stoichiometry_models
+from qdsim.debye.candidates import shape_models, stoichiometry_models
+from qdsim.debye.comparison import compare, compare_shapes
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.fitting import Fit, FitSettings
 from qdsim.debye.models import NanocrystalModel
 from qdsim.debye.patterns import ModelPattern
 from qdsim.errors import QdsimError
+from qdsim.structures import SHAPES
 
 Q = np.linspace(1.0, 12.0, 250)
 START = NanocrystalModel(diameter=24.0, diameter_sd=2.0, b_iso_cation=1.0, b_iso_anion=1.0)
@@ -170,3 +172,60 @@ def test_a_model_that_cannot_be_fitted_is_told() -> None:
     settings = FitSettings(vary={"occupancy_anion_shell": None})
     with pytest.raises(QdsimError, match="the model has no shell"):
         compare({"good": (START, FitSettings()), "bad": (START, settings)}, measured(START))
+
+
+class TestShapes:
+    """Shape and vacancies both change how the density ends at the surface."""
+
+    truth = START.model_copy(update={"shape": "cuboctahedron", "alpha_rh": 59.5})
+    data = measured(truth, relative=2e-4)
+    settings = SETTINGS.model_copy(update={"vary": SETTINGS.vary | {"alpha_rh": None}})
+
+    def test_all_of_them_begin_with_the_model(self) -> None:
+        models = shape_models(START)
+        assert next(iter(models)) == "sphere"
+        assert set(models) == set(SHAPES)
+        assert {model.diameter for model in models.values()} == {START.diameter}
+        cut = START.model_copy(update={"shape": {"100": 1.0, "111": 1.1}})
+        assert list(shape_models(cut)) == ["own shape", *SHAPES]
+
+    def test_a_wrong_shape_is_not_taken_for_vacancies(self) -> None:
+        found = compare_shapes(START, self.settings, self.data)
+        assert found.preferred.name == "cuboctahedron, stoichiometric"
+        assert found.preferred.weight > 0.9
+        assert found.described
+        spheres = {one.name for one in found.models if one.name.startswith("sphere")}
+        assert spheres == {"sphere, stoichiometric", "sphere, S-deficient shell", "sphere, core-shell"}
+        assert len(found.models) == len(SHAPES) + 2 * 2
+        assert found.messages == [found.messages[0]]
+        assert found.messages[0].startswith("Without vacancies cuboctahedron describes the data better than sphere (re")
+
+    def test_among_wrong_ones_none_is_said_to_describe_the_data(self) -> None:
+        found = compare(stoichiometry_models(START, self.settings), self.data)
+        assert not found.described
+        assert found.messages[0].startswith("None of the models describes the data; the best leaves a reduced chi^2 of")
+        for one in found.models:
+            assert one.result.messages[0].startswith("The model does not describe the data (reduced chi^2")
+        # what a standard error costs is what the best of them leaves, so that its own misfit does not count as evidence
+        misfit = found.preferred.result.misfit
+        assert misfit is not None
+        assert misfit.widening > 10
+        first, second, *_ = found.models
+        n_fitted = second.result.n_parameters - first.result.n_parameters
+        points = first.result.n_points / misfit.alike
+        expected = (second.result.chi2 - first.result.chi2) / misfit.widening + n_fitted * log(points)
+        assert second.delta_bic == pytest.approx(expected)
+
+
+def test_a_model_that_ends_above_one_that_it_contains_is_searched_again() -> None:
+    data = measured(START)
+    few = FitSettings(vary={"b_iso_cation": None}, background=2)
+    many = FitSettings(vary={"b_iso_cation": None, "lattice_constant": (5.5, 6.4)}, background=2)
+    astray = START.with_values({"lattice_constant": 6.3})
+    assert Fit(astray, data, many).run().chi2 > 10 * Fit(START, data, few).run().chi2
+    by_name = {one.name: one.result for one in compare({"many": (astray, many), "few": (START, few)}, data).models}
+    assert by_name["many"].chi2 < by_name["few"].chi2
+    # one that holds what the other does not contain it
+    other = START.with_values({"alpha_rh": 59.0, "lattice_constant": 6.3})
+    by_name = {one.name: one.result for one in compare({"many": (other, many), "few": (START, few)}, data).models}
+    assert by_name["many"].chi2 > 10 * by_name["few"].chi2

@@ -7,13 +7,15 @@ import numpy.typing as npt
 import pytest
 from pydantic import ValidationError
 
-from qdsim.debye import fitting
+from qdsim.debye import fitting, mixtures
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.fit_result import FitResult
 from qdsim.debye.fitting import Fit, FitSettings
+from qdsim.debye.mixtures import TooLargeError
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.particles import ParticleLibrary
 from qdsim.debye.patterns import ModelPattern, Scattering
+from qdsim.debye.scans import ScanAxis, chi2_profile
 from qdsim.errors import QdsimError
 from qdsim.structures import ligand_coverage
 
@@ -93,7 +95,7 @@ class TestDataWithoutNoise:
             assert not parameter.at_bound
         assert result.scale == pytest.approx(SCALE, rel=1e-5)
         np.testing.assert_allclose(result.background, BACKGROUND, rtol=1e-4)
-        told = ("correlated", "on which side of 60°")
+        told = ("correlated", "on which side of 60°", "describes the data nearly as well")
         assert [message for message in result.messages if not any(words in message for words in told)] == []
 
     @pytest.mark.parametrize("sigma", [True, False])
@@ -251,8 +253,13 @@ class TestErrors:
         held = fitted(
             ONE_SIZE.with_values({"b_iso_cation": stopped.value}), measured(ONE_SIZE), dict(list(bounds.items())[1:])
         )
+        assert result.misfit
+        assert held.misfit
+        widened = sqrt(result.misfit.widening / held.misfit.widening)  # a fixed number counts as one parameter less
         for name in ("lattice_constant", "b_iso_anion"):
-            assert result.parameters[name].error == pytest.approx(held.parameters[name].error or 0.0, rel=1e-3)
+            assert result.parameters[name].error == pytest.approx(
+                widened * (held.parameters[name].error or 0), rel=1e-3
+            )
 
     @pytest.mark.parametrize(
         ("vary", "free"),
@@ -464,3 +471,128 @@ def test_more_points_than_a_fit_can_use_are_refused() -> None:
     q = np.linspace(1.0, 12.0, 200_000)
     with pytest.raises(QdsimError, match="200000 points are more than a fit can use: average them"):
         Fit(ONE_SIZE, ScatteringData(q, np.ones(q.size)), FitSettings())
+
+
+class TestMisfit:
+    def test_errors_widen_until_they_hold_the_truth(self) -> None:
+        # cubes fitted as spheres: by counting alone the lattice constant would be known to 4e-5 Å, and is 20 times off
+        truth = SIZES.model_copy(update={"shape": "cube", "size_strain": 0.0, "pb_offset": 0.0, "alpha_rh": 59.3})
+        data = measured(truth, relative=2e-4, seed=3, q=np.linspace(1.0, 12.0, 600))
+        vary: Vary = dict.fromkeys(["lattice_constant", "alpha_rh", "diameter", "diameter_sd", "b_iso_cation"])
+        result = fitted(truth.model_copy(update={"shape": "sphere"}), data, vary)
+        assert result.misfit is not None
+        assert not result.misfit.described
+        assert result.messages[0] == result.misfit.message
+        assert result.chi2_reduced > 16
+        lattice = result.parameters["lattice_constant"]
+        assert lattice.error is not None
+        away = abs(lattice.value - truth.lattice_constant)
+        assert away < 2 * lattice.error
+        assert away > 5 * lattice.error / sqrt(result.misfit.widening)
+
+    def test_scans_widen_their_interval_as_fits_do_their_error(self) -> None:
+        truth = SIZES.model_copy(update={"shape": "cube"})
+        data = measured(truth, relative=1e-3, seed=3)
+        settings = FitSettings(vary={"lattice_constant": None}, background=3)
+        fit = Fit(truth.model_copy(update={"shape": "sphere"}), data, settings)
+        result = fit.run()
+        found = result.parameters["lattice_constant"]
+        assert found.error is not None
+        ends = found.value - 3 * found.error, found.value, found.value + 3 * found.error
+        profile = chi2_profile(fit, ScanAxis("lattice_constant", ends))
+        assert profile.low is not None
+        assert profile.high is not None
+        assert (profile.high - profile.low) / 2 == pytest.approx(found.error, rel=0.05)
+        assert result.misfit is not None
+        assert result.misfit.widening > 10
+
+
+class TestDistortion:
+    """A pattern knows offset and angle by their squares: slopes at the minimum say too much of what is near zero."""
+
+    truth = NanocrystalModel(diameter=25, diameter_sd=2, lattice_constant=5.95, b_iso_cation=1.2, b_iso_anion=0.9)
+    vary = dict.fromkeys(["pb_offset", "alpha_rh", "lattice_constant", "b_iso_cation", "b_iso_anion"])
+
+    @pytest.mark.parametrize(("name", "value"), [("pb_offset", 0.0), ("alpha_rh", 60.0)])
+    @pytest.mark.parametrize("seed", range(6))
+    def test_none_is_as_many_errors_away_as_chi2_says(self, name: str, value: float, seed: int) -> None:
+        data = measured(self.truth, relative=0.005, seed=seed)
+        result = fitted(self.truth, data, self.vary)
+        found = result.parameters[name]
+        without = dict.fromkeys(other for other in self.vary if other != name)
+        held = fitted(result.model.with_values({name: value}), data, without)
+        away = sqrt(max(held.chi2 - result.chi2, 0))
+        said = any(message.startswith(f"{name} = {value:g}") and "lies" in message for message in result.messages)
+        assert said == (away < 3 and not found.at_bound)
+        if not said:
+            return
+        if found.error is not None:  # with u^2 = n s +- s of what is known, the lower end is sqrt(n - 1)
+            assert found.error >= 0.99 * abs(found.value - value) * (1 - sqrt(max(1 - 1 / max(away, 1e-9), 0)))
+        else:
+            assert away < 1e-3
+
+    def test_what_is_known_by_its_square_has_the_interval_of_chi2(self) -> None:
+        # u^2 = 4 +- 1: u from sqrt(3) to sqrt(5), where chi^2 = ((u^2 - 4)/1)^2 is 1
+        assert 2 * fitting._half_width(4.0) == pytest.approx(2 - sqrt(3))
+        assert 2 * fitting._half_width(400.0) == pytest.approx(2 / 800, rel=1e-3)
+        assert fitting._half_width(1.0) == 1
+        assert fitting._half_width(0.5) == 2
+
+    def test_an_offset_that_is_there_keeps_its_error(self) -> None:
+        truth = self.truth.with_values({"pb_offset": 0.3, "alpha_rh": 59.2})
+        result = fitted(truth, measured(truth, relative=0.001, seed=1), self.vary)
+        offset = result.parameters["pb_offset"]
+        assert offset.error is not None
+        assert abs(offset.value - 0.3) < 3 * offset.error
+        assert offset.error < 0.01
+        assert not any("describes the data nearly as well" in message for message in result.messages)
+
+
+class TestAveragedPoints:
+    """A mean over a part of a fringe is not the value in its middle."""
+
+    truth = NanocrystalModel(diameter=45.0, diameter_sd=4.0, b_iso_cation=1.2, b_iso_anion=0.9)
+    vary = dict.fromkeys(["diameter", "diameter_sd", "lattice_constant", "b_iso_cation", "b_iso_anion"])
+
+    @pytest.mark.parametrize("n", [800, 300, 150, 60])
+    def test_the_answer_does_not_move(self, n: int) -> None:
+        data = measured(self.truth, q=np.linspace(0.5, 15, 5004), relative=0.02, seed=6).rebinned(n)
+        assert len(data) <= n
+        result = fitted(self.truth.with_values({"diameter": 43.0, "diameter_sd": 5.0}), data, self.vary)
+        assert result.chi2_reduced == pytest.approx(1, abs=4 * sqrt(2 / n))
+        assert len(result.q) == len(result.calculated) == len(data)
+        for name in self.vary:
+            parameter = result.parameters[name]
+            assert parameter.error is not None
+            assert abs(parameter.value - getattr(self.truth, name)) < 3.5 * parameter.error, name
+
+    def test_a_blank_is_averaged_alike(self) -> None:
+        q = np.linspace(1, 12, 1200)
+        blank = ScatteringData(q, 5 + np.sin(30 * q))
+        data = measured(ONE_SIZE, q=q, more=0.7 * blank.intensity)
+        result = Fit(ONE_SIZE, data.rebinned(60), FitSettings(background=3), blank).run()
+        assert result.blank_factor == pytest.approx(0.7, rel=1e-6)
+        assert result.chi2 < 1e-12
+
+
+def test_a_trial_point_that_cannot_be_computed_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    # from sizes much too small one of the first steps goes to a distribution that reaches beyond any particle
+    monkeypatch.setattr(mixtures, "LARGEST", 60.0)
+    refused = []
+    refusal = mixtures.TooLargeError.__init__
+
+    def count(self: TooLargeError, *arguments: Any) -> None:
+        refused.append(arguments)
+        refusal(self, *arguments)
+
+    monkeypatch.setattr(mixtures.TooLargeError, "__init__", count)
+    truth = NanocrystalModel(diameter=20.0, diameter_sd=3.0, b_iso_cation=1.0, b_iso_anion=1.0)
+    start = truth.with_values({"diameter": 16.0, "diameter_sd": 2.0})
+    vary: Vary = {"diameter": (10.0, 60.0), "diameter_sd": (1.0, 30.0)}
+    result = fitted(start, measured(truth, seed=2), vary)
+    assert refused
+    assert result.converged
+    for name in vary:
+        parameter = result.parameters[name]
+        assert parameter.error is not None
+        assert abs(parameter.value - getattr(truth, name)) < 3 * parameter.error
