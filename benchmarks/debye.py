@@ -5,6 +5,10 @@ processor, once each round, so that a busy machine slows them alike; times are t
 relative error is the largest of |I/I_exact - 1| at Q where the intensity is lowest, and at Q in even steps.
 
     python benchmarks/debye.py --peer-python PATH --debyer PATH --json results.json
+    python benchmarks/debye.py --only distributions
+
+Size distributions are judged by a double sum of their own, in which each pair counts by the share of particles that are
+large enough to have both atoms. A step is an intensity with its changes with both sizes, lattice constant and B.
 
 DebyeCalculator runs in an interpreter that has it (`--peer-python`) and is timed inside of it.
 """
@@ -19,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,6 +34,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import lognorm
 
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.fitting import Fit, FitSettings
@@ -50,6 +55,14 @@ B_ISO = 1.0
 Q = np.linspace(1, 13, 1200)
 DIAMETERS = {32.0: 60, 50.0: 20, 77.0: 6}
 """Å, and how many Q the double sum is taken at."""
+DISTRIBUTIONS = {
+    32.0: (0.05, 0.10, 0.15, 0.30),
+    50.0: (0.05, 0.08, 0.10, 0.15, 0.30),
+    77.0: (0.05, 0.10, 0.15),
+    100.0: (0.05, 0.10, 0.15),
+}
+"""Mean diameters, Å, and standard deviations as parts of them."""
+VARIED = ("diameter", "diameter_sd", "lattice_constant", "b_iso_cation")
 SCALING = (30.0, 50.0, 80.0, 120.0, 160.0, 200.0)
 STEPS = 5
 """Steps of a fit of which the last one is timed."""
@@ -102,6 +115,23 @@ class Scaling:
     first: float
     cold: float
     warm: float
+    memory: float
+
+
+@dataclass
+class Distribution:
+    """A size distribution in a process of its own; milliseconds and megabytes.
+
+    Errors are local: |I/I_exact - 1|, the largest and the mean over all Q. The memory is the peak of a process that
+    makes a fit.
+    """
+
+    diameter: float
+    spread: float
+    first: float
+    step: float
+    error: float
+    mean_error: float
     memory: float
 
 
@@ -191,10 +221,10 @@ def first_call(diameter: float) -> tuple[float, FloatArray]:
     return seconds_of(lambda: intensity(particle, Q, b_iso=B_ISO))
 
 
-def in_new_process(function: Callable[[float], Any], diameter: float) -> Any:
+def in_new_process(function: Callable[[Any], Any], argument: Any) -> Any:
     """Return what a function returns in a fresh interpreter."""
     with get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, (diameter,))
+        return pool.apply(function, (argument,))
 
 
 def scaling(diameter: float) -> Scaling:
@@ -301,6 +331,105 @@ def chi2_map_of(diameter: float) -> float:
     return seconds_of(partial(chi2_map, fit, angles, offsets))[0]
 
 
+def distribution(size: tuple[float, float]) -> tuple[Distribution, FloatArray]:
+    """Measure a size distribution, in a process of its own; return its intensity, too."""
+    diameter, spread = size
+    model = NanocrystalModel(
+        diameter=diameter,
+        diameter_sd=spread * diameter,
+        lattice_constant=PBS.lattice_constant,
+        b_iso_cation=B_ISO,
+        b_iso_anion=B_ISO,
+    )
+    pattern = ModelPattern(model, Q, VARIED)
+    first, curve = seconds_of(lambda: pattern.intensity({}))
+    random = np.random.default_rng(0)
+    steps = []
+    for _ in range(30):
+        values = {name: getattr(model, name) * random.uniform(0.999, 1.001) for name in VARIED}
+        steps.append(seconds_of(partial(pattern.with_changes, values))[0])
+    data = ScatteringData(Q, curve, np.sqrt(curve))
+    Fit(model.with_values({"diameter": 1.01 * diameter}), data, FitSettings(vary=dict.fromkeys(VARIED))).run()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Distribution(diameter, spread, 1000 * first, 1000 * min(steps), np.nan, np.nan, memory), curve
+
+
+@numba.njit(cache=True)
+def weighted_pairs(halves: npt.NDArray[np.int64], lead: npt.NDArray[np.bool_], share: FloatArray) -> FloatArray:
+    """Return how many pairs there are at each squared distance, in half edges, on average over particles.
+
+    Atoms are in the order in which they join; a pair is there as often as the atom that joins last. The first atom is
+    taken from one of the 48 parts of a sphere alone, where x >= y >= z >= 0, and counts as often as it has images.
+    """
+    longest = 4 * (halves**2).sum(axis=1).max() + 1
+    pairs = np.zeros((3, longest))
+    for i in range(len(halves)):
+        x, y, z = halves[i]
+        if not x >= y >= z >= 0:
+            continue
+        images = 48.0
+        if x == z:
+            images /= 6.0
+        elif y in (x, z):
+            images /= 2.0
+        for one in (x, y, z):
+            if one == 0:
+                images /= 2.0
+        for j in range(len(halves)):
+            square = (x - halves[j, 0]) ** 2 + (y - halves[j, 1]) ** 2 + (z - halves[j, 2]) ** 2
+            row = 2 if lead[i] != lead[j] else 0 if lead[i] else 1
+            pairs[row, square] += images * share[max(i, j)]
+    return pairs
+
+
+def exact_distribution(size: tuple[float, float]) -> FloatArray:
+    """Return the mean intensity of spheres of a lognormal distribution, by a sum over pairs of atoms, shape (n,)."""
+    diameter, spread = size
+    width = np.sqrt(np.log(1 + spread**2))
+    sizes = lognorm(width, scale=diameter / np.sqrt(1 + spread**2))
+    n = int(np.ceil(diameter * np.exp((6 + 3 * width) * width) / PBS.lattice_constant))  # 6 widths of D^3
+    axis = np.arange(-n, n + 1)
+    halves = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+    joins = PBS.lattice_constant * np.sqrt((halves**2).sum(axis=1))
+    inside = joins <= n * PBS.lattice_constant
+    order = np.argsort(joins[inside], kind="stable")
+    halves, joins = halves[inside][order], joins[inside][order]
+    lead = halves.sum(axis=1) % 2 == 0
+    share = sizes.sf(np.maximum(joins, PBS.lattice_constant))  # no particle is smaller than a cell
+    pairs = weighted_pairs(halves, lead, share)
+    squares = np.flatnonzero(pairs.any(axis=0))
+    cation, anion = (scattering_amplitude(symbol, Q).real for symbol in ("Pb", "S"))
+    damped = np.exp(-2 * B_ISO * Q**2 / (16 * np.pi**2))
+    products = np.array([cation**2, anion**2, cation * anion])
+    total = share[lead].sum() * cation**2 + share[~lead].sum() * anion**2
+    for part in np.array_split(squares[squares > 0], max(len(squares) // 2000, 1)):
+        phases = np.outer(PBS.lattice_constant / 2 * np.sqrt(part), Q)
+        total += damped * (products * (pairs[:, part] @ (np.sin(phases) / phases))).sum(axis=0)
+    return np.asarray(total)
+
+
+def distributions() -> list[Distribution]:
+    """Measure all size distributions."""
+    found = []
+    for diameter, spreads in DISTRIBUTIONS.items():
+        for spread in spreads:
+            row, curve = in_new_process(distribution, (diameter, spread))
+            errors = np.abs(curve / exact_distribution((diameter, spread)) - 1)
+            found.append(replace(row, error=float(errors.max()), mean_error=float(errors.mean())))
+            print(found[-1], file=sys.stderr)
+    return found
+
+
+def print_distributions(console: Console, rows: list[Distribution]) -> None:
+    """Print their table."""
+    table = Table("nm", "sd, %", "first, ms", "step, ms", "local error", "its mean", "peak memory of a fit, MB")
+    for row in rows:
+        errors = (f"{value:.0e}" for value in (row.error, row.mean_error))
+        times = f"{row.first:,.0f}", f"{row.step:.2f}"
+        table.add_row(f"{row.diameter / 10:.1f}", f"{100 * row.spread:.0f}", *times, *errors, f"{row.memory:.0f}")
+    console.print(table)
+
+
 def number(value: float | None, form: str) -> str:
     """Format a number, or a dash if there is none."""
     return "-" if value is None else format(value, form)
@@ -313,10 +442,19 @@ def main() -> None:
     parser.add_argument("--debyer", default=shutil.which("debyer"), help="program debyer, by default that in PATH")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the numbers there too")
+    parser.add_argument("--only", choices=["distributions"], help="measure size distributions alone")
     arguments = parser.parse_args()
+    console = Console(width=120)
+    if arguments.only:
+        rows_of_sizes = distributions()
+        print_distributions(console, rows_of_sizes)
+        if arguments.json:
+            arguments.json.write_text(json.dumps([asdict(row) for row in rows_of_sizes], indent=1))
+        return
 
     # First, for a process begins with the peak memory of the one that starts it.
     sizes: list[Scaling] = [in_new_process(scaling, diameter) for diameter in SCALING]
+    rows_of_sizes = distributions()
     peer = DebyeCalculator(arguments.peer_python)
     rows = [
         row
@@ -325,7 +463,6 @@ def main() -> None:
     ]
     peer.close()
 
-    console = Console(width=120)
     table = Table("nm", "", "shortest, ms", "median, ms", "local error", "times as fast")
     for row in rows:
         table.add_row(
@@ -344,12 +481,14 @@ def main() -> None:
         times = (f"{value:.1f}" for value in (size.first, size.cold, size.warm, size.memory))
         table.add_row(f"{size.diameter / 10:.0f}", f"{size.atoms:,}", *times)
     console.print(table)
+    print_distributions(console, rows_of_sizes)
     maps = sum(chi2_map_of(diameter) for diameter in DIAMETERS)
     console.print(f"Maps of chi^2 with 15 x 16 points for {len(DIAMETERS)} sizes: {maps:.2f} s in all.")
     if arguments.json:
         results = {
             "patterns": [asdict(row) for row in rows],
             "scaling": [asdict(size) for size in sizes],
+            "distributions": [asdict(row) for row in rows_of_sizes],
             "chi2_maps": maps,
         }
         arguments.json.write_text(json.dumps(results, indent=1))

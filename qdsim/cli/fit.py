@@ -23,6 +23,7 @@ A fit file:
   vary:
     alpha_rh: [58.5, 60.2]                        bounds, or null for the usual ones
     diameter: null
+  fix: []                                         of the lattice constant and B, which are varied too
   background: 6                                   Chebyshev terms
   data: {file: pbs50.xye, wavelength: 0.563, q_range: [1, 13]}
 """
@@ -37,7 +38,8 @@ def command(file: Path, output: Path | None, force: bool, as_json: bool, **optio
     """Fit the model in FILE to DATA.
 
     FILE names model, parameters and data; DATA, in place of the file's, has columns Q (or 2 theta), intensity and
-    uncertainty. The exit code is 1 if the search did not converge.
+    uncertainty. Errors are widened where the model does not describe the data, and that is said first. The exit code is
+    1 if the search did not converge.
     """
     from qdsim.cli.fit_tables import print_fit
     from qdsim.cli.progress import progress_bar

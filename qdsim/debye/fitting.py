@@ -274,6 +274,7 @@ class Fit:
         solution = self._linear.solve(intensity)
         at_bound = stopped(best.values, bounds)
         curves = np.column_stack([solution[0] * changes.T, self._linear.with_model(intensity)])
+        values = self._named(best.values)
         misfit = self._linear.misfit(intensity)
         errors, matrix, scale_error = self._uncertainties(best, at_bound, curves, solution[0], misfit.widening)
         undistorted = self._undistorted(best, at_bound, misfit.widening)
@@ -292,9 +293,9 @@ class Fit:
                 if away < SIGNIFICANT
             ),
             *certainty_messages(self.names, errors, at_bound, matrix, STRONG_CORRELATION),
+            *self._thinned(values),
         ]
 
-        values = self._named(best.values)
         ratio = values.get("lattice_constant", self.model.lattice_constant) / self.model.lattice_constant
         scaled = np.array([ratio if name in LENGTHS else 1.0 for name in self.names])
         model = self._fitted_model(best.values * scaled, ratio)
@@ -340,6 +341,13 @@ class Fit:
             f"alpha_rh = {rival.values[i]:.2f}° describes the data nearly as well as {best.values[i]:.2f}° (chi^2 is "
             f"higher by {higher:.2g}): they hardly tell on which side of 60° it lies."
         ]
+
+    def _thinned(self, values: Mapping[str, float]) -> list[str]:
+        """Say so where the pattern of the model is not as exact as elsewhere."""
+        exact = self.pattern.exact_up_to(values)
+        if exact is None:
+            return []
+        return [f"A few sizes stand for all particles beyond {exact:.0f} Å: their pattern is wrong by up to 0.3 %."]
 
     def _undistorted(self, best: Minimum, at_bound: BoolArray, widening: float) -> dict[str, float]:
         """Return how many standard errors away chi^2 puts an undistorted lattice, by parameter of the distortion.

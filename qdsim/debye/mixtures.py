@@ -148,6 +148,19 @@ class Mixture:
             there = float(sizes.distribution.larger(np.array([sizes.smallest]))[0, 0])
         return float(atoms[0, :2].sum() / there), float(atoms[0, 2:].sum() / there)
 
+    def exact_up_to(self, numbers: Mapping[str, float]) -> float | None:
+        """Return the diameter beyond which a few sizes stand for the others, Å; None where all sizes count.
+
+        Parameters
+        ----------
+        numbers
+            All parameters of the model.
+        """
+        if not self._is_distribution:
+            return None
+        sizes = self._sizes(numbers, _Occupied(numbers, (), linear=True).has_core)
+        return sizes.exact if sizes.largest > sizes.exact else None
+
     def _sizes(self, numbers: Mapping[str, float], with_core: bool) -> "_Sizes":
         distribution = Lognormal(numbers["diameter"], numbers["diameter_sd"])
         beyond = self._rtol / 3

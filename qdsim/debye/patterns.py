@@ -113,6 +113,10 @@ class ModelPattern:
         """Return the mean numbers of cations and anions in a particle, vacancies left out."""
         return self._mixture.composition(self._start | dict(values))
 
+    def exact_up_to(self, values: Mapping[str, float]) -> float | None:
+        """Return the diameter up to which `rtol` holds, Å; None where no larger particles count."""
+        return self._mixture.exact_up_to(self._start | dict(values))
+
     def _evaluate(
         self, values: Mapping[str, float], wanted: Sequence[str], progress: Progress | None
     ) -> tuple[FloatArray, FloatArray]:

@@ -267,7 +267,8 @@ def test_the_readme_has_a_fit_file_that_is_one(tmp_path: Path) -> None:
     text = readme[readme.index("```yaml\nmodel:") :].split("```")[1].removeprefix("yaml\n")
     file = tmp_path / "fit.yaml"
     file.write_text(text, encoding="utf-8")
-    assert load_fit_file(file).vary == {"alpha_rh": (58.5, 60.2), "pb_offset": None, "diameter": None}
+    usual = dict.fromkeys(["lattice_constant", "b_iso_cation", "b_iso_anion"])
+    assert load_fit_file(file).vary == {"alpha_rh": (58.5, 60.2), "pb_offset": None, "diameter": None, **usual}
 
 
 def test_names_are_not_taken_for_markup(folder: Path, tmp_path: Path) -> None:
@@ -370,7 +371,8 @@ def test_stoichiometries_are_compared(folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     for word in ("stoichiometric", "S-deficient shell", "core-shell", "ΔAIC", "ΔBIC", "weight"):
         assert word in result.stdout
-    assert "preferred: stoichiometric" in result.stdout
+    assert "preferred: sphere, stoichiometric" in result.stdout
+    assert "rhombic_dodecahedron" in result.stdout
     assert page.exists()
 
 
