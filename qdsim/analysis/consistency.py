@@ -82,7 +82,7 @@ def check_consistency(
     for sample in fits.samples:
         known = known_values(sample, tolerances)
         conditions = sample_conditions(sample, computed, fits, settings)
-        rows = [row for condition in conditions for row in rows_at(condition, known, bulk)]
+        rows = [row for condition in conditions for row in rows_at(condition, known, bulk, elements)]
         tension = _tension(fits, known, tolerances)
         if series is not None and series.onset is not None and tension is not None:
             rows.append(onset_row(series.onset, series.equation_of_state, tension, known))

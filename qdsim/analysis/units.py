@@ -60,6 +60,7 @@ UNITS: dict[str, Unit] = {
     **_same("cm^-1", "transverse_optical", "longitudinal_optical", "from_energies", "frequencies"),
     **_same("cm^-1", "acoustic", "states.lowest"),
     **_same("Å^2", "b_iso", "u_iso", "mean_square", "b_iso_cation", "b_iso_anion"),
+    **_same("Å^2", "dynamic_b_cation", "dynamic_b_anion"),
     **_same("D", "norm", "projection", "one_electron", "formal", "born", "dielectric_sphere", "surface"),
     **_same("D", "dipole", "formal_dipole", "intercept", "lowest", "highest", "reported_dipole"),
     **_same("D/Å", "slope", "slope_error"),

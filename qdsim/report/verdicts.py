@@ -8,7 +8,7 @@ from qdsim.analysis.consistency_rows import COMPARED
 from qdsim.analysis.verdict import Verdict
 from qdsim.report.formatting import EXTRA_DECIMALS, MISSING, fixed, with_error
 
-NAMES = {"onset_pressure": "onset, tension", "b_iso_cation": "B, dynamic offset"}
+NAMES = {"onset_pressure": "onset, tension"}
 """Of rows that compare two things of different names."""
 MARKS: dict[Verdict, str] = {"agrees": "✓", "tension": "≈", "disagrees": "✗", "cannot say": "?"}
 """A sign for each verdict, beside the word."""
