@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_vacancies(console: Console, analysis: VacancyAnalysis) -> None:
-    """Print potentials, formation energies, what the distortion does to them, and how many vacancies are favourable."""
+    """Print potentials, formation energies, what the distortion does to them, and how many vacancies there are."""
     if analysis.window is not None:
         console.print(_window(analysis.window, analysis))
     if any(row.concentration is None for row in analysis.formation_energies):
@@ -31,9 +31,13 @@ def print_vacancies(console: Console, analysis: VacancyAnalysis) -> None:
     if any(series.points for series in analysis.series):
         console.print(series_table(analysis.series))
     for series in analysis.series:
-        limits = {"by formation energy": series.energy_limit, "with mixing": series.free_energy_limit}
-        for how, limit in limits.items():
-            console.print(f"{series.host}, {series.reservoir}, favourable {how}: {limit.message}")
+        told = {
+            "in equilibrium": series.equilibrium_message,
+            "favourable with mixing": series.free_energy_limit.message,
+            "favourable by formation energy": series.energy_limit.message,
+        }
+        for how, message in told.items():
+            console.print(f"{series.host}, {series.reservoir}, {how}: {message}")
     for sentence in _notes(analysis):
         console.print(Text.assemble(("note ", "yellow"), sentence))
 
