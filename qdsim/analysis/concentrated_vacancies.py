@@ -1,7 +1,7 @@
-"""Many vacancies: what each costs at a concentration, how many there are in equilibrium, and how many are favourable.
+"""Many vacancies: what each costs at a concentration, how many are in equilibrium, and how many are favourable.
 
-In equilibrium one vacancy more costs nothing, and the free energy is lowest. Favourable are all of them together as long
-as they cost less than nothing: where they are few and independent, e times as many.
+In equilibrium one vacancy more costs nothing, and the free energy is lowest. Favourable are all of them together as
+long as they cost less than nothing: where they are few and independent, e times as many.
 """
 
 from collections import defaultdict
@@ -17,7 +17,13 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import entr
 
 from qdsim.analysis.chemical_potentials import Reservoir
-from qdsim.analysis.formation_energy import formation_energy, hosts_by_label, never_relaxed, same_crystal
+from qdsim.analysis.formation_energy import (
+    formation_energy,
+    hosts_by_label,
+    never_relaxed,
+    same_crystal,
+    with_host_gain,
+)
 from qdsim.analysis.model import ResultModel
 from qdsim.analysis.vacancy_results import DefectState, HostState, VacancyResults
 from qdsim.errors import QdsimError
@@ -192,6 +198,7 @@ def vacancy_series(
             grouped[host.label, "+".join(sorted(defect.removed))].append(defect)
     return tuple(
         _series(
+            results,
             host,
             sublattice,
             [(defect, hosts[defect.host]) for defect in defects],
@@ -206,6 +213,7 @@ def vacancy_series(
 
 
 def _series(
+    results: VacancyResults,
     host: str,
     sublattice: str,
     defects: Sequence[tuple[DefectState, HostState]],
@@ -218,7 +226,7 @@ def _series(
     reservations: list[str] = []
     failures = []
     for defect, cell in defects:
-        row = formation_energy(defect, cell, reservoir)
+        row = with_host_gain(results, defect, formation_energy(defect, cell, reservoir))
         reservations += row.reservations
         concentration = round(_vacancies_per_site(defect, cell), DIGITS)
         terms = row.relaxed if relaxed else row.unrelaxed

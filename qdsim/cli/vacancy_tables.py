@@ -107,10 +107,18 @@ def decomposition_table(decompositions: tuple[Decomposition, ...]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("host", "vacancy", "q"):
         table.add_column(heading)
-    for heading in ("volume", "angle", "off-\ncentring", "relax-\nation", "total", "at equal\nvolume"):
+    for heading in ("volume", "angle", "off-\ncentring", "relax-\nation", "total", "at equal\nvolume", "host's\ngain"):
         table.add_column(heading, justify="right")
     for one in decompositions:
-        parts = (one.volume, one.angle, one.off_centring, one.relaxation, one.total, one.equal_volume_relaxed)
+        parts = (
+            one.volume,
+            one.angle,
+            one.off_centring,
+            one.relaxation,
+            one.total,
+            one.equal_volume_relaxed,
+            one.strained_gain,
+        )
         cells = ["" if part is None else f"{part:+.3f}" for part in parts]
         table.add_row(one.rhombohedral, one.defect, _charge(one.charge), *cells)
     return table

@@ -184,7 +184,8 @@ def _parts(data: ReportData, view: VacancyView) -> Iterator[FigureBlock]:
     caption = (
         "What the distortion adds to the formation energy, the same in every reservoir: first the volume, then the "
         "angle at that volume, then the off-centring, all with the ions held; then what relaxing gains more or less "
-        "than in the undistorted crystal. Each bar starts where the one before ends"
+        "than in the undistorted crystal. Another order would share the total out in another way. Each bar starts "
+        "where the one before ends"
         + ("; hatched ones, of which one before is missing, at zero." if any(map(_is_broken, found)) else ".")
     )
     if len(found) <= _FEW_PANELS:
@@ -265,10 +266,14 @@ def _effects(data: ReportData, view: VacancyView) -> Iterator[Table]:
         ("total", _EV),
         ("same volume, held", _EV),
         ("same volume, relaxed", _EV),
+        ("host’s own gain", f"{_EV} / supercell"),
     )
     caption = (
-        "What the distortion adds to the formation energy. Same volume: the distorted minus the cubic crystal of its "
-        "own volume."
+        "What the distortion adds to the formation energy, along one path: first the volume at 60°, then the angle at "
+        "that volume, then the off-centring, all with the ions held; relaxation is what relaxing then gains more or "
+        "less than in the undistorted crystal. Another order would share the total out in another way. Same volume: "
+        "the distorted minus the cubic crystal of its own volume. That crystal may gain by distorting even without a "
+        "vacancy (host’s own gain), and vacancies relaxed in it may hold up to as much."
     )
     yield Table(caption, heads, [_effect(data, view, one) for one in view.analysis.decompositions])
 
@@ -284,6 +289,7 @@ def _effect(data: ReportData, view: VacancyView, one: Decomposition) -> list[Cel
         one.total,
         one.equal_volume_unrelaxed,
         one.equal_volume_relaxed,
+        one.strained_gain,
     )
     return [
         Cell(one.rhombohedral, hosts, node_behind(data.nodes, f"{WHOLE}.{one.rhombohedral}.host")),
