@@ -74,14 +74,20 @@ def dipole_offsets(analysis: DipoleAnalysis, nodes: Mapping[str, str] = MappingP
             line = [response.intercept + response.slope * x for x in ends]
             figure.add_trace(style.curve(ends, line, "line", colour, showlegend=False, legendgroup=particle))
         if rows:
-            models = analysis.models
-            sphere = dielectric_sphere_dipole(rows[0].n_cations, largest, models.born_charge, models.eps_inf)
             dashed = {"color": colour, "width": 1.2, "dash": "dash"}
-            figure.add_trace(
-                style.curve(
-                    [0.0, largest], [0.0, sphere], "sphere", colour, line=dashed, showlegend=False, legendgroup=particle
+            last = max(rows, key=lambda row: row.pb_offset)
+            for sphere in {last.dielectric_sphere_lowest, last.dielectric_sphere_highest} - {None}:
+                figure.add_trace(
+                    style.curve(
+                        [0.0, last.pb_offset],
+                        [0.0, sphere],
+                        "sphere",
+                        colour,
+                        line=dashed,
+                        showlegend=False,
+                        legendgroup=particle,
+                    )
                 )
-            )
     return figure
 
 
@@ -167,14 +173,17 @@ def dipole_diameters(analysis: DipoleAnalysis, nodes: Mapping[str, str] = Mappin
             )
     x = np.linspace(0, 1.05 * max(ends), _POINTS)
     cations = density * x**3
-    models = analysis.models
+    spheres = [
+        (
+            f"dielectric sphere, Z* = {fixed(one.born_charge, 2)} e, ε∞ = {fixed(one.eps_inf, 1)}",
+            [dielectric_sphere_dipole(n, offset, one.born_charge, one.eps_inf) for n in cations],
+            "dash",
+        )
+        for one in analysis.models.spheres
+    ]
     for name, values, dash in (
         ("1 e per cation", [point_charge_dipole(n, offset) for n in cations], "dot"),
-        (
-            "dielectric sphere",
-            [dielectric_sphere_dipole(n, offset, models.born_charge, models.eps_inf) for n in cations],
-            "dash",
-        ),
+        *spheres,
         ("formal charges", [point_charge_dipole(n, offset, 2.0) for n in cations], "dashdot"),
     ):
         line = {"color": style.MUTED, "width": 1.5, "dash": dash}
