@@ -74,6 +74,7 @@ UNITS: dict[str, Unit] = {
     **dict.fromkeys(("fewest", "most"), PERCENT),
     "expansion": Unit("1/K", "10^-6/K", 1e6),
     **_same("", "bulk_modulus_derivative", "bulk_modulus_derivative_error", "ratio", "sites_per_formula_unit"),
+    **_same("", "degeneracy"),
     **_same("", "antiphase", "dielectric", "eps_inf", "formula_units", "vacant_sites"),
     **_same("", "chi2", "chi2_reduced", "chi2_difference", "gof", "standard_errors"),
     **_same("", "computed", "computed_error", "measured", "measured_error", "difference", "error"),

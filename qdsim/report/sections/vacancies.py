@@ -230,11 +230,12 @@ def _equilibria(data: ReportData, view: VacancyView) -> Iterator[Table]:
     found = view.analysis.equilibria
     if found:
         rows = [_equilibrium(data, view, one, defect) for one in found for defect in one.defects]
-        carriers = (("holes", _DENSITY), ("electrons", _DENSITY), ("concentration", _DENSITY))
+        carriers = (("holes", _DENSITY), ("electrons", _DENSITY), ("concentration", _DENSITY), ("g", ""))
         heads = (("host", ""), ("reservoir", ""), ("Fermi level", _EV), *carriers, ("vacancy", ""))
         caption = (
             f"Neutral crystals in equilibrium at {found[0].temperature:g} K, with parabolic bands and vacancies that "
-            "are independent of each other; the Fermi level is above the valence band maximum."
+            "are independent of each other; the Fermi level is above the valence band maximum. Charge states with an "
+            "odd number of electrons have two spin states (g = 2)."
         )
         yield Table(caption, heads, rows)
 
@@ -249,6 +250,7 @@ def _equilibrium(
         Cell(one.reservoir),
         number(data, ANALYSIS, one.fermi_level, 3, _EV, signed=True),
         *(Cell(f"{density:.1e}", f"{density!r} {_DENSITY}", node) for density in densities),
+        Cell(str(defect.degeneracy)),
         words(data, view.path(one.host, defect.defect, defect.charge), named(defect.defect, defect.charge)),
     ]
 
