@@ -111,7 +111,12 @@ def check_consistency(
         bulk_lattice_constant=bulk.value,
         bulk_source=bulk.source,
         samples=samples,
-        notes=[*_notes(settings, bulk, own), *about_occupancies, *settings.reservations],
+        notes=[
+            *_notes(settings, bulk, own),
+            *(_tension_notes(fits) if series is not None else ()),
+            *about_occupancies,
+            *settings.reservations,
+        ],
     )
 
 
@@ -293,6 +298,15 @@ def _notes(settings: CheckSettings, bulk: Known, own: float | None) -> Iterator[
         "Computed errors are those of interpolation, relaxation and strain. They say nothing about the functional, and "
         "the computed lattice is static, at 0 K."
     )
+
+
+def _tension_notes(fits: ScatteringFits) -> Iterator[str]:
+    if fits.surface_tension is not None:
+        yield (
+            "A surface tension that follows from lattice constants against size, a = a₀(1 − Ω/D), is γ = 3BΩ/4: it and "
+            "the Laplace tension are in proportion to the bulk modulus B that it was reckoned with. An error of that B "
+            "is in no error bar unless the fits’ error of γ holds it."
+        )
 
 
 def _percent(strain: Known) -> str:

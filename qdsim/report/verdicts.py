@@ -56,8 +56,8 @@ def row_text(row: Row) -> RowText:
 
 
 def says_more(row: Row) -> bool:
-    """Tell whether the reason of a verdict is more than the number of standard errors."""
-    return not row.reason.endswith("standard errors apart") or "," in row.reason
+    """Tell whether the reason of a verdict is more than the number of errors."""
+    return not row.reason.endswith("apart") or "," in row.reason
 
 
 def quantity_name(quantity: str) -> str:
@@ -83,7 +83,7 @@ def remarks(sample: SampleCheck) -> Iterator[str]:
     """Yield what is to be known of all rows of a sample, and what its pattern says."""
     assumed = dict.fromkeys(quantity_name(row.quantity) for row in sample.rows if row.assumed)
     if assumed:
-        yield f"tolerances stand for uncertainties that the fit does not state: {', '.join(assumed)}"
+        yield f"chosen tolerances, no standard errors, stand for what the fit does not state: {', '.join(assumed)}"
     if sample.pattern is not None:
         yield f"pattern {sample.pattern.source}, {sample.pattern.verdict}: {sample.pattern.reason}"
         yield from sample.pattern.messages

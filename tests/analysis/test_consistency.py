@@ -707,7 +707,10 @@ def test_what_the_numbers_rest_on_is_told(computed: StrainResults, measured: Cal
     assert "measured volumes with 5.936 Å, a textbook, computed ones with 6.0080 Å" in relative.notes[0]
     assert f"multiplied by {BULK / own:.4f}" in relative.notes[0]
     assert "at 0 K" in relative.notes[1]
-    assert relative.notes[2:] == ["Coarse k-points."]
+    assert "γ = 3BΩ/4" in relative.notes[2]
+    assert relative.notes[3:] == ["Coarse k-points."]
+    unstrained = fits.model_copy(update={"surface_tension": None})
+    assert check_consistency(computed, unstrained, settings_of()).notes[2:] == []
     absolute = check_consistency(computed, fits, settings_of(reference="absolute"))
     assert "bulk of 5.936 Å, a textbook is strained by -1.20 %" in absolute.notes[0]
     own_bulk = check_consistency(
@@ -759,7 +762,10 @@ def test_the_smallest_dots_of_the_paper_distort_at_less_tension_than_the_compute
     assert row.difference == pytest.approx(0.186, abs=0.001)
     assert row.assumed
     assert "the sample is distorted, but its tension falls short of the onset by 0.19 GPa" in row.reason
+    assert row.reason.endswith("5.6 chosen tolerances apart")
     assert row.standard_errors == pytest.approx(5.6, abs=0.1)
+    (note,) = [note for note in paper().notes if "γ = 3BΩ/4" in note]
+    assert "in proportion to the bulk modulus B" in note
 
 
 def test_at_its_tension_the_computed_crystal_is_cubic_and_the_dots_are_not(paper: Callable[..., Consistency]) -> None:

@@ -84,7 +84,7 @@ def test_as_many_vacancies_as_in_equilibrium_agree_and_others_do_not() -> None:
         assert found.standard_errors == pytest.approx(ratio)
     assert row(series(), 0.86).reason == (
         "14.0 % of the Pb sites are vacant, 10.0 % in equilibrium (up to 15.0 % are favourable); "
-        "4.0 standard errors apart"
+        "4.0 chosen tolerances apart"
     )
 
 
@@ -123,7 +123,7 @@ def test_equilibrium_beyond_what_is_computed_decides_one_way(
 ) -> None:
     found = row(series(share), value)
     assert found.verdict == verdict
-    assert found.reason.endswith("standard errors apart" if left_open is None else f"apart; {left_open}")
+    assert found.reason.endswith("chosen tolerances apart" if left_open is None else f"apart; {left_open}")
     assert f"{'more' if share == 0.2 else 'less'} than {100 * share:.1f} % in equilibrium" in found.reason
     assert row_text(found).computed == ("< 0.800" if share == 0.2 else "> 0.950")
 
