@@ -135,7 +135,7 @@ def test_facets_and_nodes_may_be_given_as_numbers_and_centres_as_elements(tmp_pa
 
 
 def test_what_is_doubtful_is_told_before_anything_is_computed(tmp_path: Path) -> None:
-    both = {"offsets": [-0.12, 0.12]}
+    both: dict[str, Any] = {"offsets": [-0.12, 0.12]}
     assert plan(tmp_path, **both).advice == ()
     (sentence,) = plan(tmp_path, particles={"d": {"diameter": 14, "centre": "bond"}}, **both).advice
     assert "172 D without any offset, an asymmetry of the facets" in sentence
