@@ -42,7 +42,9 @@ Q = np.linspace(1.0, 13.0, 1200)
 SAMPLES = {"3.2 nm": (32.0, 59.1, 0.121), "5.0 nm": (50.0, 59.5, 0.067), "7.7 nm": (77.0, 59.7, 0.040)}
 
 SURFACE_TENSION = -3.86e-2
-"""eV/Å^2; with the bulk modulus it gives Omega of a(D) = a (1 - Omega/D), Omega = 4 gamma/(3 B)."""
+"""eV/Å^2; with the bulk modulus it gives Omega of a(D) = a (1 - Omega/D), Omega = 4 gamma/(3 B).
+
+The paper's text does not state the B that it made gamma of Omega with: another one changes Omega in proportion."""
 BULK_MODULUS = 53.0 / 160.2
 """eV/Å^3, PBE."""
 

@@ -1,4 +1,8 @@
-"""Many vacancies: what each costs at a concentration, averaged over orderings, and how many stay favourable."""
+"""Many vacancies: what each costs at a concentration, how many are in equilibrium, and how many are favourable.
+
+In equilibrium one vacancy more costs nothing, and the free energy is lowest. Favourable are all of them together as
+long as they cost less than nothing: where they are few and independent, e times as many.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -8,17 +12,24 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from ase.units import kB
-from pydantic import Field, NonNegativeFloat
+from pydantic import AliasChoices, Field, NonNegativeFloat
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import entr
 
 from qdsim.analysis.chemical_potentials import Reservoir
-from qdsim.analysis.formation_energy import formation_energy, hosts_by_label, never_relaxed, same_crystal
+from qdsim.analysis.formation_energy import (
+    formation_energy,
+    hosts_by_label,
+    never_relaxed,
+    same_crystal,
+    with_host_gain,
+)
 from qdsim.analysis.model import ResultModel
 from qdsim.analysis.vacancy_results import DefectState, HostState, VacancyResults
 from qdsim.errors import QdsimError
 
 Average = Literal["weighted", "plain", "lowest"]
+Beyond = Literal["fewer", "more", "unknown"]
 Criterion = Literal["formation energy", "free energy"]
 FloatArray = npt.NDArray[np.float64]
 Curve = Callable[[FloatArray], FloatArray]
@@ -59,7 +70,10 @@ class ConcentrationPoint(ResultModel):
 
 
 class FavourableLimit(ResultModel):
-    """Up to which concentration vacancies are favourable, from the lowest computed concentration on."""
+    """Up to which concentration the vacancies, all together, cost less than nothing, from the lowest computed one on.
+
+    This is no equilibrium: beyond `EquilibriumConcentration` each further vacancy costs free energy.
+    """
 
     criterion: Criterion
     largest: float | None = Field(description="Share of the sites; none where not even the lowest one is.")
@@ -67,12 +81,19 @@ class FavourableLimit(ResultModel):
     message: str
 
 
-class Optimum(ResultModel):
-    """The lowest free energy among the computed concentrations and between them."""
+class EquilibriumConcentration(ResultModel):
+    """Where the free energy is lowest, among the computed concentrations and between them.
+
+    Of vacancies that are independent of each other it is x/(1 - x) = exp(-e_f/kT).
+    """
 
     concentration: float
     free_energy: float = Field(description="eV per site.")
     at_bound: bool = Field(description="At the lowest or highest computed concentration: the true one is beyond.")
+    fewest: float | None = Field(
+        None, description="With energies higher by the standard deviation of the orderings; none without any."
+    )
+    most: float | None = Field(None, description="With energies lower by it.")
 
 
 class VacancySeries(ResultModel):
@@ -86,9 +107,34 @@ class VacancySeries(ResultModel):
     points: tuple[ConcentrationPoint, ...]
     energy_limit: FavourableLimit
     free_energy_limit: FavourableLimit
-    optimum: Optimum | None
+    equilibrium: EquilibriumConcentration | None = Field(
+        None, validation_alias=AliasChoices("equilibrium", "optimum"), description="None where nothing is computed."
+    )
     reservations: tuple[str, ...] = ()
     failures: tuple[str, ...] = Field((), description="One sentence for each ordering without an energy.")
+
+    @property
+    def beyond(self) -> Beyond | None:
+        """Whether equilibrium has fewer or more vacancies than were computed; "unknown" with one concentration."""
+        found = self.equilibrium
+        if found is None or not found.at_bound:
+            return None
+        if len(self.points) == 1:
+            return "unknown"
+        return "fewer" if found.concentration - self.points[0].concentration < SAME_CONCENTRATION else "more"
+
+    @property
+    def equilibrium_message(self) -> str:
+        """How many vacancies there are in equilibrium, in words; shares of the sites."""
+        found = self.equilibrium
+        if found is None:
+            return "none: no concentration is computed"
+        if self.beyond is not None:
+            bound = {"fewer": "below", "more": "above", "unknown": "not known: only computed at"}[self.beyond]
+            return f"{bound} {found.concentration:.4f}"
+        if found.fewest is None or found.most is None:
+            return f"{found.concentration:.4f}"
+        return f"{found.concentration:.4f} ({found.fewest:.4f} to {found.most:.4f} by the spread over orderings)"
 
 
 def mixing_entropy(concentration: float) -> float:
@@ -110,11 +156,11 @@ def vacancy_series(
     average: Average = "weighted",
     relaxed: bool = True,
 ) -> tuple[VacancySeries, ...]:
-    """Follow the formation energy per vacancy with concentration, and find how many vacancies stay favourable.
+    """Follow the formation energy per vacancy with concentration, to equilibrium and to what stays favourable.
 
     The free energy per site g(x) = x e_f(x) - T s(x) has the mean e_f of the orderings, interpolated linearly between
-    the computed concentrations, and the entropy s of ideal mixing. Nothing is said beyond them. Favourable means g < 0,
-    or e_f <= 0 without entropy, against the crystal without vacancies.
+    the computed concentrations, and the entropy s of ideal mixing. Nothing is said beyond them. In equilibrium with the
+    reservoir g is lowest. Favourable means g < 0, or e_f <= 0 without entropy, against the crystal without vacancies.
 
     Parameters
     ----------
@@ -152,6 +198,7 @@ def vacancy_series(
             grouped[host.label, "+".join(sorted(defect.removed))].append(defect)
     return tuple(
         _series(
+            results,
             host,
             sublattice,
             [(defect, hosts[defect.host]) for defect in defects],
@@ -166,6 +213,7 @@ def vacancy_series(
 
 
 def _series(
+    results: VacancyResults,
     host: str,
     sublattice: str,
     defects: Sequence[tuple[DefectState, HostState]],
@@ -178,7 +226,7 @@ def _series(
     reservations: list[str] = []
     failures = []
     for defect, cell in defects:
-        row = formation_energy(defect, cell, reservoir)
+        row = with_host_gain(results, defect, formation_energy(defect, cell, reservoir))
         reservations += row.reservations
         concentration = round(_vacancies_per_site(defect, cell), DIGITS)
         terms = row.relaxed if relaxed else row.unrelaxed
@@ -198,11 +246,14 @@ def _series(
     x = np.array([point.concentration for point in points])
     energies = np.array([_chosen(point.mean, point.weighted_mean, point.lowest, average) for point in points])
 
+    deviations = np.array([point.deviation or 0.0 for point in points])
+
     def energy(at: FloatArray) -> FloatArray:
         return np.asarray(np.interp(at, x, energies))
 
-    def free_energy(at: FloatArray) -> FloatArray:
-        return at * energy(at) - temperature * _entropy(at)
+    def free_energy(at: FloatArray, deviations_above: float = 0.0) -> FloatArray:
+        above = np.interp(at, x, deviations_above * deviations)
+        return np.asarray(at * (energy(at) + above) - temperature * _entropy(at))
 
     return VacancySeries(
         host=host,
@@ -213,7 +264,7 @@ def _series(
         points=points,
         energy_limit=_favourable_limit("formation energy", energy, x),
         free_energy_limit=_favourable_limit("free energy", free_energy, x),
-        optimum=_optimum(free_energy, x),
+        equilibrium=_equilibrium(free_energy, x, spread=bool(deviations.any())),
         reservations=tuple(dict.fromkeys(reservations)),
         failures=tuple(failures),
     )
@@ -295,21 +346,33 @@ def _favourable_limit(criterion: Criterion, curve: Curve, x: FloatArray) -> Favo
     return FavourableLimit(criterion=criterion, largest=largest, message=f"up to {largest:.4f}{then}")
 
 
-def _optimum(free_energy: Curve, x: FloatArray) -> Optimum | None:
+def _equilibrium(
+    free_energy: Callable[..., FloatArray], x: FloatArray, spread: bool
+) -> EquilibriumConcentration | None:
     if not len(x):
         return None
+    best = _lowest(free_energy, x)
+    return EquilibriumConcentration(
+        concentration=best,
+        free_energy=float(free_energy(np.asarray(best))),
+        at_bound=min(best - float(x[0]), float(x[-1]) - best) < SAME_CONCENTRATION,
+        fewest=_lowest(lambda at: free_energy(at, 1.0), x) if spread else None,
+        most=_lowest(lambda at: free_energy(at, -1.0), x) if spread else None,
+    )
+
+
+def _lowest(curve: Curve, x: FloatArray) -> float:
+    """Return where a curve is lowest between the computed concentrations."""
     grid = _grid(x)
-    i = int(np.argmin(free_energy(grid)))
+    i = int(np.argmin(curve(grid)))
     best = float(grid[i])
     if len(grid) > 1:
-        bounds = (float(grid[max(i - 1, 0)]), float(grid[min(i + 1, len(grid) - 1)]))
         refined = minimize_scalar(
-            lambda at: float(free_energy(np.asarray(at))),
-            bounds=bounds,
+            lambda at: float(curve(np.asarray(at))),
+            bounds=(float(grid[max(i - 1, 0)]), float(grid[min(i + 1, len(grid) - 1)])),
             method="bounded",
             options={"xatol": SAME_CONCENTRATION / 10},
         )
-        if refined.fun < float(free_energy(np.asarray(best))):
+        if refined.fun < float(curve(np.asarray(best))):
             best = float(refined.x)
-    at_bound = min(best - float(x[0]), float(x[-1]) - best) < SAME_CONCENTRATION
-    return Optimum(concentration=best, free_energy=float(free_energy(np.asarray(best))), at_bound=at_bound)
+    return best

@@ -82,7 +82,7 @@ def check_consistency(
     for sample in fits.samples:
         known = known_values(sample, tolerances)
         conditions = sample_conditions(sample, computed, fits, settings)
-        rows = [row for condition in conditions for row in rows_at(condition, known, bulk)]
+        rows = [row for condition in conditions for row in rows_at(condition, known, bulk, elements)]
         tension = _tension(fits, known, tolerances)
         if series is not None and series.onset is not None and tension is not None:
             rows.append(onset_row(series.onset, series.equation_of_state, tension, known))
@@ -111,7 +111,12 @@ def check_consistency(
         bulk_lattice_constant=bulk.value,
         bulk_source=bulk.source,
         samples=samples,
-        notes=[*_notes(settings, bulk, own), *about_occupancies, *settings.reservations],
+        notes=[
+            *_notes(settings, bulk, own),
+            *(_tension_notes(fits) if series is not None else ()),
+            *about_occupancies,
+            *settings.reservations,
+        ],
     )
 
 
@@ -293,6 +298,15 @@ def _notes(settings: CheckSettings, bulk: Known, own: float | None) -> Iterator[
         "Computed errors are those of interpolation, relaxation and strain. They say nothing about the functional, and "
         "the computed lattice is static, at 0 K."
     )
+
+
+def _tension_notes(fits: ScatteringFits) -> Iterator[str]:
+    if fits.surface_tension is not None:
+        yield (
+            "A surface tension that follows from lattice constants against size, a = a₀(1 − Ω/D), is γ = 3BΩ/4: it and "
+            "the Laplace tension are in proportion to the bulk modulus B that it was reckoned with. An error of that B "
+            "is in no error bar unless the fits’ error of γ holds it."
+        )
 
 
 def _percent(strain: Known) -> str:

@@ -1,6 +1,6 @@
 """One comparison a row: the computed value, the measured one, and the verdict on both."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from qdsim.analysis.consistency_results import Condition, Row
@@ -8,20 +8,30 @@ from qdsim.analysis.equation_of_state import EquationOfState
 from qdsim.analysis.lattice_series import LatticeEstimate
 from qdsim.analysis.sample_values import Known, displacement_of_offset, measured_strain, volumetric_from_linear
 from qdsim.analysis.scattering_fit import QUANTITIES, Quantity
+from qdsim.analysis.soft_mode import offset_shares
 from qdsim.analysis.strain_results import Onset
 from qdsim.analysis.verdict import AGREES_BELOW, DISAGREES_ABOVE, LIMITS, Judgement, Verdict, judge
 
 LATTICE = ("alpha_rh", "pb_offset", "bond_short", "bond_long")
 """What is compared at every condition."""
 ONSET = "onset_pressure"
-COMPARED: dict[str, Quantity] = {**QUANTITIES, ONSET: Quantity("pressure at the onset", "GPa", -30.0, 30.0, 0.5)}
+DYNAMIC = {"dynamic_b_cation": "b_iso_cation", "dynamic_b_anion": "b_iso_anion"}
+"""The B that a dynamic offset needs of each ion, and the B that a fit states of it."""
+COMPARED: dict[str, Quantity] = {
+    **QUANTITIES,
+    ONSET: Quantity("pressure at the onset", "GPa", -30.0, 30.0, 0.5),
+    **{
+        name: QUANTITIES[stated]._replace(label=f"{QUANTITIES[stated].label}, dynamic offset")
+        for name, stated in DYNAMIC.items()
+    },
+}
 """Everything that a row may be about; of the onset, the measured value is the Laplace pressure."""
 
 VOLUME_TOLERANCE = 1e-3
 """Å^3; to which the volume of a structure is kept."""
 
 
-def rows_at(condition: Condition, known: Mapping[str, Known], bulk: Known) -> Iterator[Row]:
+def rows_at(condition: Condition, known: Mapping[str, Known], bulk: Known, elements: tuple[str, str]) -> Iterator[Row]:
     """Yield the comparisons at a condition.
 
     Parameters
@@ -32,6 +42,8 @@ def rows_at(condition: Condition, known: Mapping[str, Known], bulk: Known) -> It
         Of the sample, by quantity.
     bulk
         Lattice constant of the measured bulk, Å.
+    elements
+        Cation and anion.
     """
     lattice = condition.lattice
     offset_row = None
@@ -48,8 +60,8 @@ def rows_at(condition: Condition, known: Mapping[str, Known], bulk: Known) -> It
     if condition.name == "given structure" and "volume" in known:
         yield _judged("volume", condition, Known(lattice.volume, VOLUME_TOLERANCE), known["volume"])
     offset = Known(lattice.pb_offset, lattice.pb_offset_error)
-    if offset.value > AGREES_BELOW * lattice.pb_offset_error and {"pb_offset", "b_iso_cation"} & set(known):
-        yield _displacement_row(condition, offset, known.get("b_iso_cation"), offset_row)
+    if offset.value > AGREES_BELOW * lattice.pb_offset_error and {"pb_offset", *DYNAMIC.values()} & set(known):
+        yield from _displacement_rows(condition, offset, known, elements, offset_row)
 
 
 def _expansion(known: Mapping[str, Known], bulk: Known) -> Known | None:
@@ -94,40 +106,69 @@ def _farther_beyond(limit: str, name: str, judgement: Judgement) -> bool:
     return less_strain == (limit == "lower")
 
 
-def _row(name: str, condition: Condition, computed: Known, measured: Known, judgement: Judgement) -> Row:
+def _row(name: str, condition: Condition, computed: Known, measured: Known | None, judgement: Judgement) -> Row:
     lattice = condition.lattice
     row = Row.judged(name, condition.name, computed, measured, judgement)
     return row.model_copy(update={"extrapolated": lattice.extrapolated, "points": lattice.points})
 
 
-def _displacement_row(condition: Condition, offset: Known, measured: Known | None, offset_row: Row | None) -> Row:
-    """Ask whether an offset that the fit does not show could be dynamic: then B has to have room for it."""
-    needed = displacement_of_offset(offset)
-    if measured is None:
-        nothing = Judgement(None, None, None, "cannot say", "the fit states no B of the cation")
-        return _row("b_iso_cation", condition, needed, Known(0.0, None), nothing).model_copy(
-            update={"measured": None, "measured_error": None}
-        )
-    judgement = judge(needed, measured, cast(float, COMPARED["b_iso_cation"].matters), "Å²")
-    room = judgement.standard_errors is not None and judgement.standard_errors > -AGREES_BELOW
-    dynamic = f"a dynamic offset of {offset.value:.3f} Å would need B of at least {needed.value:.2f} Å²"
-    verdict: Verdict
-    if offset_row is not None and offset_row.verdict == "agrees":
-        verdict, reason = "agrees", f"the fit shows the offset as a static one; {dynamic}"
-    elif offset_row is not None and offset_row.difference is not None and offset_row.difference > 0:
-        verdict, reason = "cannot say", f"the fit shows more than the computed offset; {dynamic}"
-    elif judgement.standard_errors is None:
-        verdict, reason = "cannot say", f"{dynamic}; {judgement.reason}"
-    elif room:
-        verdict, reason = "cannot say", f"the offset may be dynamic: {dynamic}, and the fit has room for it"
-    elif offset_row is None:
-        verdict, reason = "cannot say", f"the fit states no offset, and its B has no room for a dynamic one: {dynamic}"
-    elif offset_row.verdict == "cannot say":
-        verdict, reason = "cannot say", f"B has no room for a dynamic offset, but there may be a static one: {dynamic}"
+def _displacement_rows(
+    condition: Condition, offset: Known, known: Mapping[str, Known], elements: tuple[str, str], static: Row | None
+) -> Iterator[Row]:
+    """Ask whether an offset that the fit does not show could be dynamic: then the B of both ions have room for it."""
+    shares = offset_shares(*elements)
+    needed, judgements = {}, {}
+    for (name, stated), element in zip(DYNAMIC.items(), elements, strict=True):
+        needed[name] = displacement_of_offset(offset, shares[element])
+        judgements[name] = Judgement(None, None, None, "cannot say", f"the fit states no {COMPARED[stated].label}")
+        if stated in known:
+            matters = cast(float, COMPARED[stated].matters)
+            judgements[name] = judge(needed[name], known[stated], matters, COMPARED[stated].unit)
+    full = {name for name, one in judgements.items() if one.standard_errors is not None and not _has_room(one)}
+    for name, judgement in judgements.items():
+        others = [COMPARED[DYNAMIC[one]].label for one in sorted(full - {name})]
+        verdict, reason = _dynamic(judgement, others, static)
+        words = f"a dynamic offset of {offset.value:.3f} Å needs at least {needed[name].value:.2g} Å²"
+        judged = judgement._replace(verdict=verdict, reason=f"{reason}; {words}")
+        row = _row(name, condition, needed[name], known.get(DYNAMIC[name]), judged)
+        yield row.model_copy(update={"computed_limit": "lower"})
+
+
+def _has_room(judgement: Judgement) -> bool:
+    return judgement.standard_errors is not None and judgement.standard_errors > -AGREES_BELOW
+
+
+def _dynamic(judgement: Judgement, others: Sequence[str], static: Row | None) -> tuple[Verdict, str]:
+    """Return the verdict on one ion's B, and the reason.
+
+    Parameters
+    ----------
+    judgement
+        On that B against what a dynamic offset needs.
+    others
+        The B of the other ion, where that has no room for it.
+    static
+        The row of the fitted offset, which is a static one.
+    """
+    verdict: Verdict = "cannot say"
+    if judgement.standard_errors is None:
+        reason = judgement.reason
+    elif static is not None and static.verdict == "agrees":
+        verdict, reason = "agrees", "the fit shows the offset as a static one"
+    elif static is not None and static.difference is not None and static.difference > 0:
+        reason = "the fit shows more than the computed offset"
+    elif _has_room(judgement) and others:
+        reason = f"this B has room for a dynamic offset, but {others[0]} has none"
+    elif _has_room(judgement):
+        reason = "the offset may be dynamic, and this B has room for it"
+    elif static is None:
+        reason = "the fit states no offset, and this B has no room for a dynamic one"
+    elif static.verdict == "cannot say":
+        reason = "this B has no room for a dynamic offset, but there may be a static one"
     else:
-        verdict = "tension" if "tension" in {offset_row.verdict, judgement.verdict} else "disagrees"
-        reason = f"neither static nor dynamic: {dynamic}"
-    return _row("b_iso_cation", condition, needed, measured, judgement._replace(verdict=verdict, reason=reason))
+        verdict = "tension" if "tension" in {static.verdict, judgement.verdict} else "disagrees"
+        reason = "neither static nor dynamic"
+    return verdict, reason
 
 
 def onset_row(onset: Onset, state: EquationOfState, tension: Known, known: Mapping[str, Known]) -> Row:

@@ -75,6 +75,7 @@ class DefectConcentration(ResultModel):
     formation_energy: float = Field(description="At the Fermi level, eV.")
     concentration: float = Field(description="cm^-3.")
     site_share: float = Field(description="Of its sites.")
+    degeneracy: PositiveInt = Field(1, description="States of one energy that it counts: 2 for a free spin.")
 
 
 class DefectEquilibrium(ResultModel):
@@ -216,6 +217,15 @@ def parabolic_dos(
     )
 
 
+def spin_degeneracy(charge: int) -> int:
+    """Return how many spin states a vacancy has: 2 with an unpaired electron, 1 without.
+
+    The crystal is a closed shell, and Pb, S, Se and Te have an even number of electrons each: whatever is taken out,
+    the number that is left is odd where the charge is. Odd charges make doublets, even ones are taken for singlets.
+    """
+    return 2 if charge % 2 else 1
+
+
 def defect_equilibrium(
     energies: Sequence[FormationEnergy],
     density_of_states: DensityOfStates,
@@ -244,7 +254,7 @@ def defect_equilibrium(
     relaxed
         Which energies.
     degeneracies
-        Of spin and orientation, by defect and charge; 1 by default.
+        Of spin and orientation, by defect and charge; by default `spin_degeneracy`.
 
     Raises
     ------
@@ -281,6 +291,7 @@ def defect_equilibrium(
             formation_energy=at_vbm[one.name][charge] + charge * fermi_level,
             concentration=amount * per_cm3,
             site_share=amount / one.nsites,
+            degeneracy=one.charge_states[charge].degeneracy,
         )
         for one in species
         for charge, amount in one.charge_state_concentrations(fermi_level, temperature).items()
@@ -354,10 +365,10 @@ def _species(
     from py_sc_fermi.defect_charge_state import DefectChargeState
     from py_sc_fermi.defect_species import DefectSpecies
 
-    states = {
-        charge: DefectChargeState(charge=charge, degeneracy=degeneracies.get((name, charge), 1), energy=energy)
-        for charge, energy in at_vbm.items()
-    }
+    states = {}
+    for charge, energy in at_vbm.items():
+        degeneracy = degeneracies.get((name, charge), spin_degeneracy(charge))
+        states[charge] = DefectChargeState(charge=charge, degeneracy=degeneracy, energy=energy)
     return DefectSpecies(name, sites, states)
 
 

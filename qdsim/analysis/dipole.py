@@ -8,7 +8,7 @@ from math import pi, sqrt
 import numpy as np
 import numpy.typing as npt
 from ase import units
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 from scipy import constants
 
 from qdsim.analysis.model import ResultModel
@@ -88,6 +88,14 @@ def offset_response(offsets: npt.ArrayLike, dipoles: npt.ArrayLike, n_cations: i
         effective_charge=float(slope) * DEBYE / n_cations,
         n_cations=n_cations,
     )
+
+
+class SphereInputs(ResultModel):
+    """What a dielectric sphere reckons with, and where it is from."""
+
+    born_charge: PositiveFloat = Field(description="Z* of the cation, e.")
+    eps_inf: float = Field(ge=1, description="Dielectric constant of the electrons.")
+    source: str = Field(description="Of both.")
 
 
 def point_charge_dipole(n_cations: float, offset: float, charge: float = 1.0) -> float:

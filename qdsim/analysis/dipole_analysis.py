@@ -1,15 +1,16 @@
 """From computed dipoles to what they say: responses to the offset, models beside them, fields that cannot last."""
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, model_validator
 
 from qdsim.analysis.dipole import (
     SAME_OFFSET,
     SMALLEST_DIRECTION,
     OffsetResponse,
+    SphereInputs,
     dielectric_sphere_dipole,
     offset_response,
     point_charge_dipole,
@@ -30,10 +31,17 @@ SAME_ANGLE = 1e-6
 class DipoleModels(ResultModel):
     """What the models that dipoles are compared with reckon with."""
 
-    born_charge: PositiveFloat = Field(
-        4.43, description="Z* of the cation, e; with eps_inf as here, a sphere has 1 e a cation."
+    spheres: tuple[SphereInputs, ...] = Field(
+        (), description="Born charges and screening by source: how far they are apart is the error of the sphere."
     )
-    eps_inf: float = Field(11.3, ge=1, description="Dielectric constant of the electrons.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, document: Any) -> Any:
+        """Read documents with one sphere, whose inputs had no source."""
+        if isinstance(document, Mapping) and "born_charge" in document:
+            return {"spheres": [{**document, "source": "not stated"}]}
+        return document
 
 
 class Target(ResultModel):
@@ -63,13 +71,25 @@ class DipoleRow(ResultModel):
     )
     one_electron: float = Field(description="Every cation carries 1 e.")
     formal: float = Field(description="Every cation carries 2 e.")
-    born: float = Field(description="Every cation carries its Born charge.")
-    dielectric_sphere: float = Field(description="Born charges, screened as in a uniformly distorted sphere.")
+    dielectric_sphere_lowest: float | None = Field(
+        None, description="Born charges, screened as in a uniformly distorted sphere: the smallest by any source."
+    )
+    dielectric_sphere_highest: float | None = Field(None, description="The largest by any source.")
     surface: float = Field(description="Projection of the formal charges' dipole without an offset.")
     gap: float | None = Field(None, description="eV.")
     smeared: bool = Field(False, description="Whether it converged with smeared occupations only, as metals do.")
     potential_drop: float | None = Field(None, description="Between the poles of a sphere of that dipole, V.")
     message: str | None = Field(None, description="What makes the number doubtful.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, document: Any) -> Any:
+        """Read documents with one sphere."""
+        if isinstance(document, Mapping) and "dielectric_sphere" in document:
+            rest = {name: value for name, value in document.items() if name not in {"born", "dielectric_sphere"}}
+            sphere = document["dielectric_sphere"]
+            return {**rest, "dielectric_sphere_lowest": sphere, "dielectric_sphere_highest": sphere}
+        return document
 
     @property
     def gap_state(self) -> Literal["open", "closed", "smeared"] | None:
@@ -124,6 +144,7 @@ def analyse_dipoles(results: DipoleResults, models: DipoleModels, target: Target
     responses: dict[str, OffsetResponse] = {}
     messages: list[str] = []
     for particle in dict.fromkeys(cluster.particle for cluster in results.clusters):
+        messages += _signs([one for one in results.clusters if one.particle == particle])
         series = [one for one in results.clusters if one.particle == particle and one.dipole is not None]
         metallic = [one for one in series if gaps[one.label] in {"closed", "smeared"}]
         insulating = [one for one in series if one not in metallic]
@@ -154,6 +175,35 @@ def analyse_dipoles(results: DipoleResults, models: DipoleModels, target: Target
     return analysis.model_copy(update={"extrapolation": _extrapolate(analysis.neutral_responses, target)})
 
 
+def _signs(clusters: Sequence[ClusterState]) -> Iterator[str]:
+    """Say of a particle without inversion what the sign of its offset changes, or that this was not computed."""
+    shifted = [one for one in clusters if one.sign_matters and abs(one.pb_offset) > SAME_OFFSET]
+    pairs = [
+        (one, other)
+        for one in shifted
+        for other in shifted
+        if one.pb_offset > 0 and abs(one.pb_offset + other.pb_offset) < SAME_OFFSET
+    ]
+    for one, other in pairs:
+        if one.dipole is not None and other.dipole is not None:
+            apart = "" if one.energy is None or other.energy is None else _apart(one.energy, other.energy)
+            yield (
+                f"{one.particle}: offsets of +{one.pb_offset:g} and -{one.pb_offset:g} Å make two clusters, of "
+                f"{np.linalg.norm(one.dipole):.3f} and {np.linalg.norm(other.dipole):.3f} D{apart}."
+            )
+    alone = sorted({one.pb_offset for one in shifted} - {one.pb_offset for pair in pairs for one in pair})
+    if alone:
+        opposites = ", ".join(f"{-offset:g}" for offset in alone)
+        yield (
+            f"{shifted[0].particle} has no centre of inversion: {opposites} Å make other clusters, with other dipoles, "
+            "which were not computed. The effective charge is that of one sign alone."
+        )
+
+
+def _apart(energy: float, other: float) -> str:
+    return f", {1000 * abs(energy - other):.1f} meV apart"
+
+
 def _row(cluster: ClusterState, models: DipoleModels) -> DipoleRow:
     offset, n_cations = cluster.pb_offset, cluster.n_cations
     norm = projection = angle = drop = None
@@ -175,14 +225,31 @@ def _row(cluster: ClusterState, models: DipoleModels) -> DipoleRow:
         angle=angle,
         one_electron=point_charge_dipole(n_cations, offset),
         formal=point_charge_dipole(n_cations, offset, FORMAL_CHARGE),
-        born=point_charge_dipole(n_cations, offset, models.born_charge),
-        dielectric_sphere=dielectric_sphere_dipole(n_cations, offset, models.born_charge, models.eps_inf),
+        **_spheres(n_cations, offset, models),
         surface=project(cluster.formal_dipole)[0] - point_charge_dipole(n_cations, offset, FORMAL_CHARGE),
         gap=cluster.gap,
         smeared=cluster.smeared,
         potential_drop=drop,
         message=" ".join(_doubts(cluster, norm, drop)) or None,
     )
+
+
+def _spheres(n_cations: int, offset: float, models: DipoleModels) -> dict[str, float | None]:
+    """Return the smallest and the largest dipole of a dielectric sphere, D, by name of the field."""
+    found = sorted(
+        (dielectric_sphere_dipole(n_cations, offset, one.born_charge, one.eps_inf) for one in models.spheres), key=abs
+    )
+    return {
+        "dielectric_sphere_lowest": found[0] if found else None,
+        "dielectric_sphere_highest": found[-1] if found else None,
+    }
+
+
+def with_spheres(analysis: DipoleAnalysis, more: Sequence[SphereInputs]) -> DipoleAnalysis:
+    """Return an analysis whose dielectric spheres have more sources, such as fields computed in the same campaign."""
+    models = DipoleModels(spheres=(*analysis.models.spheres, *more))
+    rows = [row.model_copy(update=_spheres(row.n_cations, row.pb_offset, models)) for row in analysis.rows]
+    return analysis.model_copy(update={"models": models, "rows": tuple(rows)})
 
 
 def _doubts(cluster: ClusterState, norm: float | None, drop: float | None) -> Iterator[str]:

@@ -22,6 +22,9 @@ class ClusterState(ResultModel):
     pb_offset: float = Field(0.0, description="Offset of the cation sublattice along [111], Å.")
     formal_charge: int = Field(0, description="Of the ions, e.")
     formal_dipole: Vector = Field(description="Of the ions as point charges, D; about the cluster's centre if charged.")
+    sign_matters: bool | None = Field(
+        None, description="Whether the opposite offset makes another cluster; none where that was not looked at."
+    )
     relaxed: bool = Field(False, description="Whether its ions were relaxed.")
     box: PositiveFloat = Field(description="Edge of the isolated cell, Å.")
     solver: str = Field(description="Of the Poisson equation: WAVELET or MT.")

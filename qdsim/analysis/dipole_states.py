@@ -10,6 +10,7 @@ from qdsim.analysis.dipole_results import ClusterState, Vector
 from qdsim.structures import RhombohedralState
 from qdsim.structures.cluster import Cluster
 from qdsim.structures.isolation import extent
+from qdsim.structures.offset_sign import sign_matters
 
 
 def describe_cluster(
@@ -59,6 +60,7 @@ def describe_cluster(
         volume=state.volume,
         alpha_rh=state.alpha,
         pb_offset=state.offset,
+        sign_matters=sign_matters(cluster.with_state(RhombohedralState(state.volume))),
         formal_charge=placed.formal_charge,
         formal_dipole=(x, y, z),
         relaxed=relaxed,

@@ -6,7 +6,8 @@ from math import isclose
 from pydantic import Field
 
 from qdsim.analysis.chemical_potentials import Reservoir
-from qdsim.analysis.formation_energy import SAME_OFFSET, formation_energy, hosts_by_label, is_at, name_of
+from qdsim.analysis.formation_energy import formation_energy, hosts_by_label, is_at, name_of
+from qdsim.analysis.host_stability import SAME_OFFSET, host_gain
 from qdsim.analysis.model import ResultModel
 from qdsim.analysis.vacancy_results import DefectState, HostState, VacancyResults
 from qdsim.structures import CUBIC_ANGLE
@@ -36,6 +37,11 @@ class Decomposition(ResultModel):
     total: float | None = Field(description="Relaxed formation energy in the rhombohedral minus undistorted host.")
     equal_volume_unrelaxed: float | None = Field(description="Unrelaxed, rhombohedral minus strained host.")
     equal_volume_relaxed: float | None = Field(description="Relaxed, rhombohedral minus strained host.")
+    strained_gain: float | None = Field(
+        None,
+        description="What the strained host itself gains by distorting, eV a supercell: its relaxed vacancies, and so "
+        "`equal_volume_relaxed`, may hold as much of it.",
+    )
     missing: tuple[str, ...] = Field((), description="One sentence for each thing that a missing part needs.")
 
 
@@ -110,6 +116,7 @@ def _decompose(
         if unrelaxed[name] is None or (relaxed[name] is None and name != "angle"):
             missing.append(row.failure or f"The ions in {host.label} are held.")
     total = _minus(relaxed["rhombohedral"], relaxed["undistorted"])
+    gain = next((host_gain(results, host) for host in results.hosts if host.label == labels["strained"]), None)
     return Decomposition(
         defect=defect.defect,
         charge=defect.charge,
@@ -124,6 +131,7 @@ def _decompose(
         total=total,
         equal_volume_unrelaxed=_minus(unrelaxed["rhombohedral"], unrelaxed["strained"]),
         equal_volume_relaxed=_minus(relaxed["rhombohedral"], relaxed["strained"]),
+        strained_gain=None if gain is None else gain.energy,
         missing=tuple(dict.fromkeys(missing)),
     )
 

@@ -5,16 +5,13 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from qdsim.analysis.chemical_potentials import Reservoir
+from qdsim.analysis.host_stability import SAME_OFFSET, SAME_VOLUME, host_gain, host_reservations
 from qdsim.analysis.model import ResultModel
 from qdsim.analysis.vacancy_results import ChargeCorrection, DefectState, HostState, VacancyResults
 from qdsim.errors import QdsimError
 
-SAME_VOLUME = 1e-4
-"""Volumes that differ by less than this fraction are equal."""
 SAME_ANGLE = 1e-3
 """Angles this near (degrees) are equal."""
-SAME_OFFSET = 1e-3
-"""Offsets this near (Å) are equal, whatever their sign."""
 FORMAL_VALENCE = 2
 """Electrons that a cation gives and an anion takes in a lead chalcogenide."""
 CLOSED_GAP = 0.05
@@ -44,6 +41,11 @@ class FormationEnergy(ResultModel):
     unrelaxed: EnergyTerms | None = Field(description="Atoms where the host has them; none where it failed.")
     sites_per_formula_unit: float | None = Field(None, description="Equivalent choices; none if never computed.")
     concentration: float | None = Field(None, description="Share of the sublattice that is vacant, of a series.")
+    host_gain: float | None = Field(
+        None,
+        description="What the host's supercell gains by becoming the lowest computed crystal of its volume, eV; a "
+        "relaxed vacancy may hold as much of it. None where none is lower.",
+    )
     reservations: tuple[str, ...] = ()
     failure: str | None = Field(None, description="Why a number is missing.")
 
@@ -158,7 +160,7 @@ def tabulate_formation_energies(
     """
     hosts = hosts_by_label(results)
     rows = [
-        formation_energy(defect, hosts[defect.host], reservoir, fermi_level)
+        with_host_gain(results, defect, formation_energy(defect, hosts[defect.host], reservoir, fermi_level))
         for defect in results.defects
         for reservoir in reservoirs
     ]
@@ -183,6 +185,18 @@ def tabulate_formation_energies(
     ]
     order = {host.label: i for i, host in enumerate(results.hosts)}
     return tuple(sorted(rows, key=lambda row: order[row.host]))
+
+
+def with_host_gain(results: VacancyResults, defect: DefectState, row: FormationEnergy) -> FormationEnergy:
+    """Return a formation energy with what of it may be the host's own gain from distorting."""
+    host = hosts_by_label(results)[defect.host]
+    found = host_gain(results, host)
+    return row.model_copy(
+        update={
+            "host_gain": None if found is None else found.energy,
+            "reservations": (*row.reservations, *host_reservations(results, host, defect)),
+        }
+    )
 
 
 def hosts_by_label(results: VacancyResults) -> dict[str, HostState]:

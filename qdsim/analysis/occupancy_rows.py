@@ -1,25 +1,25 @@
-"""Occupancies that a fit states against how many vacancies are favourable, a row for each host and reservoir."""
+"""Occupancies that a fit states against how many vacancies there are in equilibrium, by host and reservoir."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
 
 from ase.symbols import string2symbols
 
-from qdsim.analysis.concentrated_vacancies import VacancySeries
+from qdsim.analysis.concentrated_vacancies import EquilibriumConcentration, VacancySeries
 from qdsim.analysis.consistency_results import OCCUPANCY, Row
 from qdsim.analysis.sample_values import Known
 from qdsim.analysis.scattering_fit import QUANTITIES
-from qdsim.analysis.verdict import LIMITS, Judgement, Verdict, judge
+from qdsim.analysis.verdict import Judgement, judge
 
 _SHARES = {"lower": "at most ", "upper": "at least "}  # of vacancies, where an occupancy is only a limit
+_LIMITS: dict[str, Literal["lower", "upper"]] = {"fewer": "lower", "more": "upper"}
+# of the occupancy of equilibrium, where that lies beyond what is computed
 
 
 def occupancy_rows(
     known: Mapping[str, Known], compound: str, vacancies: Sequence[VacancySeries] | None
 ) -> Iterator[Row]:
-    """Compare each occupancy with the smallest one whose vacancies are favourable.
-
-    A sample is to have no more vacancies than are favourable against the full crystal; it may have fewer.
+    """Compare each occupancy with that of equilibrium with a reservoir; tell how many vacancies are favourable, too.
 
     Parameters
     ----------
@@ -67,10 +67,11 @@ def occupancy_notes(rows: Iterable[Row], vacancies: Sequence[VacancySeries] | No
     if not conditions:
         return
     yield (
-        "Occupancies are compared with the smallest one that is favourable: neutral vacancies, with the entropy of "
-        "ideal mixing, against the crystal without any. PBE without spin-orbit coupling gives trends for them, not "
-        "numbers, and no error of theirs is known: σ counts the fit's alone. Host and reservoir of a sample are not "
-        "known either: of an occupancy in several of them, the best verdict counts for the sample."
+        "Occupancies are compared with equilibrium: neutral vacancies, with the entropy of ideal mixing, as many as "
+        "have the lowest free energy. Favourable are more, about e times as many where they are few: all of them "
+        "together cost less than nothing, but the last ones do not. PBE without spin-orbit coupling gives trends for "
+        "them, not numbers; σ counts the fit's error and the spread over orderings alone. Host and reservoir of a "
+        "sample are not known either: of an occupancy in several of them, the best verdict counts for the sample."
     )
     compared = [series for series in vacancies or () if _condition(series) in conditions]
     yield from dict.fromkeys(
@@ -81,84 +82,45 @@ def occupancy_notes(rows: Iterable[Row], vacancies: Sequence[VacancySeries] | No
     )
 
 
-class _Favourable(NamedTuple):
-    """Up to which share of the sites vacancies are favourable.
-
-    Attributes
-    ----------
-    most
-        The share, or the computed one nearest to it.
-    limit
-        Of the occupancy that belongs to it: "upper" where more vacancies may be favourable, "lower" where fewer are.
-    again
-        The least share beyond that is computed and favourable.
-    """
-
-    most: float
-    limit: Literal["lower", "upper"] | None
-    again: float | None
-
-
-def _favourable(series: VacancySeries) -> _Favourable:
-    found = series.free_energy_limit
-    most = series.points[0].concentration if found.largest is None else found.largest
-    beyond = [point for point in series.points if point.concentration > most and point.free_energy < 0]
-    return _Favourable(
-        most=most,
-        limit="lower" if found.largest is None else "upper" if found.at_least else None,
-        again=beyond[0].concentration if beyond else None,
-    )
-
-
 def _row(name: str, element: str, measured: Known, series: VacancySeries) -> Row:
     condition = _condition(series)
-    if not series.points:
+    found = series.equilibrium
+    if found is None:
         return _undecided(name, condition, measured, "no concentration of the series has an energy")
-    favourable = _favourable(series)
-    computed = 1 - favourable.most
-    bound = measured._replace(limit="upper")
-    judgement = judge(Known(computed, 0.0), bound, cast(float, QUANTITIES[name].matters))
-    left_open = _left_open(measured, favourable, judgement.verdict)
-    reason = _reason(element, measured, favourable, judgement)
-    difference = measured.value - computed
-    return _undecided(name, condition, measured, reason if left_open is None else f"{reason}; {left_open}").model_copy(
-        update={
-            "computed": computed,
-            "computed_limit": favourable.limit,
-            "difference": difference,
-            "error": judgement.error,
-            "standard_errors": None if judgement.error is None else difference / judgement.error,
-            "verdict": judgement.verdict if left_open is None else "cannot say",
-        }
-    )
+    spread = None if found.fewest is None or found.most is None else (found.most - found.fewest) / 2
+    computed = Known(1 - found.concentration, spread)
+    judgement = judge(computed._replace(error=spread or 0.0), measured, cast(float, QUANTITIES[name].matters))
+    reason = _reason(element, measured, series, judgement)
+    left_open = _left_open(series, judgement)
+    if left_open is not None:
+        judgement = judgement._replace(verdict="cannot say")
+        reason = f"{reason}; {left_open}"
+    row = Row.judged(name, condition, computed, measured, judgement._replace(reason=reason))
+    return row.model_copy(update={"computed_limit": _LIMITS.get(series.beyond or "")})
 
 
-def _reason(element: str, measured: Known, favourable: _Favourable, judgement: Judgement) -> str:
-    share, most = 1 - measured.value, _percent(favourable.most)
-    beyond = share > favourable.most
-    words = f"{'but only' if beyond else 'and'} up to {most} are favourable"
-    if favourable.limit == "upper":
-        words = f"and at least up to {most} are favourable"
-    elif favourable.limit == "lower":
-        words = f"{'but' if beyond else 'and'} not even {most}, the fewest computed, are favourable"
-    weighed = judgement.reason.removeprefix(f"the measured value is {LIMITS['upper']}").removeprefix(", ")
-    vacant = f"{_SHARES.get(measured.limit or '', '')}{_percent(share)} of the {element} sites are vacant"
-    return ", ".join(filter(None, [vacant + f", {words}", weighed]))
+def _reason(element: str, measured: Known, series: VacancySeries, judgement: Judgement) -> str:
+    share = cast(EquilibriumConcentration, series.equilibrium).concentration
+    bound = {"fewer": "less than ", "more": "more than "}.get(series.beyond or "", "")
+    vacant = f"{_SHARES.get(measured.limit or '', '')}{_percent(1 - measured.value)} of the {element} sites are vacant"
+    limit = series.free_energy_limit
+    if limit.largest is None:
+        favourable = f"not even {_percent(series.points[0].concentration)}, the fewest computed, are favourable"
+    else:
+        favourable = f"{'at least ' if limit.at_least else ''}up to {_percent(limit.largest)} are favourable"
+    return f"{vacant}, {bound}{_percent(share)} in equilibrium ({favourable}); {judgement.reason}"
 
 
-def _left_open(measured: Known, favourable: _Favourable, verdict: Verdict) -> str | None:
-    """Return why a verdict cannot stand: what is only bounded, or not computed, decides one way at most."""
-    if verdict == "agrees":
-        if favourable.limit == "lower":
-            return "nothing is computed below"
-        return "there may be more in the sample" if measured.limit == "upper" else None
-    if verdict == "cannot say":
+def _left_open(series: VacancySeries, judgement: Judgement) -> str | None:
+    """Return why a verdict cannot stand: equilibrium beyond what is computed may be nearer to the sample."""
+    if series.beyond is None or judgement.verdict == "cannot say":
         return None
-    if favourable.limit == "upper":
-        return "nothing is computed beyond"
-    if measured.limit == "lower":
-        return "there may be fewer in the sample"
-    return None if favourable.again is None else f"{_percent(favourable.again)} are favourable again"
+    if series.beyond == "unknown":
+        return "no other concentration is computed"
+    apart = judgement.difference or 0.0
+    if judgement.verdict != "agrees" and (apart < 0) == (series.beyond == "fewer"):
+        return None
+    return "nothing is computed below" if series.beyond == "fewer" else "nothing is computed beyond"
 
 
 def _undecided(name: str, condition: str, measured: Known, reason: str) -> Row:

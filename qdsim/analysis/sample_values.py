@@ -119,9 +119,19 @@ def laplace_pressure(surface_tension: Known, diameter: Known) -> Known:
     return found._replace(source=_said(words, surface_tension.source))
 
 
-def displacement_of_offset(offset: Known) -> Known:
-    """Return the B that an offset would add if it pointed along every <111> in turn, 8 pi^2 u^2/3, Å^2."""
-    return _propagate(lambda u: 8 * pi**2 * u**2 / 3, offset)
+def displacement_of_offset(offset: Known, share: float) -> Known:
+    """Return the B that an offset u would add to an ion if it pointed along every <111> in turn, Å^2.
+
+    It is 8 pi^2 <u_x^2> with <u_x^2> = (share u)^2/3.
+
+    Parameters
+    ----------
+    offset
+        Of the cation against the anion sublattice, Å.
+    share
+        How much of it the ion moves, see `qdsim.analysis.soft_mode.offset_shares`.
+    """
+    return _propagate(lambda u: 8 * pi**2 * (share * u) ** 2 / 3, offset)
 
 
 def dipole_of_offset(charge: Known, diameter: Known, volume: Known, offset: Known) -> Known:

@@ -238,7 +238,8 @@ class ScatteringFits(ResultModel):
     bulk_lattice_constant
         Of the bulk crystal that volumes are compared with, Å; by default that of the compound.
     surface_tension
-        gamma of the Laplace pressure 4 gamma/D, eV/Å^2; negative where small particles expand.
+        gamma of the Laplace pressure 4 gamma/D, eV/Å^2; negative where small particles expand. As 3 B Omega/4 of a
+        fitted Omega it is in proportion to the bulk modulus B, whose error is to be in its own.
     tolerances
         By quantity, what stands for the standard error of values that have none. Without it such values decide nothing.
     samples

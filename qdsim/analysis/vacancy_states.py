@@ -153,6 +153,7 @@ def _offset(atoms: Atoms, cation: str, host: HostState) -> tuple[float | None, t
     if abs(offset - abs(host.pb_offset)) > SAME_LATTICE:
         return offset, (
             f"The cations around the vacancy moved off-centre by {offset:.3f} Å on average, where the host has "
-            f"{abs(host.pb_offset):.3f} Å: its energy is that of another lattice than the host's.",
+            f"{abs(host.pb_offset):.3f} Å: its energy is that of another lattice than the host's, with what the "
+            "crystal gains by it. Compare the energy with the ions held.",
         )
     return offset, ()

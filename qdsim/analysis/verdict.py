@@ -61,26 +61,29 @@ def judge(computed: Known, measured: Known, matters: float, unit: str = "") -> J
         return Judgement(difference, None, None, "cannot say", reason)
     error = hypot(measured.error, computed.error)
     ratio = difference / error
-    verdict, reason = _weigh(ratio, error, max(matters, abs(apart)) if kept else matters, unit)
+    told = _apart(ratio, assumed=measured.assumed or computed.assumed)
+    verdict, words = _weigh(ratio, error, max(matters, abs(apart)) if kept else matters, unit)
+    reason = told + words
     if kept:
-        reason = f"the measured value is {LIMITS[measured.limit]}" + reason.removeprefix(_apart(ratio))
+        reason = f"the measured value is {LIMITS[measured.limit]}" + words
     return Judgement(difference, error, ratio, verdict, reason)
 
 
 def _weigh(ratio: float, error: float, matters: float, unit: str) -> tuple[Verdict, str]:
-    apart = _apart(ratio)
+    """Return the verdict, and what is to be said beyond how far the values are apart."""
     if abs(ratio) > DISAGREES_ABOVE:
-        return "disagrees", apart
+        return "disagrees", ""
     if abs(ratio) > AGREES_BELOW:
-        return "tension", apart
+        return "tension", ""
     if DISAGREES_ABOVE * error > matters:
         blind = f"{DISAGREES_ABOVE * error:.2g} {unit}".strip()
-        return "cannot say", f"{apart}, but differences below {blind} could not be seen"
-    return "agrees", apart
+        return "cannot say", f", but differences below {blind} could not be seen"
+    return "agrees", ""
 
 
-def _apart(ratio: float) -> str:
-    return f"{abs(ratio):.1f} standard errors apart"
+def _apart(ratio: float, *, assumed: bool) -> str:
+    """Count in standard errors; where one of them is a tolerance that was chosen, it is called one."""
+    return f"{abs(ratio):.1f} {'chosen tolerances' if assumed else 'standard errors'} apart"
 
 
 def judge_patterns(computed: float, undistorted: float, probes: Mapping[str, float]) -> tuple[Verdict, str]:

@@ -26,6 +26,7 @@ from qdsim.errors import QdsimError
 from qdsim.structures import CUBIC_ANGLE, RhombohedralState, Shape
 from qdsim.structures.cluster import Cluster, check_overlap, explain_charge
 from qdsim.structures.isolation import COMFORTABLE_MARGIN, TAIL, extent, isolate, suits_mt
+from qdsim.structures.offset_sign import sign_matters
 from qdsim.workflows.dipole_documents import (
     DipoleSettings,
     Particle,
@@ -64,7 +65,11 @@ class DipolePlan:
     @property
     def advice(self) -> tuple[str, ...]:
         """What could be chosen better."""
-        return tuple(sentence for one in self.dipole.particles for sentence in _advise(one, self.clusters[one.label]))
+        return tuple(
+            sentence
+            for one in self.dipole.particles
+            for sentence in _advise(one, self.clusters[one.label], self.dipole.offsets)
+        )
 
     def document(self) -> dict[str, Any]:
         """Return everything that decides the results."""
@@ -148,7 +153,8 @@ def plan_dipoles(
     stages = {kind: coarse if kind == "coarse" and coarse is not None else settings for kind in dipole.runs}
     parameters = {particle.label: _parameters(stages, particle, clusters[particle.label]) for particle in particles}
     target = section.target
-    models: dict[str, Any] = section.models.model_dump(mode="json")
+    spheres = compound.spheres if section.models.spheres is None else section.models.spheres
+    models: dict[str, Any] = {"spheres": [one.model_dump(mode="json") for one in spheres]}
     if target is not None:
         formula_units = Shape().volume(target.diameter) / state.volume
         models["target"] = Target(formula_units=formula_units, **target.model_dump()).model_dump(mode="json")
@@ -185,7 +191,7 @@ def _lattice(
     offsets = tuple(section.offsets)
     if lattice.node is not None:
         state, uuid = crystal_node("dipole.lattice.node", lattice.node, compound)
-        return RhombohedralState(state.volume, state.alpha), _offsets(section, abs(state.offset)), uuid
+        return RhombohedralState(state.volume, state.alpha), _offsets(section, state.offset), uuid
     alpha = CUBIC_ANGLE if lattice.alpha_rh is None else lattice.alpha_rh
     if lattice.fits is not None:
         return *_fitted(section, lattice, compound), None
@@ -223,7 +229,7 @@ def _fitted(
 
 def _offsets(section: DipoleSection, found: float | None) -> tuple[float, ...]:
     """Return the offsets that are asked for, else that of the lattice, if it has one, and half of it."""
-    if found is None or found < SMALLEST_OFFSET or "offsets" in section.model_fields_set:
+    if found is None or abs(found) < SMALLEST_OFFSET or "offsets" in section.model_fields_set:
         return tuple(section.offsets)
     return round(found / 2, 4), round(found, 4)
 
@@ -269,7 +275,7 @@ def _ways_to_balance(particle: ParticleSection, charge: int) -> str:
     return f"take centre: tetrahedral, or surface: {surfaces}"
 
 
-def _advise(particle: ParticleSettings, cluster: Cluster) -> Iterator[str]:
+def _advise(particle: ParticleSettings, cluster: Cluster, offsets: tuple[float, ...]) -> Iterator[str]:
     """Yield what is doubtful of a particle before anything is computed."""
     field = f"dipole.particles.{particle.label}"
     surface = surface_dipole(cluster)
@@ -278,6 +284,15 @@ def _advise(particle: ParticleSettings, cluster: Cluster) -> Iterator[str]:
             f"{field}: as formal charges its ions have {surface:.0f} D without any offset, an asymmetry of the facets: "
             "take centre: tetrahedral and no vacancies, or look at what the offset changes only."
         )
+    matters = sign_matters(cluster)
+    alone = [offset for offset in offsets if offset and -offset not in offsets]
+    if matters and alone:
+        yield (
+            f"{field}: it has no centre of inversion, so an offset and the opposite one make two clusters, whose "
+            f"dipoles differ: give the offset {-alone[-1]:g} too to see by how much."
+        )
+    if not matters and len(alone) < sum(map(bool, offsets)):
+        yield f"{field}: symmetry makes an offset and the opposite one the same cluster: one sign of each will do."
     margin = (particle.box - extent(cluster.to_atoms())) / 2
     if margin < TAIL:
         yield (

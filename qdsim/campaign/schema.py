@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from qdsim.analysis.consistency_results import Reference
+from qdsim.analysis.dipole import SphereInputs
 from qdsim.analysis.relaxation import RelaxationSettings
 from qdsim.analysis.scattering_fit import Tolerances
 from qdsim.analysis.strain import Quantity
@@ -382,10 +383,11 @@ class DipoleLatticeSection(Section):
 class DipoleModelsSection(Section):
     """What computed dipoles are compared with."""
 
-    born_charge: float = Field(
-        4.43, gt=0, description="Z* of the cation, e; with eps_inf as here, a sphere has 1 e a cation."
+    spheres: list[SphereInputs] | None = Field(
+        None,
+        description="Dielectric spheres: Born charge, eps_inf and their source; by default those that are known of the "
+        "compound. What the campaign computes by finite fields comes beside them.",
     )
-    eps_inf: float = Field(11.3, ge=1, description="Dielectric constant of the electrons.")
 
 
 class TargetSection(Section):
@@ -406,8 +408,8 @@ class DipoleSection(Section):
     offsets: list[Annotated[float, Field(ge=-0.8, le=0.8)]] = Field(
         [0.06, 0.12],
         min_length=1,
-        description="Of the cations along [111], Å; beside the undistorted state. By default, that of a lattice that "
-        "has one, and half of it.",
+        description="Of the cations along [111], Å, of either sign; beside the undistorted state. By default, that of "
+        "a lattice that has one, and half of it. A particle without inversion is another one at the opposite offset.",
     )
     undistorted: bool = Field(True, description="Whether that state is computed too; alone, one offset has no slope.")
     particles: dict[str, ParticleSection] = Field(min_length=1, description="By a name of your choice.")

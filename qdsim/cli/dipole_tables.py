@@ -70,6 +70,12 @@ def print_dipoles(console: Console, analysis: DipoleAnalysis) -> None:
         console.print(
             f"{particle}: {response.slope:.1f}{error} D per Å of offset, {response.effective_charge:.2f} e per cation",
         )
+    for sphere in analysis.models.spheres:
+        per_cation = 3 * sphere.born_charge / (sphere.eps_inf + 2)
+        console.print(
+            f"Dielectric sphere of Z* = {sphere.born_charge:.2f} e and eps_inf = {sphere.eps_inf:.1f}: "
+            f"{per_cation:.2f} e per cation ({sphere.source})",
+        )
     extrapolated = analysis.extrapolation
     if extrapolated is not None:
         target = extrapolated.target
@@ -88,6 +94,14 @@ def _gap(row: DipoleRow) -> Text:
     """Say how large the gap is, and whether it stayed open."""
     number = "" if row.gap is None else f"{row.gap:.2f} "
     return Text(f"{number}{row.gap_state or ''}", style="" if row.gap_state in {"open", None} else "red")
+
+
+def _sphere(row: DipoleRow) -> str:
+    """Write how far the sources of a dielectric sphere are apart."""
+    low, high = row.dielectric_sphere_lowest, row.dielectric_sphere_highest
+    if low is None or high is None:
+        return ""
+    return f"{low:.1f}" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f}\nto {high:.1f}"
 
 
 def dipole_rows(analysis: DipoleAnalysis) -> Table:
@@ -112,7 +126,8 @@ def dipole_rows(analysis: DipoleAnalysis) -> Table:
             f"{row.alpha_rh:.1f}",
             f"{row.pb_offset:.3f}",
             *computed,
-            *(f"{model:.1f}" for model in (row.one_electron, row.formal, row.dielectric_sphere)),
+            *(f"{model:.1f}" for model in (row.one_electron, row.formal)),
+            _sphere(row),
             _gap(row),
             "" if row.potential_drop is None else f"{row.potential_drop:.2f}",
         )

@@ -50,6 +50,7 @@ def print_phonons(
                 f"{row.well.minimum:.3f} Å; at {row.well.temperature:g} K the offset is {kind}, "
                 f"<|u|> = {row.well.mean_absolute:.3f} Å; if each formula unit moved by itself, B of that would be "
                 + " and ".join(f"{b:.2f} Å² of {element}" for element, b in row.well.b_iso.items())
+                + ", averaged over the eight <111>"
             )
     print_notes(console, analysis)
 

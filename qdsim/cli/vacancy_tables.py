@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_vacancies(console: Console, analysis: VacancyAnalysis) -> None:
-    """Print potentials, formation energies, what the distortion does to them, and how many vacancies are favourable."""
+    """Print potentials, formation energies, what the distortion does to them, and how many vacancies there are."""
     if analysis.window is not None:
         console.print(_window(analysis.window, analysis))
     if any(row.concentration is None for row in analysis.formation_energies):
@@ -31,9 +31,13 @@ def print_vacancies(console: Console, analysis: VacancyAnalysis) -> None:
     if any(series.points for series in analysis.series):
         console.print(series_table(analysis.series))
     for series in analysis.series:
-        limits = {"by formation energy": series.energy_limit, "with mixing": series.free_energy_limit}
-        for how, limit in limits.items():
-            console.print(f"{series.host}, {series.reservoir}, favourable {how}: {limit.message}")
+        told = {
+            "in equilibrium": series.equilibrium_message,
+            "favourable with mixing": series.free_energy_limit.message,
+            "favourable by formation energy": series.energy_limit.message,
+        }
+        for how, message in told.items():
+            console.print(f"{series.host}, {series.reservoir}, {how}: {message}")
     for sentence in _notes(analysis):
         console.print(Text.assemble(("note ", "yellow"), sentence))
 
@@ -103,10 +107,18 @@ def decomposition_table(decompositions: tuple[Decomposition, ...]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("host", "vacancy", "q"):
         table.add_column(heading)
-    for heading in ("volume", "angle", "off-\ncentring", "relax-\nation", "total", "at equal\nvolume"):
+    for heading in ("volume", "angle", "off-\ncentring", "relax-\nation", "total", "at equal\nvolume", "host's\ngain"):
         table.add_column(heading, justify="right")
     for one in decompositions:
-        parts = (one.volume, one.angle, one.off_centring, one.relaxation, one.total, one.equal_volume_relaxed)
+        parts = (
+            one.volume,
+            one.angle,
+            one.off_centring,
+            one.relaxation,
+            one.total,
+            one.equal_volume_relaxed,
+            one.strained_gain,
+        )
         cells = ["" if part is None else f"{part:+.3f}" for part in parts]
         table.add_row(one.rhombohedral, one.defect, _charge(one.charge), *cells)
     return table

@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
+from qdsim.analysis.dipole import SphereInputs
 from qdsim.analysis.known_displacements import KnownDisplacements
 from qdsim.cp2k.settings import load_yaml, suggestion
 from qdsim.errors import QdsimError
@@ -27,6 +28,7 @@ class Compound(BaseModel):
     bulk_modulus: PositiveFloat = Field(description="Of the same, GPa; plans reckon with it.")
     heat_of_formation: float = Field(lt=0, description="Measured at 298 K, eV per formula unit.")
     heat_of_formation_source: str
+    spheres: tuple[SphereInputs, ...] = Field((), description="For dielectric spheres beside computed dipoles.")
     displacement_parameters: tuple[KnownDisplacements, ...] = Field(
         (), description="From elsewhere, shown beside those of phonons."
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from qdsim.analysis.dipole_analysis import DipoleAnalysis
+from qdsim.analysis.dipole import SphereInputs
+from qdsim.analysis.dipole_analysis import DipoleAnalysis, with_spheres
 from qdsim.analysis.dipole_results import DipoleResults
 from qdsim.provenance.campaigns import called, section
+from qdsim.provenance.phonons import phonon_results
 
 if TYPE_CHECKING:
     from aiida.orm import StructureData, WorkChainNode, XyData
@@ -39,7 +41,10 @@ def dipole_results(campaign: WorkChainNode) -> DipoleResults | None:
 
 
 def dipole_analysis(campaign: WorkChainNode) -> DipoleAnalysis | None:
-    """Return what follows from a campaign's dipoles, or None where there is nothing yet."""
+    """Return what follows from a campaign's dipoles, or None where there is nothing yet.
+
+    Dielectric spheres of Born charges that the campaign has computed are added: its phonons know them.
+    """
     process = section(campaign, "dipole")
     results = dipole_results(campaign)
     if process is None or results is None or "analysis" not in process.outputs:
@@ -50,7 +55,22 @@ def dipole_analysis(campaign: WorkChainNode) -> DipoleAnalysis | None:
         row if failures.get(row.label) is None else row.model_copy(update={"message": failures[row.label]})
         for row in analysis.rows
     )
-    return analysis.model_copy(update={"rows": rows})
+    return with_spheres(analysis.model_copy(update={"rows": rows}), _computed_spheres(campaign))
+
+
+def _computed_spheres(campaign: WorkChainNode) -> list[SphereInputs]:
+    """Return Born charges and eps_inf that the same campaign has computed by finite fields."""
+    phonons = phonon_results(campaign)
+    states = () if phonons is None else phonons.states
+    return [
+        SphereInputs(
+            born_charge=state.nonanalytic.born_charges[phonons.cation],
+            eps_inf=state.nonanalytic.eps_inf,
+            source=f"{state.label} of this campaign, {state.nonanalytic.source}",
+        )
+        for state in states
+        if phonons is not None and state.nonanalytic is not None and state.nonanalytic.charge_sum is not None
+    ]
 
 
 def dipole_structures(campaign: WorkChainNode) -> dict[str, StructureData]:

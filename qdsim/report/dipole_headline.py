@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from qdsim.analysis.dipole import dielectric_sphere_dipole
 from qdsim.analysis.dipole_analysis import DipoleAnalysis, DipoleRow
 from qdsim.report.data import ReportData, node_behind
 from qdsim.report.figures.dipoles import path_of
@@ -69,8 +70,8 @@ def dipole_sentences(data: ReportData) -> Iterator[str]:
     if row is not None and row.norm is not None:
         yield (
             f"{row.particle} with an offset of {fixed(row.pb_offset, 2, 'Å')} has {fixed(row.norm, 1, 'D')}; "
-            f"1 e per cation gives {fixed(row.one_electron, 1, 'D')}, the dielectric sphere "
-            f"{fixed(row.dielectric_sphere, 1, 'D')}, formal charges {fixed(row.formal, 1, 'D')}."
+            f"1 e per cation gives {fixed(row.one_electron, 1, 'D')}, {_sphere(row)}"
+            f"formal charges {fixed(row.formal, 1, 'D')}."
         )
     yield from _beyond(analysis)
     closed = [row.label for row in analysis.rows if row.gap_state in {"closed", "smeared"}]
@@ -92,6 +93,13 @@ def dipole_sentences(data: ReportData) -> Iterator[str]:
     yield from (f"{one.label}: {one.failure}" for one in results.clusters if one.failure is not None)
 
 
+def _sphere(row: DipoleRow) -> str:
+    low, high = row.dielectric_sphere_lowest, row.dielectric_sphere_highest
+    if low is None or high is None:
+        return ""
+    return f"a dielectric sphere {fixed(low, 1)} to {fixed(high, 1, 'D')} by the source of its inputs, "
+
+
 def _beyond(analysis: DipoleAnalysis) -> Iterator[str]:
     beyond = analysis.extrapolation
     if beyond is None:
@@ -109,6 +117,15 @@ def _beyond(analysis: DipoleAnalysis) -> Iterator[str]:
         difference = 100 * (beyond.dipole / target.reported_dipole - 1)
         sentence += (
             f", {fixed(difference, 0, '%', signed=True)} against the {fixed(target.reported_dipole, 0, 'D')} reported"
+        )
+    spheres = [
+        dielectric_sphere_dipole(target.formula_units, target.pb_offset, one.born_charge, one.eps_inf)
+        for one in analysis.models.spheres
+    ]
+    if spheres:
+        sentence += (
+            f"; dielectric spheres of it have {fixed(min(spheres), 0)} to {fixed(max(spheres), 0, 'D')} by the source "
+            "of their inputs"
         )
     yield f"{sentence}. That takes for granted that the charge per cation does not depend on the size."
 

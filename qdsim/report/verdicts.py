@@ -8,7 +8,7 @@ from qdsim.analysis.consistency_rows import COMPARED
 from qdsim.analysis.verdict import Verdict
 from qdsim.report.formatting import EXTRA_DECIMALS, MISSING, fixed, with_error
 
-NAMES = {"onset_pressure": "onset, tension", "b_iso_cation": "B, dynamic offset"}
+NAMES = {"onset_pressure": "onset, tension"}
 """Of rows that compare two things of different names."""
 MARKS: dict[Verdict, str] = {"agrees": "✓", "tension": "≈", "disagrees": "✗", "cannot say": "?"}
 """A sign for each verdict, beside the word."""
@@ -56,8 +56,8 @@ def row_text(row: Row) -> RowText:
 
 
 def says_more(row: Row) -> bool:
-    """Tell whether the reason of a verdict is more than the number of standard errors."""
-    return not row.reason.endswith("standard errors apart") or "," in row.reason
+    """Tell whether the reason of a verdict is more than the number of errors."""
+    return not row.reason.endswith("apart") or "," in row.reason
 
 
 def quantity_name(quantity: str) -> str:
@@ -83,7 +83,7 @@ def remarks(sample: SampleCheck) -> Iterator[str]:
     """Yield what is to be known of all rows of a sample, and what its pattern says."""
     assumed = dict.fromkeys(quantity_name(row.quantity) for row in sample.rows if row.assumed)
     if assumed:
-        yield f"tolerances stand for uncertainties that the fit does not state: {', '.join(assumed)}"
+        yield f"chosen tolerances, no standard errors, stand for what the fit does not state: {', '.join(assumed)}"
     if sample.pattern is not None:
         yield f"pattern {sample.pattern.source}, {sample.pattern.verdict}: {sample.pattern.reason}"
         yield from sample.pattern.messages

@@ -114,6 +114,50 @@ def test_the_energy_vanishes_between_two_concentrations() -> None:
     assert limit.message == "up to 0.1167"
 
 
+@pytest.mark.parametrize(("energy", "in_equilibrium", "favourable"), [(0.1, 0.0205, 0.055), (0.05, 0.126, 0.327)])
+def test_favourable_are_about_e_times_as_many_as_in_equilibrium(
+    energy: float, in_equilibrium: float, favourable: float
+) -> None:
+    """x/(1 - x) = exp(-E/kT) at 300 K, and where x E = T s(x), of 1000 sites: worked out by hand."""
+    computed = [
+        ordering(n, 0, concentration=n / 1000, energy=1000 * PER_UNIT + n * (100 + energy)) for n in (5, 100, 500)
+    ]
+    found = series(computed, 300, hosts=(host(formula_units=1000),))
+    assert found.equilibrium is not None
+    assert found.equilibrium.concentration == pytest.approx(in_equilibrium, rel=4e-3)
+    assert found.equilibrium.concentration == pytest.approx(1 / (1 + exp(energy / (K * 300))), abs=2e-5)
+    assert found.free_energy_limit.largest == pytest.approx(favourable, rel=5e-3)
+    assert (found.beyond, found.equilibrium_message) == (None, f"{found.equilibrium.concentration:.4f}")
+    assert found.free_energy_limit.message.startswith(f"up to {found.free_energy_limit.largest:.4f}")
+
+
+def test_the_spread_over_orderings_is_the_error_of_equilibrium() -> None:
+    found = series([ordering(n, 0.05 + off) for n in (1, 12) for off in (-0.01, 0.01)], 300)
+    assert found.equilibrium is not None
+    deviation = 0.01 * 2**0.5
+    fewest, most = (1 / (1 + exp((0.05 + sign * deviation) / (K * 300))) for sign in (1, -1))
+    assert (found.equilibrium.fewest, found.equilibrium.most) == pytest.approx((fewest, most), abs=2e-5)
+    assert found.equilibrium_message == "0.1263 (0.0772 to 0.1999 by the spread over orderings)"
+
+
+def test_equilibrium_beyond_what_is_computed_is_only_bounded() -> None:
+    fewer, more = series([ordering(2, 0.5), ordering(6, 0.5)], 300), series([ordering(2, -0.5), ordering(6, -0.5)], 300)
+    alone = series([ordering(2, -0.5)], 300)
+    assert [one.beyond for one in (fewer, more, alone)] == ["fewer", "more", "unknown"]
+    assert [one.equilibrium_message for one in (fewer, more, alone)] == [
+        "below 0.0500",
+        "above 0.1500",
+        "not known: only computed at 0.0500",
+    ]
+
+
+def test_a_document_of_before_is_read() -> None:
+    found = series([ordering(4, -0.2), ordering(6, 0.2)], 300)
+    document = found.model_dump(mode="json")
+    document["optimum"] = document.pop("equilibrium")
+    assert VacancySeries.model_validate(document) == found
+
+
 def test_an_energy_of_zero_is_favourable_and_a_free_energy_of_zero_is_not() -> None:
     found = series([ordering(2, 0.0), ordering(4, 0.1)])
     assert found.energy_limit.largest == pytest.approx(0.05)
@@ -142,28 +186,28 @@ def test_a_constant_energy_has_the_equilibrium_of_independent_sites(energy: floa
     found = series([ordering(n, energy) for n in (1, 5, 20)], temperature)
     kt = K * temperature
     expected = 1 / (1 + exp(energy / kt))
-    assert found.optimum is not None
+    assert found.equilibrium is not None
     if expected > 1 / N + 1e-3:
-        assert found.optimum.concentration == pytest.approx(expected, abs=2e-5)
-        assert found.optimum.free_energy == pytest.approx(kt * log(1 - expected), rel=1e-5)
-        assert not found.optimum.at_bound
+        assert found.equilibrium.concentration == pytest.approx(expected, abs=2e-5)
+        assert found.equilibrium.free_energy == pytest.approx(kt * log(1 - expected), rel=1e-5)
+        assert not found.equilibrium.at_bound
     elif expected < 1 / N - 1e-3:
-        assert found.optimum.concentration == pytest.approx(1 / N)
-        assert found.optimum.at_bound
+        assert found.equilibrium.concentration == pytest.approx(1 / N)
+        assert found.equilibrium.at_bound
 
 
 @given(st.floats(-0.1, 0.1), st.floats(-0.1, 0.3), st.integers(0, 1500))
 def test_the_free_energy_vanishes_where_it_is_said_to(first: float, last: float, temperature: int) -> None:
     found = series([ordering(1, first), ordering(12, last)], temperature)
-    limit, optimum = found.free_energy_limit, found.optimum
-    assert optimum is not None
-    assert all(optimum.free_energy <= point.free_energy + 1e-12 for point in found.points)
+    limit, equilibrium = found.free_energy_limit, found.equilibrium
+    assert equilibrium is not None
+    assert all(equilibrium.free_energy <= point.free_energy + 1e-12 for point in found.points)
 
     def free_energy(x: float) -> float:
         energy = first + (last - first) * (x - 1 / N) / (11 / N)
         return x * energy - temperature * mixing_entropy(x)
 
-    assert optimum.free_energy == pytest.approx(free_energy(optimum.concentration), abs=1e-12)
+    assert equilibrium.free_energy == pytest.approx(free_energy(equilibrium.concentration), abs=1e-12)
     if limit.largest is None:
         assert free_energy(1 / N) >= -1e-12
     elif limit.at_least:
@@ -177,9 +221,9 @@ def test_nothing_is_said_beyond_what_is_computed() -> None:
     found = series([ordering(4, -0.2)], temperature=300)
     assert found.energy_limit.largest == pytest.approx(0.1)
     assert found.energy_limit.at_least
-    assert found.optimum is not None
-    assert found.optimum.concentration == pytest.approx(0.1)
-    assert found.optimum.at_bound
+    assert found.equilibrium is not None
+    assert found.equilibrium.concentration == pytest.approx(0.1)
+    assert found.equilibrium.at_bound
 
 
 def test_a_failed_ordering_leaves_the_others() -> None:
@@ -192,7 +236,7 @@ def test_a_failed_ordering_leaves_the_others() -> None:
     assert "No SCF." in found.failures[0]
     empty = series([failed])
     assert empty.points == ()
-    assert empty.optimum is None
+    assert empty.equilibrium is None
     assert empty.energy_limit.message == "none: no concentration is computed"
 
 

@@ -42,6 +42,7 @@ ERRORS = {
     "bond_short": 0.01,
     "bond_long": 0.01,
     "b_iso_cation": 0.1,
+    "b_iso_anion": 0.1,
     "surface_tension": 0.0005,
 }
 """About as well as a fit of good data knows these."""
@@ -128,14 +129,14 @@ def test_a_sample_that_is_the_computed_crystal_is_consistent_in_every_row(
     computed: StrainResults, measured: Callable[..., dict[str, float]], reference: Reference
 ) -> None:
     values = measured(reference=reference)
-    sample = check(computed, with_errors(values, b_iso_cation=1.0), reference=reference)
-    lattice = ("alpha_rh", "pb_offset", "bond_short", "bond_long", "b_iso_cation")
+    sample = check(computed, with_errors(values, b_iso_cation=1.0, b_iso_anion=1.0), reference=reference)
+    lattice = ("alpha_rh", "pb_offset", "bond_short", "bond_long", "dynamic_b_cation", "dynamic_b_anion")
     expected = {(name, place): "agrees" for place in ("measured volume", "Laplace tension") for name in lattice}
     for name in ("volumetric_strain", "onset_pressure"):
         expected[name, "Laplace tension"] = "agrees"
     assert verdicts(sample) == expected
     for row in sample.rows:
-        if row.quantity not in {"b_iso_cation", "onset_pressure"}:
+        if row.quantity not in {"dynamic_b_cation", "dynamic_b_anion", "onset_pressure"}:
             assert row.standard_errors == pytest.approx(0, abs=0.1)
     assert [condition.name for condition in sample.conditions] == ["measured volume", "Laplace tension"]
     for condition in sample.conditions:
@@ -239,7 +240,7 @@ def test_tolerances_stand_for_uncertainties_and_say_so(
 ) -> None:
     given = {"others": {"tolerances": ERRORS}} if where == "fits" else {"tolerances": ERRORS}
     sample = check(computed, measured(), TENSION, **given)
-    judged = [row for row in sample.rows if row.quantity != "b_iso_cation"]
+    judged = [row for row in sample.rows if not row.quantity.startswith("dynamic_b")]
     assert {row.verdict for row in judged} == {"agrees"}
     assert all(row.assumed for row in judged)
 
@@ -338,7 +339,7 @@ def test_beyond_the_strains_computed_nothing_is_decided(
     lattice = [row for row in sample.rows if row.quantity != "onset_pressure"]
     assert {row.verdict for row in lattice} == {"cannot say"}
     for row in lattice:
-        if row.quantity != "b_iso_cation":
+        if not row.quantity.startswith("dynamic_b"):
             assert row.reason.startswith("extrapolated beyond the strains computed; ")
         assert row.extrapolated
         assert row.points == ["strain_+0.0137", "strain_+0.0187"]
@@ -457,15 +458,19 @@ def test_a_sample_is_distorted_beyond_two_errors_and_undistorted_only_if_it_woul
     assert is_distorted(known) is expected
 
 
-def displacement_row(
-    computed: StrainResults, volume: Mapping[str, Any], offset: float | None, b: float | None, b_error: float = 0.05
-) -> Row:
+def displacement_rows(
+    computed: StrainResults, volume: Mapping[str, Any], offset: float | None, **b: tuple[float, float | None]
+) -> tuple[Row, Row]:
     values = with_errors(volume)
     if offset is not None:
         values["pb_offset"] = {"value": offset, "error": 0.01}
-    if b is not None:
-        values["b_iso_cation"] = {"value": b, "error": b_error} if b_error else b
-    return row_of(check(computed, values), "b_iso_cation")
+    for name, (value, error) in b.items():
+        values[name] = value if error is None else {"value": value, "error": error}
+    sample = check(computed, values)
+    return row_of(sample, "dynamic_b_cation"), row_of(sample, "dynamic_b_anion")
+
+
+NEITHER = "neither static nor dynamic"
 
 
 @pytest.mark.parametrize(
@@ -473,13 +478,13 @@ def displacement_row(
     [
         ("computed", 0.1, 0.05, "agrees", "the fit shows the offset as a static one"),
         ("more", 0.1, 0.05, "cannot say", "the fit shows more than the computed offset"),
-        (0.0, 3.0, 0.05, "cannot say", "the offset may be dynamic"),
-        (0.0, 0.1, 0.05, "disagrees", "neither static nor dynamic"),
-        (0.0, 0.1, 0.25, "tension", "neither static nor dynamic"),
-        (0.0, 0.1, 0.0, "cannot say", "the fit states no uncertainty"),
-        (None, 3.0, 0.05, "cannot say", "the offset may be dynamic"),
-        (None, 0.1, 0.05, "cannot say", "the fit states no offset, and its B has no room for a dynamic one"),
-        (0.0, None, 0.05, "cannot say", "the fit states no B of the cation"),
+        (0.0, 3.0, 0.05, "cannot say", "the offset may be dynamic, and this B has room for it"),
+        (0.0, 0.1, 0.05, "disagrees", NEITHER),
+        (0.0, 0.1, 0.18, "tension", NEITHER),
+        (0.0, 0.1, None, "cannot say", "the fit states no uncertainty"),
+        (None, 3.0, 0.05, "cannot say", "the offset may be dynamic, and this B has room for it"),
+        (None, 0.1, 0.05, "cannot say", "the fit states no offset, and this B has no room for a dynamic one"),
+        (0.0, None, 0.05, "cannot say", "the fit states no B of the anion"),
     ],
 )
 def test_an_offset_is_static_or_dynamic_or_it_is_not_there(
@@ -487,28 +492,58 @@ def test_an_offset_is_static_or_dynamic_or_it_is_not_there(
     measured: Callable[..., dict[str, float]],
     offset: float | str | None,
     b: float | None,
-    b_error: float,
+    b_error: float | None,
     verdict: Verdict,
     words: str,
 ) -> None:
+    """Of the anion, which takes nearly all of it in PbS."""
     values = measured()
     static = {"computed": values["pb_offset"], "more": values["pb_offset"] + 0.1}.get(str(offset), offset)
     assert static is None or isinstance(static, float)
-    row = displacement_row(computed, {"lattice_constant": values["lattice_constant"]}, static, b, b_error)
+    volume = {"lattice_constant": values["lattice_constant"]}
+    given = {} if b is None else {"b_iso_anion": (b, b_error)}
+    cation, row = displacement_rows(computed, volume, static, **given)
     assert row.verdict == verdict
     assert words in row.reason
-    assert row.computed == pytest.approx(8 * pi**2 * values["pb_offset"] ** 2 / 3, rel=0.01)
+    assert (row.computed_limit, cation.computed_limit) == ("lower", "lower")
+    assert row.computed == pytest.approx(8 * pi**2 * (207.2 / 239.26 * values["pb_offset"]) ** 2 / 3, rel=0.01)
+    assert cation.computed == pytest.approx(8 * pi**2 * (32.06 / 239.26 * values["pb_offset"]) ** 2 / 3, rel=0.01)
     assert row.measured == b
+    assert (cation.measured, cation.verdict) == (None, "cannot say")
+
+
+def test_the_cation_takes_little_of_a_dynamic_offset() -> None:
+    """Computed 0.15 Å, fitted 0 +- 0.02 Å: a B_Pb of 0.25 +- 0.05 Å^2 has room for the 0.011 Å^2 that this needs."""
+    state = RhombohedralState(53.0, 59.3, 0.15)
+    values: dict[str, Any] = {
+        "pb_offset": {"value": 0.0, "error": 0.02},
+        "b_iso_cation": {"value": 0.25, "error": 0.05},
+    }
+    alone = check(structure_of(state), values)
+    cation, anion = (row_of(alone, f"dynamic_b_{ion}", "given structure") for ion in ("cation", "anion"))
+    assert cation.computed == pytest.approx(0.0106, abs=1e-4)
+    assert anion.computed == pytest.approx(0.444, abs=1e-3)
+    assert cation.verdict == anion.verdict == "cannot say"
+    assert cation.reason == (
+        "the offset may be dynamic, and this B has room for it; a dynamic offset of 0.150 Å needs at least 0.011 Å²"
+    )
+    stiff = check(structure_of(state), values | {"b_iso_anion": {"value": 0.25, "error": 0.05}})
+    cation, anion = (row_of(stiff, f"dynamic_b_{ion}", "given structure") for ion in ("cation", "anion"))
+    assert (cation.verdict, anion.verdict) == ("cannot say", "disagrees")
+    assert cation.reason.startswith("this B has room for a dynamic offset, but B of the anion has none")
+    assert anion.reason.startswith(NEITHER)
+    soft = check(structure_of(state), values | {"b_iso_anion": {"value": 0.9, "error": 0.05}})
+    assert row_of(soft, "dynamic_b_anion", "given structure").reason.startswith("the offset may be dynamic")
 
 
 def test_an_offset_that_nobody_can_exclude_is_no_disagreement(
     computed: StrainResults, measured: Callable[..., dict[str, float]]
 ) -> None:
-    values = with_errors({"lattice_constant": measured()["lattice_constant"], "b_iso_cation": 0.01})
+    values = with_errors({"lattice_constant": measured()["lattice_constant"], "b_iso_anion": 0.01})
     offset = {"value": measured()["pb_offset"] - 0.03, "error": 0.04}
-    row = row_of(check(computed, {**values, "pb_offset": offset}), "b_iso_cation")
+    row = row_of(check(computed, {**values, "pb_offset": offset}), "dynamic_b_anion")
     assert row.verdict == "cannot say"
-    assert row.reason.startswith("B has no room for a dynamic offset, but there may be a static one")
+    assert row.reason.startswith("this B has no room for a dynamic offset, but there may be a static one")
 
 
 def test_a_centred_crystal_needs_no_displacement(
@@ -571,10 +606,11 @@ def test_one_structure_is_compared_as_it_is() -> None:
         "bond_short": short,
         "bond_long": long,
     }
-    fits = fits_of(with_errors(values, b_iso_cation=1.0, diameter=32))
+    fits = fits_of(with_errors(values, b_iso_cation=1.0, b_iso_anion=1.0, diameter=32))
     consistency = check_consistency(structure_of(state), fits, settings_of())
     (sample,) = consistency.samples
-    assert set(verdicts(sample)) == {(name, "given structure") for name in [*values, "b_iso_cation"]}
+    both = ["dynamic_b_cation", "dynamic_b_anion"]
+    assert set(verdicts(sample)) == {(name, "given structure") for name in [*values, *both]}
     assert set(verdicts(sample).values()) == {"agrees"}
     for name, value in values.items():
         assert row_of(sample, name, "given structure").computed == pytest.approx(value, abs=1e-9)
@@ -671,7 +707,10 @@ def test_what_the_numbers_rest_on_is_told(computed: StrainResults, measured: Cal
     assert "measured volumes with 5.936 Å, a textbook, computed ones with 6.0080 Å" in relative.notes[0]
     assert f"multiplied by {BULK / own:.4f}" in relative.notes[0]
     assert "at 0 K" in relative.notes[1]
-    assert relative.notes[2:] == ["Coarse k-points."]
+    assert "γ = 3BΩ/4" in relative.notes[2]
+    assert relative.notes[3:] == ["Coarse k-points."]
+    unstrained = fits.model_copy(update={"surface_tension": None})
+    assert check_consistency(computed, unstrained, settings_of()).notes[2:] == []
     absolute = check_consistency(computed, fits, settings_of(reference="absolute"))
     assert "bulk of 5.936 Å, a textbook is strained by -1.20 %" in absolute.notes[0]
     own_bulk = check_consistency(
@@ -723,7 +762,10 @@ def test_the_smallest_dots_of_the_paper_distort_at_less_tension_than_the_compute
     assert row.difference == pytest.approx(0.186, abs=0.001)
     assert row.assumed
     assert "the sample is distorted, but its tension falls short of the onset by 0.19 GPa" in row.reason
+    assert row.reason.endswith("5.6 chosen tolerances apart")
     assert row.standard_errors == pytest.approx(5.6, abs=0.1)
+    (note,) = [note for note in paper().notes if "γ = 3BΩ/4" in note]
+    assert "in proportion to the bulk modulus B" in note
 
 
 def test_at_its_tension_the_computed_crystal_is_cubic_and_the_dots_are_not(paper: Callable[..., Consistency]) -> None:

@@ -17,6 +17,7 @@ from qdsim.analysis.defect_thermodynamics import (
     defect_equilibrium,
     formation_energy_diagram,
     parabolic_dos,
+    spin_degeneracy,
     transition_level,
 )
 from qdsim.analysis.formation_energy import EnergyTerms, FormationEnergy
@@ -69,7 +70,7 @@ def carriers(mass: float, depth: float, temperature: float) -> float:
 
 
 def charge_density(
-    fermi_level: float, energies: Sequence[FormationEnergy], temperature: float, degeneracy: int = 1
+    fermi_level: float, energies: Sequence[FormationEnergy], temperature: float, degeneracy: int | None = None
 ) -> float:
     """Net charge, cm^-3."""
     net = carriers(HOLE_MASS, fermi_level, temperature) - carriers(ELECTRON_MASS, GAP - fermi_level, temperature)
@@ -77,7 +78,7 @@ def charge_density(
         assert one.relaxed is not None
         energy = one.relaxed.total + one.charge * (fermi_level - one.fermi_level)
         boltzmann = (one.sites_per_formula_unit or 0) * exp(-energy / (K * temperature)) * 1e24 / VOLUME
-        net += one.charge * degeneracy * boltzmann
+        net += one.charge * (degeneracy or {0: 1, 1: 2}[abs(one.charge) % 2]) * boltzmann
     return net
 
 
@@ -216,7 +217,8 @@ def test_the_fermi_level_against_a_direct_solution(energies: list[FormationEnerg
         energy = source.relaxed.total + one.charge * (expected - source.fermi_level)
         sites = source.sites_per_formula_unit or 0
         assert one.formation_energy == pytest.approx(energy, abs=1e-4)
-        assert one.concentration == pytest.approx(sites * 1e24 / VOLUME * exp(-energy / (K * temperature)), rel=5e-3)
+        states = {0: 1, 1: 2}[abs(one.charge) % 2] * sites
+        assert one.concentration == pytest.approx(states * 1e24 / VOLUME * exp(-energy / (K * temperature)), rel=5e-3)
         assert one.site_share == pytest.approx(one.concentration / sites * VOLUME / 1e24)
     assert found.residual_charge < 1e-6 * max(found.holes, found.electrons)
     assert DefectEquilibrium.model_validate_json(found.model_dump_json()) == found
@@ -232,6 +234,16 @@ def test_without_charges_the_crystal_is_intrinsic() -> None:
     densities = effective_density(ELECTRON_MASS, temperature) * effective_density(HOLE_MASS, temperature)
     assert found.holes == pytest.approx(sqrt(densities) * exp(-GAP / 2 / kt), rel=1e-3)
     assert found.defects[0].concentration == pytest.approx(1e24 / VOLUME * exp(-0.5 / kt), rel=1e-5)
+
+
+def test_an_unpaired_electron_counts_twice() -> None:
+    """n = 2 N exp(-E/kT) of V_Pb 1-, which lacks one electron of a pair; of 2- and neutral ones it is N exp(-E/kT)."""
+    found = defect_equilibrium([row(0, 0.5), row(-1, 0.55), row(-2, 0.6)], dos(), VOLUME, 500)
+    assert {one.charge: one.degeneracy for one in found.defects} == {0: 1, -1: 2, -2: 1}
+    for one in found.defects:
+        boltzmann = exp(-one.formation_energy / (K * 500))
+        assert one.concentration == pytest.approx((2 if one.charge == -1 else 1) * 1e24 / VOLUME * boltzmann, rel=1e-5)
+    assert [spin_degeneracy(charge) for charge in (-3, -2, -1, 0, 1, 2)] == [2, 1, 2, 1, 2, 1]
 
 
 def test_degeneracy_multiplies() -> None:

@@ -6,14 +6,16 @@ from ase.units import Debye
 
 from qdsim.analysis.dipole import (
     AXIS,
+    SphereInputs,
     dielectric_sphere_dipole,
     offset_response,
     point_charge_dipole,
     potential_drop,
     project,
 )
-from qdsim.analysis.dipole_analysis import DipoleModels, Target, analyse_dipoles
+from qdsim.analysis.dipole_analysis import DipoleModels, DipoleRow, Target, analyse_dipoles, with_spheres
 from qdsim.analysis.dipole_results import ClusterState, DipoleResults
+from qdsim.cp2k.compounds import load_compound
 from qdsim.errors import QdsimError
 
 
@@ -26,9 +28,11 @@ def test_a_dipole_is_split_along_the_axis() -> None:
 
 
 def test_models_of_the_particle_of_the_paper() -> None:
-    """325 formula units, u = 0.12 Å: 1 e per cation and the dielectric sphere both come near the paper's 190 D."""
+    """325 formula units, u = 0.12 Å: 1 e per cation comes near the paper's 190 D, spheres lie on either side."""
     assert point_charge_dipole(325, 0.12) == pytest.approx(187.3, abs=0.1)
-    assert dielectric_sphere_dipole(325, 0.12, 4.4, 11.3) == pytest.approx(186, abs=0.5)
+    measured, computed = load_compound("PbS").spheres
+    assert dielectric_sphere_dipole(325, 0.12, measured.born_charge, measured.eps_inf) == pytest.approx(128.8, abs=0.1)
+    assert dielectric_sphere_dipole(325, 0.12, computed.born_charge, computed.eps_inf) == pytest.approx(233.3, abs=0.1)
     assert dielectric_sphere_dipole(10, 0.1, 2.0, 1.0) == pytest.approx(point_charge_dipole(10, 0.1, 2.0))
 
 
@@ -111,6 +115,44 @@ def test_rows_hold_models_and_responses_are_of_the_distorted_lattice() -> None:
     assert last.surface == pytest.approx(0, abs=1e-9)
     assert found.responses["d12"].slope == pytest.approx(100)
     assert found.responses["d12"].intercept == pytest.approx(5)
+
+
+def test_spheres_are_shown_from_the_smallest_to_the_largest_by_their_sources() -> None:
+    clusters = results(cluster("d32", 325, 0.12, 190.0))
+    alone = analyse_dipoles(clusters, DipoleModels())
+    assert (alone.rows[0].dielectric_sphere_lowest, alone.rows[0].dielectric_sphere_highest) == (None, None)
+    known = DipoleModels(spheres=(SphereInputs(born_charge=4.4, eps_inf=17.2, source="measured"),))
+    (row,) = analyse_dipoles(clusters, known).rows
+    assert row.dielectric_sphere_lowest == row.dielectric_sphere_highest == pytest.approx(128.8, abs=0.1)
+    own = SphereInputs(born_charge=4.65, eps_inf=9.2, source="computed")
+    found = with_spheres(analyse_dipoles(clusters, known), [own])
+    assert [one.source for one in found.models.spheres] == ["measured", "computed"]
+    assert found.rows[0].dielectric_sphere_lowest == pytest.approx(128.8, abs=0.1)
+    assert found.rows[0].dielectric_sphere_highest == pytest.approx(233.3, abs=0.1)
+
+
+def test_the_two_clusters_of_a_particle_without_inversion_are_told_apart() -> None:
+    plus = cluster("d7", 4, 0.12, 1.581, sign_matters=True, energy=-100.0)
+    minus = cluster("d7", 4, -0.12, -1.595, sign_matters=True, energy=-100.0048)
+    found = analyse_dipoles(results(plus, minus), DipoleModels())
+    assert found.messages == (
+        "d7: offsets of +0.12 and -0.12 Å make two clusters, of 1.581 and 1.595 D, 4.8 meV apart.",
+    )
+    assert found.responses["d7"].slope == pytest.approx((1.581 + 1.595) / 0.24)
+    half = cluster("d7", 4, 0.06, 0.8, sign_matters=True)
+    (alone,) = analyse_dipoles(results(half, plus), DipoleModels()).messages
+    assert "-0.06, -0.12 Å make other clusters" in alone
+    assert not analyse_dipoles(results(half.model_copy(update={"sign_matters": False})), DipoleModels()).messages[1:]
+
+
+def test_documents_of_one_sphere_are_read() -> None:
+    models = DipoleModels.model_validate({"born_charge": 4.43, "eps_inf": 11.3})
+    assert models.spheres == (SphereInputs(born_charge=4.43, eps_inf=11.3, source="not stated"),)
+    (row,) = analyse_dipoles(results(cluster("d12", 16, 0.12, 9.0)), models).rows
+    document = row.model_dump()
+    sphere = document.pop("dielectric_sphere_lowest")
+    del document["dielectric_sphere_highest"]
+    assert DipoleRow.model_validate({**document, "born": 40.0, "dielectric_sphere": sphere}) == row
 
 
 def test_a_target_is_reached_with_the_charge_of_the_largest_particle() -> None:

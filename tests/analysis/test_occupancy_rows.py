@@ -1,14 +1,19 @@
-"""Occupancies against favourable vacancies: series whose limits are made up, and verdicts worked out by hand."""
+"""Occupancies against vacancies in equilibrium: series that are made up, and verdicts worked out by hand."""
 
 import json
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
 
 from qdsim.analysis.chemical_potentials import limiting_reservoirs, stability_window
-from qdsim.analysis.concentrated_vacancies import ConcentrationPoint, FavourableLimit, VacancySeries, vacancy_series
+from qdsim.analysis.concentrated_vacancies import (
+    ConcentrationPoint,
+    EquilibriumConcentration,
+    FavourableLimit,
+    VacancySeries,
+    vacancy_series,
+)
 from qdsim.analysis.consistency import check_consistency
 from qdsim.analysis.consistency_results import CheckSettings, Consistency, Row, SampleCheck
 from qdsim.analysis.occupancy_rows import occupancy_rows
@@ -27,43 +32,32 @@ COMPUTED = (0.05, 0.1, 0.2)
 """Shares of vacant sites of the made-up series."""
 
 
-def series(
-    largest: float | None = 0.1,
-    at_least: bool = False,
-    favourable: Iterable[float] = (),
-    points: Sequence[float] = COMPUTED,
-    **changes: Any,
-) -> VacancySeries:
-    limit = FavourableLimit(criterion="free energy", largest=largest, at_least=at_least, message="made up")
+def series(share: float | None = 0.1, favourable: float | None = 0.15, **changes: Any) -> VacancySeries:
+    """Return a series with a share of vacant sites in equilibrium; the first and the last computed are bounds."""
+    points = changes.pop("points", COMPUTED)
+    limit = FavourableLimit(criterion="free energy", largest=favourable, message="made up")
+    equilibrium = None
+    if share is not None:
+        bound = bool(points) and share in {points[0], points[-1]}
+        equilibrium = EquilibriumConcentration(concentration=share, free_energy=-0.01, at_bound=bound)
     fields: dict[str, Any] = {
         "host": "rhombohedral",
         "sublattice": "Pb",
         "reservoir": "Pb-rich",
         "temperature": 300,
         "average": "weighted",
-        "points": tuple(point(x, -0.01 if x in favourable else 0.01) for x in points),
+        "points": tuple(point(x) for x in points),
         "energy_limit": limit.model_copy(update={"criterion": "formation energy", "largest": 0.01}),
         "free_energy_limit": limit,
-        "optimum": None,
+        "equilibrium": equilibrium,
     }
     return VacancySeries(**{**fields, **changes})
 
 
-def point(concentration: float, free_energy: float) -> ConcentrationPoint:
-    return ConcentrationPoint(
-        concentration=concentration,
-        orderings=(),
-        mean=0,
-        weighted_mean=0,
-        lowest=0,
-        highest=0,
-        deviation=None,
-        entropy=0,
-        free_energy=free_energy,
-        gap=None,
-        gap_lowest=None,
-        gap_highest=None,
-    )
+def point(concentration: float) -> ConcentrationPoint:
+    nothing = dict.fromkeys(("mean", "weighted_mean", "lowest", "highest", "entropy", "free_energy"), 0.0)
+    unknown = dict.fromkeys(("deviation", "gap", "gap_lowest", "gap_highest"))
+    return ConcentrationPoint(concentration=concentration, orderings=(), **nothing, **unknown)
 
 
 def row(vacancies: VacancySeries, value: float, error: float | None = 0.01, limit: str | None = None) -> Row:
@@ -71,97 +65,98 @@ def row(vacancies: VacancySeries, value: float, error: float | None = 0.01, limi
     return found
 
 
-def test_as_many_vacancies_as_are_favourable_agree_and_more_do_not() -> None:
+def test_as_many_vacancies_as_in_equilibrium_agree_and_others_do_not() -> None:
+    """10 % are vacant in equilibrium and 15 % favourable: what is merely favourable is not in equilibrium."""
     expected: list[tuple[float, Verdict, float]] = [
-        (0.93, "agrees", 3.0),
+        (0.97, "disagrees", 7.0),
+        (0.925, "tension", 2.5),
+        (0.91, "agrees", 1.0),
+        (0.9, "agrees", 0.0),
         (0.885, "agrees", -1.5),
         (0.875, "tension", -2.5),
-        (0.85, "disagrees", -5.0),
+        (0.86, "disagrees", -4.0),
     ]
     for value, verdict, ratio in expected:
         found = row(series(), value)
-        assert (found.verdict, found.computed_limit, found.error) == (verdict, None, 0.01)
+        assert (found.verdict, found.computed_limit) == (verdict, None)
         assert found.computed == pytest.approx(0.9)
-        assert found.difference == pytest.approx(value - 0.9)
+        assert (found.limit, found.source, found.assumed) == (None, "Table 1", True)
         assert found.standard_errors == pytest.approx(ratio)
-        assert (found.measured, found.measured_error, found.source, found.assumed) == (value, 0.01, "Table 1", True)
-    assert row(series(), 0.93).reason == "7.0 % of the Pb sites are vacant, and up to 10.0 % are favourable"
-    assert row(series(), 0.85).reason == (
-        "15.0 % of the Pb sites are vacant, but only up to 10.0 % are favourable, 5.0 standard errors apart"
+    assert row(series(), 0.86).reason == (
+        "14.0 % of the Pb sites are vacant, 10.0 % in equilibrium (up to 15.0 % are favourable); "
+        "4.0 chosen tolerances apart"
     )
 
 
-def test_the_free_energy_decides_not_the_formation_energy() -> None:
+def test_the_spread_over_orderings_counts_as_an_error() -> None:
     made = series()
-    assert made.energy_limit.largest == 0.01
-    assert row(made, 0.93).verdict == "agrees"
+    assert made.equilibrium is not None
+    spread = made.model_copy(update={"equilibrium": made.equilibrium.model_copy(update={"fewest": 0.07, "most": 0.13})})
+    found = row(spread, 0.86)
+    assert found.computed_error == pytest.approx(0.03)
+    assert found.standard_errors == pytest.approx(-0.04 / 0.001**0.5)
+    assert row(made, 0.86).computed_error is None
 
 
 def test_large_and_unknown_errors_decide_nothing() -> None:
     vague, unknown = row(series(), 0.93, 0.05), row(series(), 0.5, None)
     assert vague.verdict == unknown.verdict == "cannot say"
-    assert vague.reason.endswith("favourable, but differences below 0.15 could not be seen")
-    assert unknown.reason.endswith("favourable, the fit states no uncertainty, and no tolerance is given")
+    assert vague.reason.endswith("but differences below 0.15 could not be seen")
+    assert unknown.reason.endswith("the fit states no uncertainty, and no tolerance is given")
     assert unknown.difference == pytest.approx(-0.4)
     assert unknown.standard_errors is None
 
 
-def test_nothing_is_said_beyond_the_concentrations_computed() -> None:
-    made = series(largest=0.2, at_least=True)
-    within, beyond = row(made, 0.85), row(made, 0.7)
-    assert (within.verdict, within.computed_limit) == ("agrees", "upper")
-    assert within.reason == "15.0 % of the Pb sites are vacant, and at least up to 20.0 % are favourable"
-    assert beyond.verdict == "cannot say"
-    assert beyond.standard_errors == pytest.approx(-10)
-    assert beyond.reason.endswith(
-        "and at least up to 20.0 % are favourable, 10.0 standard errors apart; nothing is computed beyond"
-    )
-    assert row_text(beyond).computed == "< 0.800"
+@pytest.mark.parametrize(
+    ("share", "value", "verdict", "left_open"),
+    [
+        (0.2, 0.7, "cannot say", "nothing is computed beyond"),
+        (0.2, 0.8, "cannot say", "nothing is computed beyond"),
+        (0.2, 0.9, "disagrees", None),
+        (0.05, 0.99, "cannot say", "nothing is computed below"),
+        (0.05, 0.95, "cannot say", "nothing is computed below"),
+        (0.05, 0.9, "disagrees", None),
+    ],
+)
+def test_equilibrium_beyond_what_is_computed_decides_one_way(
+    share: float, value: float, verdict: Verdict, left_open: str | None
+) -> None:
+    found = row(series(share), value)
+    assert found.verdict == verdict
+    assert found.reason.endswith("chosen tolerances apart" if left_open is None else f"apart; {left_open}")
+    assert f"{'more' if share == 0.2 else 'less'} than {100 * share:.1f} % in equilibrium" in found.reason
+    assert row_text(found).computed == ("< 0.800" if share == 0.2 else "> 0.950")
 
 
-def test_where_none_are_favourable_only_more_than_the_fewest_computed_disagree() -> None:
-    made = series(largest=None)
-    below, near, above = row(made, 0.98), row(made, 0.94), row(made, 0.9)
-    assert (below.verdict, near.verdict, above.verdict) == ("cannot say", "cannot say", "disagrees")
-    assert above.computed == pytest.approx(0.95)
-    assert above.computed_limit == "lower"
-    assert below.reason == (
-        "2.0 % of the Pb sites are vacant, and not even 5.0 %, the fewest computed, are favourable; "
-        "nothing is computed below"
-    )
-    assert above.reason == (
-        "10.0 % of the Pb sites are vacant, but not even 5.0 %, the fewest computed, are favourable, "
-        "5.0 standard errors apart"
-    )
-    assert row_text(above).computed == "> 0.950"
+def test_one_concentration_alone_tells_no_equilibrium() -> None:
+    found = row(series(0.05, points=(0.05,)), 0.5)
+    assert (found.verdict, found.computed_limit) == ("cannot say", None)
+    assert found.reason.endswith("no other concentration is computed")
 
 
-@pytest.mark.parametrize("largest", [None, 0.07])
-def test_more_that_are_favourable_again_are_not_held_against_a_sample(largest: float | None) -> None:
-    once, again = row(series(largest), 0.8), row(series(largest, favourable=[0.2]), 0.8)
-    assert (once.verdict, again.verdict) == ("disagrees", "cannot say")
-    assert again.reason.endswith("; 20.0 % are favourable again")
+def test_where_none_are_favourable_it_is_said() -> None:
+    assert "(not even 5.0 %, the fewest computed, are favourable)" in row(series(0.05, None), 0.9).reason
 
 
 @pytest.mark.parametrize(
     ("limit", "value", "verdict", "words"),
     [
-        ("lower", 0.93, "agrees", "at most 7.0 % of the Pb sites are vacant, and up to 10.0 % are favourable"),
-        ("lower", 0.85, "cannot say", "5.0 standard errors apart; there may be fewer in the sample"),
-        ("upper", 0.93, "cannot say", "up to 10.0 % are favourable; there may be more in the sample"),
-        ("upper", 0.85, "disagrees", "5.0 standard errors apart"),
+        ("lower", 0.93, "disagrees", "at most 7.0 % of the Pb sites are vacant, 10.0 % in equilibrium"),
+        ("lower", 0.85, "agrees", "the measured value is a lower limit"),
+        ("upper", 0.93, "agrees", "the measured value is an upper limit"),
+        ("upper", 0.85, "disagrees", "at least 15.0 % of the Pb sites are vacant"),
     ],
 )
 def test_a_fit_that_only_gives_a_limit_decides_one_way(limit: str, value: float, verdict: Verdict, words: str) -> None:
-    found = row(series(), value, limit=limit)
+    found = row(series(), value, 0.005, limit=limit)
     assert (found.verdict, found.limit) == (verdict, limit)
-    assert found.reason.endswith(words)
+    assert words in found.reason
 
 
 def test_each_occupancy_meets_the_series_of_its_element_in_every_host_and_reservoir() -> None:
     made = [
         series(),
-        series(reservoir="S-rich", largest=0.2),
+        series(reservoir="S-rich", share=0.2),
         series(host="undistorted"),
         series(sublattice="S", reservoir="S-rich", temperature=350.5),
         series(sublattice="Pb+S"),
@@ -193,14 +188,14 @@ def test_what_is_missing_is_said(vacancies: list[VacancySeries] | None, missing:
 
 
 def test_a_series_whose_orderings_failed_says_so() -> None:
-    found = row(series(largest=None, points=()), 0.9)
+    found = row(series(None, None, points=()), 0.9)
     assert (found.verdict, found.computed, found.standard_errors) == ("cannot say", None, None)
     assert found.condition == "rhombohedral, Pb-rich, 300 K"
     assert found.reason == "no concentration of the series has an energy"
 
 
-def test_the_limit_of_computed_energies_is_the_one_that_counts() -> None:
-    """-0.2, 0 and +0.2 eV for 5, 10 and 15 % of the sites: at 0 K up to 10 %; rich in sulphur all of them."""
+def test_the_equilibrium_of_computed_energies_is_the_one_that_counts() -> None:
+    """0.05 eV at 300 K: x/(1 - x) = exp(-0.05/kT), 12.6 % vacant; 0.95 eV less, rich in sulphur, more than computed."""
     elements = [
         ElementState(element="Pb", phase="fcc", energy=-100),
         ElementState(element="S", phase="S8", energy=-275),
@@ -216,7 +211,7 @@ def test_the_limit_of_computed_energies_is_the_one_that_counts() -> None:
             concentration=n / 40,
             energy=40 * -376.0 + n * (100 + energy),
         )
-        for n, energy in ((2, -0.2), (4, 0.0), (6, 0.2))
+        for n, energy in ((2, 0.05), (4, 0.05), (6, 0.05))
     ]
     results = VacancyResults(
         compound="PbS",
@@ -229,12 +224,13 @@ def test_the_limit_of_computed_energies_is_the_one_that_counts() -> None:
         defects=tuple(defects),
     )
     reservoirs = limiting_reservoirs(stability_window("PbS", "Pb", "S", -376.0, elements))
-    lead, sulphur = vacancy_series(results, reservoirs, 0)
-    found = row(lead, 0.86)
-    assert (found.verdict, found.condition) == ("disagrees", "strained, Pb-rich, 0 K")
-    assert found.computed == pytest.approx(0.9, abs=1e-6)
-    richer = row(sulphur, 0.86)
-    assert (richer.verdict, richer.computed_limit) == ("agrees", "upper")
+    lead, sulphur = vacancy_series(results, reservoirs, 300)
+    found = row(lead, 0.92)
+    assert (found.verdict, found.condition) == ("disagrees", "strained, Pb-rich, 300 K")
+    assert found.computed == pytest.approx(1 - 0.1263, abs=1e-4)
+    assert "at least up to 15.0 % are favourable" in found.reason
+    richer = row(sulphur, 0.92)
+    assert (richer.verdict, richer.computed_limit) == ("disagrees", "upper")
     assert richer.computed == pytest.approx(0.85)
 
 
@@ -248,9 +244,9 @@ def checked(lead_sulphide: "Landau") -> Consistency:
     fits = ScatteringFits.model_validate({"compound": "PbS", "samples": [sample]})
     settings = CheckSettings(compound="PbS", bulk_lattice_constant=5.936, reservations=["a coarse mesh"])
     vacancies = [
-        series(0.02),
-        series(0.15, reservoir="oleate", reservations=RESERVED),
-        series(0.02, sublattice="S+Pb", reservoir="a reservoir of a name longer than others"),
+        series(0.06),
+        series(0.1, reservoir="oleate", reservations=RESERVED),
+        series(0.06, sublattice="S+Pb", reservoir="a reservoir of a name longer than others"),
     ]
     return check_consistency(lead_sulphide.series(), fits, settings, vacancies=vacancies)
 
@@ -307,7 +303,10 @@ def test_hosts_and_reservoirs_are_told_apart_in_the_terminal(checked: Consistenc
     words = " ".join(line[: 40 if width < 100 else width].strip() for line in table.splitlines())
     for where in ("in rhombohedral, Pb-rich, 300 K", "in rhombohedral, oleate, 300 K"):
         assert where in words
-    assert "oleate, 300 K: 10.0 % of the Pb sites are vacant, and up to 15.0 % are favourable" in remarks
+    assert (
+        "oleate, 300 K: 10.0 % of the Pb sites are vacant, 10.0 % in equilibrium (up to 15.0 % are favourable)"
+        in remarks
+    )
     assert "at the rhombohedral" not in text
     assert [place(one) for one in checked.samples[0].rows][2] == (
         "in rhombohedral, S+Pb, a reservoir of a name longer than others, 300 K"

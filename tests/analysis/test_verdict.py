@@ -178,3 +178,11 @@ def test_the_worst_verdict_is_that_of_the_whole(verdicts: list[Verdict], expecte
     assert worst(verdicts) == expected
     assert worst(reversed(verdicts)) == expected
     assert set(verdicts) <= set(VERDICTS) == set(get_args(Verdict))
+
+
+def test_a_chosen_tolerance_is_called_one() -> None:
+    computed = Known(1.0, 0.0)
+    stated, chosen = (judge(computed, Known(1.5, 0.1, assumed=assumed), 1.0) for assumed in (False, True))
+    assert stated.reason == "5.0 standard errors apart"
+    assert chosen.reason == "5.0 chosen tolerances apart"
+    assert (chosen.verdict, chosen.standard_errors) == (stated.verdict, stated.standard_errors)

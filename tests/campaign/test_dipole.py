@@ -98,10 +98,14 @@ def test_the_lattice_of_a_fit_beside_the_campaign_follows_from_its_bonds(tmp_pat
 
 
 @pytest.mark.usefixtures("aiida_profile")
-def test_the_lattice_of_a_relaxed_crystal_brings_its_offset_unless_others_are_asked_for(tmp_path: Path) -> None:
-    crystal = RhombohedralState.from_lattice_constant(5.98, 59.1, 0.1).to_atoms("Pb", "S")
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_lattice_of_a_relaxed_crystal_brings_its_offset_unless_others_are_asked_for(
+    tmp_path: Path, sign: int
+) -> None:
+    crystal = RhombohedralState.from_lattice_constant(5.98, 59.1, sign * 0.1).to_atoms("Pb", "S")
     lattice = {"node": orm.StructureData(ase=crystal).store().pk}
-    cases: list[tuple[dict[str, Any], tuple[float, ...]]] = [({}, (0.05, 0.1)), ({"offsets": [0.2]}, (0.2,))]
+    own = (sign * 0.05, sign * 0.1)
+    cases: list[tuple[dict[str, Any], tuple[float, ...]]] = [({}, own), ({"offsets": [0.2]}, (0.2,))]
     for asked, expected in cases:
         made = plan(tmp_path, lattice=lattice, **asked).dipole
         assert made is not None
@@ -131,10 +135,11 @@ def test_facets_and_nodes_may_be_given_as_numbers_and_centres_as_elements(tmp_pa
 
 
 def test_what_is_doubtful_is_told_before_anything_is_computed(tmp_path: Path) -> None:
-    assert plan(tmp_path).advice == ()
-    (sentence,) = plan(tmp_path, particles={"d": {"diameter": 14, "centre": "bond"}}).advice
+    both: dict[str, Any] = {"offsets": [-0.12, 0.12]}
+    assert plan(tmp_path, **both).advice == ()
+    (sentence,) = plan(tmp_path, particles={"d": {"diameter": 14, "centre": "bond"}}, **both).advice
     assert "172 D without any offset, an asymmetry of the facets" in sentence
-    (sentence,) = plan(tmp_path, particles={"d": {"diameter": 14, "box": 14}}).advice
+    (sentence,) = plan(tmp_path, particles={"d": {"diameter": 14, "box": 14}}, **both).advice
     assert "2.5 Å from the box" in sentence
 
 
@@ -195,3 +200,27 @@ def test_what_cannot_fit_is_refused_with_what_would(tmp_path: Path) -> None:
     roomy = {"d20": {"diameter": 20, "box": 60}}
     with pytest.raises(QdsimError, match=r"take box: 27, or a node"):
         plan(tmp_path, memory=24, particles=roomy)
+
+
+def test_it_is_said_where_the_sign_of_an_offset_makes_another_cluster(tmp_path: Path) -> None:
+    chloride = {"diameter": 16, "centre": "cation", "surface": "Cl"}
+    particles = {"hole": {"diameter": 12}, "chloride": chloride}
+    one = " ".join(plan(tmp_path, offsets=[0.12], particles=particles).advice)
+    assert "dipole.particles.hole: it has no centre of inversion" in one
+    assert "give the offset -0.12 too" in one
+    assert "chloride: symmetry" not in one
+    both = " ".join(plan(tmp_path, offsets=[-0.12, 0.12], particles=particles).advice)
+    assert "inversion" not in both
+    assert "dipole.particles.chloride: symmetry makes an offset and the opposite one the same cluster" in both
+
+
+def test_dielectric_spheres_are_those_of_the_compound_or_given_with_a_source(tmp_path: Path) -> None:
+    made = plan(tmp_path).dipole
+    assert made is not None
+    assert [(one["born_charge"], one["eps_inf"]) for one in made.models["spheres"]] == [(4.4, 17.2), (4.65, 9.2)]
+    mine = {"born_charge": 4.0, "eps_inf": 15.0, "source": "a paper"}
+    given = plan(tmp_path, models={"spheres": [mine]}).dipole
+    assert given is not None
+    assert given.models == {"spheres": [mine]}
+    with pytest.raises(QdsimError, match="source"):
+        plan(tmp_path, models={"spheres": [{"born_charge": 4.0, "eps_inf": 15.0}]})

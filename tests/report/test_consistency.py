@@ -155,7 +155,7 @@ def test_figures_hold_what_was_compared(
 
 def test_remarks_tell_of_tolerances_and_of_the_pattern(consistency: Consistency) -> None:
     told = list(remarks(consistency.samples[0]))
-    assert told[0] == "tolerances stand for uncertainties that the fit does not state: short bonds"
+    assert told[0] == "chosen tolerances, no standard errors, stand for what the fit does not state: short bonds"
     assert told[1:] == ["pattern dots.xye, disagrees: worse", "odd"]
 
 

@@ -560,10 +560,10 @@ def test_free_energies_are_interpolated_as_the_analysis_does(view: VacancyView, 
     found = dict(zip(curve.x, curve.y, strict=True))
     for point in series.points:
         assert found[100 * point.concentration] == pytest.approx(1000 * point.free_energy)
-    assert series.optimum is not None
-    star = next(one for one in drawn(figure, "lowest") if one.legendgroup == "S-rich")
-    assert star.y[0] == pytest.approx(1000 * series.optimum.free_energy)
-    assert series.optimum.at_bound
+    assert series.equilibrium is not None
+    star = next(one for one in drawn(figure, "equilibrium") if one.legendgroup == "S-rich")
+    assert star.y[0] == pytest.approx(1000 * series.equilibrium.free_energy)
+    assert series.equilibrium.at_bound
     assert star.marker.color == "#ffffff"
 
 
@@ -578,16 +578,16 @@ def test_the_limits_are_told(vacancy_data: ReportData, analysis: VacancyAnalysis
     table = tables_of("vacancy_series", vacancy_data)["How"]
     for row, one in zip(table.rows, analysis.series, strict=True):
         texts = [cell.text for cell in row]
-        assert texts[:5] == [
+        assert one.equilibrium is not None
+        assert texts == [
             one.host,
             one.sublattice,
             one.reservoir,
-            one.energy_limit.message,
+            f"{'below' if one.beyond == 'fewer' else 'above'} {one.equilibrium.concentration:.4f}",
+            fixed(1000 * one.equilibrium.free_energy, 2, signed=True),
             one.free_energy_limit.message,
+            one.energy_limit.message,
         ]
-        assert one.optimum is not None
-        assert texts[5] == fixed(1000 * one.optimum.free_energy, 2, signed=True)
-        assert texts[6].endswith("(end)")
     assert f"Pb 12.5 % #4 at 0.1250: Pb 12.5 % #4 in relaxed has no relaxed energy: {LOST}" in Page(document).text
 
 

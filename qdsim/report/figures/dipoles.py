@@ -54,7 +54,8 @@ def dipole_offsets(analysis: DipoleAnalysis, nodes: Mapping[str, str] = MappingP
     figure = Figure(
         layout=style.layout(xaxis=style.axis("offset of the cations (Å)"), yaxis=style.axis("dipole on [111] (D)"))
     )
-    largest = max((row.pb_offset for row in analysis.rows), default=0.0)
+    offsets = [0.0, *(row.pb_offset for row in analysis.rows)]
+    ends = [min(offsets), max(offsets)]
     for index, (particle, group) in enumerate(groupby(analysis.rows, key=lambda row: row.particle)):
         colour = COLOURS[index % len(COLOURS)]
         rows = [row for row in group if row.projection is not None]
@@ -70,18 +71,24 @@ def dipole_offsets(analysis: DipoleAnalysis, nodes: Mapping[str, str] = MappingP
         )
         response = analysis.responses.get(particle)
         if response is not None:
-            ends = [0.0, largest]
             line = [response.intercept + response.slope * x for x in ends]
             figure.add_trace(style.curve(ends, line, "line", colour, showlegend=False, legendgroup=particle))
         if rows:
-            models = analysis.models
-            sphere = dielectric_sphere_dipole(rows[0].n_cations, largest, models.born_charge, models.eps_inf)
             dashed = {"color": colour, "width": 1.2, "dash": "dash"}
-            figure.add_trace(
-                style.curve(
-                    [0.0, largest], [0.0, sphere], "sphere", colour, line=dashed, showlegend=False, legendgroup=particle
+            last = max(rows, key=lambda row: abs(row.pb_offset))
+            spheres = (last.dielectric_sphere_lowest, last.dielectric_sphere_highest)
+            for sphere in sorted({one for one in spheres if one is not None}):
+                figure.add_trace(
+                    style.curve(
+                        [0.0, last.pb_offset],
+                        [0.0, sphere],
+                        "sphere",
+                        colour,
+                        line=dashed,
+                        showlegend=False,
+                        legendgroup=particle,
+                    )
                 )
-            )
     return figure
 
 
@@ -100,8 +107,8 @@ def dipole_diameters(analysis: DipoleAnalysis, nodes: Mapping[str, str] = Mappin
             xaxis=style.axis("diameter (Å)", rangemode="tozero"), yaxis=style.axis("dipole (D)", rangemode="tozero")
         )
     )
-    offset = max((row.pb_offset for row in analysis.rows), default=0.0)
-    rows = [row for row in analysis.rows if row.pb_offset == offset and row.norm is not None]
+    offset = max((abs(row.pb_offset) for row in analysis.rows), default=0.0)
+    rows = [row for row in analysis.rows if abs(row.pb_offset) == offset and row.norm is not None]
     if not rows:
         return figure
     figure.add_trace(
@@ -118,7 +125,7 @@ def dipole_diameters(analysis: DipoleAnalysis, nodes: Mapping[str, str] = Mappin
     density = float(np.mean([row.n_cations / row.diameter**3 for row in rows]))
     if beyond is not None:
         density = beyond.target.formula_units / beyond.target.diameter**3
-        scale = offset / beyond.target.pb_offset if beyond.target.pb_offset else 0.0
+        scale = offset / abs(beyond.target.pb_offset) if beyond.target.pb_offset else 0.0
         figure.add_trace(
             {
                 "type": "scatter",
@@ -167,14 +174,17 @@ def dipole_diameters(analysis: DipoleAnalysis, nodes: Mapping[str, str] = Mappin
             )
     x = np.linspace(0, 1.05 * max(ends), _POINTS)
     cations = density * x**3
-    models = analysis.models
+    spheres = [
+        (
+            f"dielectric sphere, Z* = {fixed(one.born_charge, 2)} e, ε∞ = {fixed(one.eps_inf, 1)}",
+            [dielectric_sphere_dipole(n, offset, one.born_charge, one.eps_inf) for n in cations],
+            "dash",
+        )
+        for one in analysis.models.spheres
+    ]
     for name, values, dash in (
         ("1 e per cation", [point_charge_dipole(n, offset) for n in cations], "dot"),
-        (
-            "dielectric sphere",
-            [dielectric_sphere_dipole(n, offset, models.born_charge, models.eps_inf) for n in cations],
-            "dash",
-        ),
+        *spheres,
         ("formal charges", [point_charge_dipole(n, offset, 2.0) for n in cations], "dashdot"),
     ):
         line = {"color": style.MUTED, "width": 1.5, "dash": dash}

@@ -151,17 +151,18 @@ def vacancy_free_energies(view: VacancyView, nodes: Mapping[str, str] = _NO_NODE
             ),
             **panel_at(index, _count(view)),
         )
-        if series.optimum is not None:
-            best = series.optimum
+        if series.equilibrium is not None:
+            best = series.equilibrium
             figure.add_trace(
                 style.markers(
                     [_percent(best.concentration)],
                     [_MEV * best.free_energy],
-                    "lowest",
+                    "equilibrium",
                     colour,
                     [
                         style.hover(
-                            "lowest free energy" + (", at the end of what was computed" if best.at_bound else ""),
+                            "equilibrium, the lowest free energy"
+                            + (", at the end of what was computed" if best.at_bound else ""),
                             [
                                 ("free energy per site", fixed(_MEV * best.free_energy, 2, "meV", signed=True)),
                                 ("vacant", fixed(_percent(best.concentration), 2, "%")),

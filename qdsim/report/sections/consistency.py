@@ -54,7 +54,11 @@ def consistency(data: ReportData) -> Context | None:
 
 def _table(data: ReportData, sample: SampleCheck) -> Table:
     rows = [list(_cells(data, sample, row)) for row in sample.rows]
-    return Table("Measured minus computed; σ counts combined standard errors.", _HEADS, rows)
+    return Table(
+        "Measured minus computed; σ counts combined standard errors, or tolerances where these were chosen.",
+        _HEADS,
+        rows,
+    )
 
 
 def _cells(data: ReportData, sample: SampleCheck, row: Row) -> Iterator[Cell]:

@@ -24,8 +24,11 @@ def dipoles(data: ReportData) -> Context | None:
         "figures": list(_figures(data)),
         "tables": [_rows(data), _particles(data)],
         "notes": [f"{row.label}: {row.message}" for row in analysis.rows if row.message],
-        "born_charge": fixed(analysis.models.born_charge, 2, "e"),
-        "eps_inf": fixed(analysis.models.eps_inf, 1),
+        "spheres": [
+            f"{fixed(one.born_charge, 2, 'e')} and ε∞ = {fixed(one.eps_inf, 1)}, 3 Z*/(ε∞ + 2) = "
+            f"{fixed(3 * one.born_charge / (one.eps_inf + 2), 2, 'e')} per cation: {one.source}"
+            for one in analysis.models.spheres
+        ],
     }
 
 
@@ -37,13 +40,13 @@ def _figures(data: ReportData) -> Iterator[FigureBlock]:
         "dipole_offsets",
         dipole_offsets(analysis, data.nodes),
         "Dipole along [111] against the offset of the cations: points are computed, lines are fits to the distorted "
-        "states, dashed is the dielectric sphere.",
+        "states, dashed are dielectric spheres, by the source with the smallest and the largest.",
     )
     yield FigureBlock(
         "dipole_diameters",
         dipole_diameters(analysis, data.nodes),
-        "Dipole against the diameter at the largest offset. Lines are models of spheres: 1 e on every cation, a "
-        "uniformly distorted dielectric sphere, and formal charges.",
+        "Dipole against the diameter at the largest offset. Lines are models of spheres: 1 e on every cation, "
+        "uniformly distorted dielectric spheres by source, and formal charges.",
     )
     if data.cluster_patterns:
         yield FigureBlock(
@@ -72,7 +75,8 @@ def _rows(data: ReportData) -> Table:
         ("angle", "°"),
         ("1 e", "D"),
         ("2 e", "D"),
-        ("sphere", "D"),
+        ("sphere, from", "D"),
+        ("to", "D"),
         ("surface", "D"),
         ("gap", "eV"),
         ("which is", ""),
@@ -91,7 +95,8 @@ def _rows(data: ReportData) -> Table:
                 number(data, path, row.angle, 1, "°"),
                 number(data, WHOLE, row.one_electron, 1, "D"),
                 number(data, WHOLE, row.formal, 1, "D"),
-                number(data, WHOLE, row.dielectric_sphere, 1, "D"),
+                number(data, WHOLE, row.dielectric_sphere_lowest, 1, "D"),
+                number(data, WHOLE, row.dielectric_sphere_highest, 1, "D"),
                 number(data, WHOLE, row.surface, 1, "D", signed=True),
                 number(data, path, row.gap, 2, "eV"),
                 words(data, path, row.gap_state),
@@ -99,10 +104,11 @@ def _rows(data: ReportData) -> Table:
             ]
         )
     caption = (
-        "Computed dipoles, and those of models: 1 e and 2 e on every cation, and the dielectric sphere. Surface: what "
-        "formal charges make without an offset, an asymmetry of the facets. The angle is to the line of [111]; below "
-        f"{fixed(SMALLEST_DIRECTION, 1, 'D')} it means nothing. A gap is closed below {fixed(CLOSED_GAP, 1, 'eV')}, "
-        "and smeared where the cluster converged with the occupations of a metal only."
+        "Computed dipoles, and those of models: 1 e and 2 e on every cation, and dielectric spheres, from the smallest "
+        "to the largest by the sources above. Surface: what formal charges make without an offset, an asymmetry of the "
+        f"facets. The angle is to the line of [111]; below {fixed(SMALLEST_DIRECTION, 1, 'D')} it means nothing. A gap "
+        f"is closed below {fixed(CLOSED_GAP, 1, 'eV')}, and smeared where the cluster converged with the occupations "
+        "of a metal only."
     )
     return Table(caption, heads, rows)
 

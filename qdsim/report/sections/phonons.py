@@ -54,7 +54,7 @@ def _sentences(data: ReportData, results: PhononResults, analysis: PhononAnalysi
                 f"formula unit by itself has a mean offset of {fixed(row.well.mean_absolute, 3, 'Å')} at "
                 f"{row.well.temperature:g} K; it is {kind}. If each moved by itself, B of that would be "
                 + " and ".join(f"{fixed(b, 2, 'Å²')} of {element}" for element, b in row.well.b_iso.items())
-                + "."
+                + ", averaged over the eight ⟨111⟩."
             )
     yield from beside_known(analysis, data.known_displacements, (results.cation, results.anion))
     for one in data.displacement_patterns:

@@ -184,7 +184,8 @@ def _parts(data: ReportData, view: VacancyView) -> Iterator[FigureBlock]:
     caption = (
         "What the distortion adds to the formation energy, the same in every reservoir: first the volume, then the "
         "angle at that volume, then the off-centring, all with the ions held; then what relaxing gains more or less "
-        "than in the undistorted crystal. Each bar starts where the one before ends"
+        "than in the undistorted crystal. Another order would share the total out in another way. Each bar starts "
+        "where the one before ends"
         + ("; hatched ones, of which one before is missing, at zero." if any(map(_is_broken, found)) else ".")
     )
     if len(found) <= _FEW_PANELS:
@@ -229,11 +230,12 @@ def _equilibria(data: ReportData, view: VacancyView) -> Iterator[Table]:
     found = view.analysis.equilibria
     if found:
         rows = [_equilibrium(data, view, one, defect) for one in found for defect in one.defects]
-        carriers = (("holes", _DENSITY), ("electrons", _DENSITY), ("concentration", _DENSITY))
+        carriers = (("holes", _DENSITY), ("electrons", _DENSITY), ("concentration", _DENSITY), ("g", ""))
         heads = (("host", ""), ("reservoir", ""), ("Fermi level", _EV), *carriers, ("vacancy", ""))
         caption = (
             f"Neutral crystals in equilibrium at {found[0].temperature:g} K, with parabolic bands and vacancies that "
-            "are independent of each other; the Fermi level is above the valence band maximum."
+            "are independent of each other; the Fermi level is above the valence band maximum. Charge states with an "
+            "odd number of electrons have two spin states (g = 2)."
         )
         yield Table(caption, heads, rows)
 
@@ -248,6 +250,7 @@ def _equilibrium(
         Cell(one.reservoir),
         number(data, ANALYSIS, one.fermi_level, 3, _EV, signed=True),
         *(Cell(f"{density:.1e}", f"{density!r} {_DENSITY}", node) for density in densities),
+        Cell(str(defect.degeneracy)),
         words(data, view.path(one.host, defect.defect, defect.charge), named(defect.defect, defect.charge)),
     ]
 
@@ -265,10 +268,14 @@ def _effects(data: ReportData, view: VacancyView) -> Iterator[Table]:
         ("total", _EV),
         ("same volume, held", _EV),
         ("same volume, relaxed", _EV),
+        ("host’s own gain", f"{_EV} / supercell"),
     )
     caption = (
-        "What the distortion adds to the formation energy. Same volume: the distorted minus the cubic crystal of its "
-        "own volume."
+        "What the distortion adds to the formation energy, along one path: first the volume at 60°, then the angle at "
+        "that volume, then the off-centring, all with the ions held; relaxation is what relaxing then gains more or "
+        "less than in the undistorted crystal. Another order would share the total out in another way. Same volume: "
+        "the distorted minus the cubic crystal of its own volume. That crystal may gain by distorting even without a "
+        "vacancy (host’s own gain), and vacancies relaxed in it may hold up to as much."
     )
     yield Table(caption, heads, [_effect(data, view, one) for one in view.analysis.decompositions])
 
@@ -284,6 +291,7 @@ def _effect(data: ReportData, view: VacancyView, one: Decomposition) -> list[Cel
         one.total,
         one.equal_volume_unrelaxed,
         one.equal_volume_relaxed,
+        one.strained_gain,
     )
     return [
         Cell(one.rhombohedral, hosts, node_behind(data.nodes, f"{WHOLE}.{one.rhombohedral}.host")),

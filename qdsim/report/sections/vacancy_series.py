@@ -1,8 +1,8 @@
-"""Many vacancies: what each costs at a concentration, how many are favourable, and what the gap does."""
+"""Many vacancies: what each costs, how many are in equilibrium and how many favourable, and what the gap does."""
 
 from collections.abc import Iterator
 
-from qdsim.analysis.concentrated_vacancies import Optimum, VacancySeries
+from qdsim.analysis.concentrated_vacancies import VacancySeries
 from qdsim.report.content import Cell, FigureBlock, Table, number, words
 from qdsim.report.data import ReportData
 from qdsim.report.figures.vacancy_series import (
@@ -57,8 +57,8 @@ def _figures(data: ReportData, view: VacancyView) -> Iterator[FigureBlock]:
         "vacancy_free_energies",
         vacancy_free_energies(view, data.nodes),
         f"Free energy of forming vacancies{which} with the entropy of ideal mixing at "
-        f"{fixed(first.temperature, 0, 'K')}; below zero they are favourable. The star is the lowest, "
-        "open at an end of what was computed.",
+        f"{fixed(first.temperature, 0, 'K')}; below zero they are favourable, all of them together. The star is the "
+        "lowest, which is equilibrium; it is open at an end of what was computed.",
         "wide" if len(groups) > 1 else "plain",
     )
     if any(point.gap is not None for group in groups.values() for point in group[0].points):
@@ -73,37 +73,32 @@ def _figures(data: ReportData, view: VacancyView) -> Iterator[FigureBlock]:
 def _limits(data: ReportData, series: tuple[VacancySeries, ...]) -> Table:
     rows = []
     for one in series:
-        best = one.optimum
+        best = one.equilibrium
         rows.append(
             [
                 words(data, WHOLE, one.host),
                 words(data, WHOLE, one.sublattice),
                 words(data, WHOLE, one.reservoir),
-                words(data, WHOLE, one.energy_limit.message),
-                words(data, WHOLE, one.free_energy_limit.message),
+                words(data, WHOLE, one.equilibrium_message),
                 number(data, WHOLE, None if best is None else _MEV * best.free_energy, 2, "meV", signed=True),
-                _at(data, best),
+                words(data, WHOLE, one.free_energy_limit.message),
+                words(data, WHOLE, one.energy_limit.message),
             ]
         )
     heads = (
         ("host", ""),
         ("vacant", ""),
         ("reservoir", ""),
-        ("favourable by formation energy", "share of the sites"),
+        ("in equilibrium", "share of the sites"),
+        ("free energy there", "meV / site"),
         ("favourable with mixing", "share of the sites"),
-        ("lowest free energy", "meV / site"),
-        ("at", "%"),
+        ("favourable by formation energy", "share of the sites"),
     )
     caption = (
-        "How many vacancies are favourable. (end): the lowest free energy is at an end of what was computed, so the "
-        "true one lies beyond."
+        "How many vacancies there are in equilibrium, where one more costs nothing, and how many are favourable, as "
+        "long as all of them together cost less than nothing: where they are few, about e times as many."
     )
     return Table(caption, heads, rows)
-
-
-def _at(data: ReportData, best: Optimum | None) -> Cell:
-    cell = number(data, WHOLE, None if best is None else 100 * best.concentration, 2, "%")
-    return Cell(f"{cell.text} (end)", cell.exact, cell.uuid) if best is not None and best.at_bound else cell
 
 
 def _orderings(data: ReportData, view: VacancyView) -> Iterator[Table]:
