@@ -70,8 +70,8 @@ def truth(shape: str, diameter: float, sd: float, shell: float = 0.0, in_shell: 
 def counted(curve: FloatArray, counts: float, seed: int) -> ScatteringData:
     """Add a background, and count photons; `counts` are those of the highest point."""
     expected = curve + 0.2 * curve.mean() * (1.2 - (Q - 7) / 12)
-    drawn = np.random.default_rng(seed).poisson(expected * counts / expected.max()).astype(float)
-    return ScatteringData(Q, drawn, np.sqrt(np.maximum(drawn, 1)))
+    expected *= counts / expected.max()
+    return ScatteringData(Q, np.random.default_rng(seed).poisson(expected).astype(float), np.sqrt(expected))
 
 
 def settings_for(names: Sequence[str]) -> FitSettings:
