@@ -391,6 +391,6 @@ def test_names_of_mmcif_are_read(tmp_path: Path) -> None:
     text += "".join(f"_atom_site_anisotrop.U[{i}][{j}]\n" for i, j in ("11", "22", "33", "12", "13", "23"))
     text += f"2 {2 / (8 * np.pi**2)} {2 / (8 * np.pi**2)} {2 / (8 * np.pi**2)} 0 0 0\n"
     atoms = read(tmp_path, text)
-    np.testing.assert_allclose(atoms.positions, [[0, 0, 0], [0, 0, 2.968]], atol=1e-9)
+    np.testing.assert_allclose(atoms.positions, [[0.0, 0.0, 0.0], [0.0, 0.0, 2.968]], atol=1e-9)
     np.testing.assert_allclose(atoms.arrays["occupancy"], [0.9, 1])
     np.testing.assert_allclose(atoms.arrays["b_iso"], [1.5, 2.0])
