@@ -26,6 +26,8 @@ IntArray = npt.NDArray[np.int64]
 
 ONE_IMAGE = 0.05
 """Symmetry-equivalent atoms nearer than this (Å) are one atom, rounded off its special position or spread about it."""
+COARSEST_THIRD = 1e-3
+"""0.333 is a third, 0.33 need not be."""
 
 _CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 _WRITABLE = 1e-3  # of the last digit
@@ -88,7 +90,9 @@ def read_cif(path: Path) -> Atoms:
     if not cell.rank:
         return _with_arrays(Atoms(symbols, coordinates), masses, occupancies, b_iso)
     digit = _last_digit(coordinates)
-    if not fractional:
+    if fractional:
+        coordinates = _with_thirds(coordinates, digit)
+    else:
         coordinates, digit = cell.scaled_positions(coordinates), digit / float(cell.lengths().min())
     return _crystal(block, _Sites(labels, symbols, masses, coordinates, occupancies, b_iso, digit), cell)
 
@@ -96,6 +100,14 @@ def read_cif(path: Path) -> Atoms:
 def _last_digit(numbers: FloatArray) -> float:
     """Return what one in the last digit is of the number that is written with most digits."""
     return float(10.0 ** min(int(Decimal(repr(x)).as_tuple().exponent) for x in numbers.ravel().tolist()))
+
+
+def _with_thirds(fractions: FloatArray, digit: float) -> FloatArray:
+    """Return fractions with those thirds, sixths and twelfths exact that are written as 0.3333 or 0.1666."""
+    nearest = np.round(12 * fractions) / 12
+    third = np.round(12 * fractions) % 3 != 0
+    near = (np.abs(fractions - nearest) < digit) & (digit <= COARSEST_THIRD)
+    return np.where(third & near, nearest, fractions)
 
 
 def _with_arrays(atoms: Atoms, masses: IntArray, occupancies: FloatArray, b_iso: FloatArray) -> Atoms:
@@ -175,7 +187,7 @@ def _expanded(sites: _Sites, cell: Cell, operations: Operations) -> Atoms:
     atoms = [(i, *one) for i in range(len(sites.labels)) for one in _images(sites, i, cell.array, operations)]
     which, places, amounts, displaced = zip(*atoms, strict=True)
     site_of, fractions, occupancies, b_iso = np.array(which), np.array(places), np.array(amounts), np.array(displaced)
-    kept = _distinct(fractions, cell.array, [sites.symbols[i] for i in which], occupancies)
+    kept = _distinct(sites, site_of, fractions, occupancies, cell.array)
     symbols = [sites.symbols[i] for i in site_of[kept]]
     made = Atoms(symbols, scaled_positions=fractions[kept] % 1.0 % 1.0, cell=cell, pbc=True)
     return _with_arrays(made, sites.masses[site_of[kept]], occupancies[kept], b_iso[kept])
@@ -189,12 +201,13 @@ def _images(sites: _Sites, i: int, cell: FloatArray, operations: Operations) -> 
     groups = np.array(others)
     own = _unwrapped(images[groups == own_group], listed)
     middle = own.mean(axis=0)
-    places = _places(own, sites.digit)
-    if places > 1 and not _rounded(listed, middle, sites.digit):
+    if not _rounded(listed, middle, sites.digit):
+        counts = [_places(own, one) for one in (_WRITABLE * sites.digit, 1.5 * sites.digit)]
+        places = next((count for count in counts if count * occupancy <= 1 + ROUNDED_OCCUPANCY), counts[-1])
         if places * occupancy <= 1 + ROUNDED_OCCUPANCY:
             occupancy = min(places * occupancy, 1.0)
             b += B_PER_U * float((((own - middle) @ cell) ** 2).sum(axis=1).mean()) / 3
-        else:
+        elif places > 1:
             _say(
                 f"{sites.labels[i]} has {places} places within {ONE_IMAGE:g} Å, whose occupancies add up to "
                 f"{places * occupancy:g}: one atom of occupancy {occupancy:g} is put in their middle."
@@ -203,10 +216,10 @@ def _images(sites: _Sites, i: int, cell: FloatArray, operations: Operations) -> 
     return [(_unwrapped(one, one[0]).mean(axis=0), occupancy, b) for one in by_group]
 
 
-def _places(images: FloatArray, digit: float) -> int:
-    """Return how many places images are on, those apart that rounding does not explain: by two of the last digit."""
-    apart = np.abs(images[:, None] - images).max(axis=2)
-    return int(connected_components(apart < 1.5 * digit, directed=False)[0])
+def _places(images: FloatArray, apart: float) -> int:
+    """Return how many places images are on, two of which differ in a fraction by more than `apart`."""
+    distances = np.abs(images[:, None] - images).max(axis=2)
+    return int(connected_components(distances < apart, directed=False)[0])
 
 
 def _rounded(listed: FloatArray, middle: FloatArray, digit: float) -> bool:
@@ -238,13 +251,27 @@ def _near(fractions: FloatArray, cell: FloatArray) -> IntArray:
 
 
 def _distinct(
-    fractions: FloatArray, cell: FloatArray, symbols: list[str], occupancies: FloatArray
+    sites: _Sites, site_of: IntArray, fractions: FloatArray, occupancies: FloatArray, cell: FloatArray
 ) -> npt.NDArray[np.bool_]:
-    """Tell which atoms to keep: of sites of one element on one place, all if their occupancies allow it, else one."""
+    """Tell which atoms to keep of those of one element on one place.
+
+    All where sites are listed there and their occupancies allow it, as of Pb2+ and Pb4+; else one. A site that symmetry
+    brings there from elsewhere is the other one, listed again.
+    """
     kept = np.ones(len(fractions), dtype=bool)
     for i, j in sorted(map(sorted, _pairs(fractions, cell).tolist())):
-        twice = occupancies[i] + occupancies[j] > 1 + ROUNDED_OCCUPANCY
-        if kept[i] and symbols[i] == symbols[j] and twice:
+        first, second = site_of[i], site_of[j]
+        if not kept[i] or sites.symbols[first] != sites.symbols[second]:
+            continue
+        apart = sites.coordinates[first] - sites.coordinates[second]
+        elsewhere = np.linalg.norm((apart - np.round(apart)) @ cell) > ONE_IMAGE
+        full = occupancies[i] + occupancies[j] > 1 + ROUNDED_OCCUPANCY
+        if elsewhere and abs(occupancies[i] - occupancies[j]) > ROUNDED_OCCUPANCY:
+            raise QdsimError(
+                f"Symmetry brings {sites.labels[second]} onto {sites.labels[first]}, which has another occupancy: list "
+                "one of them."
+            )
+        if elsewhere or full:
             kept[j] = False
     return kept
 

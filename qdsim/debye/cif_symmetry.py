@@ -32,6 +32,7 @@ _CHOICES = {"s": "1", "z": "2"}  # of the origin, as ICSD writes them after a sy
 _PART = r"\s*[-+]?\s*(?:[xyz]|\d+\s*/\s*\d+|\d*\.?\d+)(?:\s*[-+]\s*(?:[xyz]|\d+\s*/\s*\d+|\d*\.?\d+))*\s*"
 _OPERATION = re.compile(rf"{_PART},{_PART},{_PART}", re.I)
 _OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
+_OTHER_OPERATIONS = ("_space_group_symop_magn", "_space_group_symop_ssg")
 _SYMBOLS = ("_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full")
 _HALL_SYMBOLS = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
 _NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
@@ -82,10 +83,13 @@ def stated_operations(block: CifBlock, cell: FloatArray) -> Operations | None:
     Raises
     ------
     QdsimError
-        If they are garbled, no group, or the cell has not their symmetry.
+        If they are garbled, no group, of a magnetic or modulated structure, or the cell has not their symmetry.
     """
     from ase.spacegroup.spacegroup import parse_sitesym
 
+    others = [name for name in block.names if name.startswith(_OTHER_OPERATIONS)]
+    if others:
+        raise QdsimError(f"The symmetry is that of a magnetic or modulated structure ({others[0]}), which is not read.")
     listed = [entry.strip("'\"") for entry in block.column(*_OPERATIONS)]
     if not listed:
         return None

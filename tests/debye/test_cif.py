@@ -174,6 +174,7 @@ def test_displacements_that_cannot_be_are_refused(tmp_path: Path, text: str, mes
         ("0.003 0 0", 0.15, 3.6),  # 24e: 24 places
         ("0.001 0.001 0.001", 0.125, 4.0),
         ("0.25 0.25 0.252", 0.1, 4.8),  # 48g about 8c: 48 places of a tenth
+        ("0.001 0 0", 0.16, 3.84),  # 24e: six places about each 4a
         ("0.01 0.01 0.01", 0.125, 4.0),  # places 0.12 Å apart, each an atom of its own
     ],
 )
@@ -214,6 +215,19 @@ def test_a_rounded_special_position_is_no_split_site(tmp_path: Path, x: str, occ
     atoms = read(tmp_path, text)
     assert amounts(atoms) == pytest.approx({"Zn": 2 * occupancy})
     np.testing.assert_allclose(sorted(atoms.get_scaled_positions()[:, 0]), [1 / 3, 2 / 3], atol=1e-9)
+
+
+def test_a_split_site_may_have_rounded_coordinates_too(tmp_path: Path) -> None:
+    text = HEXAGONAL + "_space_group_IT_number 194\n" + SITES + "_atom_site_occupancy\nZn1 0.3333 0.6667 0.252 {}\n"
+    for occupancy, zinc in ((0.5, 2.0), (0.1, 0.4)):  # 4f about 2c
+        assert amounts(read(tmp_path, text.format(occupancy))) == pytest.approx({"Zn": zinc})
+
+
+def test_a_site_that_is_listed_again_counts_once(tmp_path: Path) -> None:
+    sites = SITES + "_atom_site_occupancy\nPb1 0 0 0 0.4\nPb2 0.5 0.5 0 {}\nS1 0.5 0.5 0.5 1\n"
+    assert amounts(read(tmp_path, CUBIC + sites.format(0.4))) == pytest.approx({"Pb": 1.6, "S": 4.0})
+    refused(tmp_path, CUBIC + sites.format(0.3), "Symmetry brings Pb2 onto Pb1, which has another occupancy")
+    refused(tmp_path, CUBIC + sites.format(1.0), "Symmetry brings Pb2 onto Pb1, which has another occupancy")
 
 
 def test_full_atoms_that_overlap_their_images_are_one_and_it_is_said(tmp_path: Path) -> None:
@@ -272,6 +286,7 @@ def test_names_of_the_group_in_every_dictionary(tmp_path: Path, name: str) -> No
         (operations(225).replace("'+x,+y,+z'", "'+x,+y,+u'"), "operation .* is not understood"),
         (operations(1).replace("+z", "+z+1/7"), "a translation that no space group has"),
         ("_symmetry_space_group_name_H-M 'F -1'\n", "no space group with the symbol 'F -1'"),
+        ("loop_\n_space_group_symop_magn_operation.xyz\nx,y,z,+1\n", "a magnetic or modulated structure"),
         ("_space_group_IT_number 300\n", "no space group with the number 300"),
     ],
 )
