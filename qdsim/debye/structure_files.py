@@ -76,7 +76,7 @@ def read_structure(path: str | Path) -> Atoms:
         raise QdsimError(f"{file} is empty: give a file with atoms.")
     lines = content.decode(encoding_of(content)).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     try:
-        read = _readers().get(file.suffix.lower()) or _by_contents(file)
+        read = _readers().get(file.suffix.lower()) or _by_contents(file, lines)
         if read is not _by_ase and b"\0" in content:
             raise QdsimError(f"{file} is not a text file: give one with atoms.")
         atoms = read(file, lines)
@@ -113,13 +113,16 @@ def _readers() -> dict[str, _Reader]:
     }
 
 
-def _by_contents(path: Path) -> _Reader:
+def _by_contents(path: Path, lines: Sequence[str]) -> _Reader:
     """Return the reader of a file whose name does not tell."""
     from ase.io import formats
 
     name = formats.filetype(str(path))
     if name in _NAMELESS:
         raise QdsimError(f"{path} is a file of {name}, which has types of atoms and no elements: convert it to XYZ.")
+    symmetry = [line.split() for line in lines if line[:4].upper() in {"LATT", "SYMM"}]
+    if name == "res" and symmetry != [["LATT", "-1"]]:  # ASE passes over both
+        raise QdsimError(f"{path} has the atoms of a SHELX file that symmetry makes others from: convert it to CIF.")
     ours: dict[str, _Reader] = {"cif": _cif, "proteindatabank": read_pdb, "xyz": read_xyz, "extxyz": read_xyz}
     if name in ours and formats.get_compression(str(path))[1] is not None:
         raise QdsimError(f"{path} is compressed: unpack it.")

@@ -266,6 +266,16 @@ def test_formats_without_elements_are_refused(tmp_path: Path) -> None:
         read_structure(saved(tmp_path, "a.gro", gromacs))
 
 
+def test_shelx_files_are_read_where_all_atoms_are_listed(tmp_path: Path) -> None:
+    text = (
+        "TITL PbS\nCELL 0.7 5.936 5.936 5.936 90 90 90\nLATT -1\nSFAC Pb S\nPb 1 0 0 0 1.0\nS 2 0.5 0.5 0.5 1.0\nEND\n"
+    )
+    assert str(read_structure(saved(tmp_path, "a.res", text)).symbols) == "PbS"
+    for other in ("LATT 4", "LATT -1\nSYMM -X, -Y, Z", ""):
+        with pytest.raises(QdsimError, match="SHELX file that symmetry makes others from: convert it to CIF"):
+            read_structure(saved(tmp_path, "a.res", text.replace("LATT -1", other)))
+
+
 @pytest.mark.parametrize("name", ["a.cif.gz", "a.pdb.gz", "a.xyz.gz"])
 def test_packed_files_are_unpacked_first(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(gzip.compress(b"1\n\nPb 0 0 0\n"))
