@@ -80,8 +80,8 @@ def command(
 ) -> None:
     """Compute the scattering of the structure or model in FILE.
 
-    FILE is a structure (CIF, XYZ, PDB, .stru, POSCAR and others), taken as it is unless --diameter cuts a particle from it,
-    or a fit file (.yaml), whose model is averaged over its sizes.
+    FILE is a structure (CIF, XYZ, PDB, .stru, POSCAR and others), taken as it is unless --diameter cuts a particle from
+    it, or a fit file (.yaml), whose model is averaged over its sizes.
     """
     import numpy as np
 
