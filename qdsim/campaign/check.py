@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from qdsim import __version__
 from qdsim.analysis.lattice_series import LatticeSeries
 from qdsim.analysis.strain_results import StrainResults
+from qdsim.campaign.crystals import atoms_of
 from qdsim.campaign.scattering import ScatteringPlan, mesh_reservations, plan_scattering
 from qdsim.campaign.schema import ScatteringSection
 from qdsim.cp2k.compounds import Compound, compound_of, load_compound
@@ -112,7 +113,7 @@ def _series(series: WorkChainNode) -> tuple[dict[str, Any], Compound, list[str]]
 
 
 def _compound(structure: StructureData) -> Compound:
-    atoms = structure.get_ase()
+    atoms = atoms_of(structure)
     if not atoms.pbc.all():
         raise QdsimError(f"Structure {structure.pk} is a cluster: give it with --data, to compare its pattern.")
     return compound_of(atoms.symbols)

@@ -1,5 +1,6 @@
 """From a campaign to what will run: the inputs of the work chains, and every calculation with its cost."""
 
+import warnings
 from dataclasses import dataclass
 from hashlib import sha256
 from json import dumps
@@ -7,6 +8,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from qdsim.campaign.crystals import check_complete, check_whole
 from qdsim.campaign.dipole import DipolePlan, plan_dipoles
 from qdsim.campaign.phonon import PhononPlan, plan_phonons
 from qdsim.campaign.resources import allotment_of
@@ -19,8 +21,11 @@ from qdsim.cp2k.compounds import Compound, compound_of, load_compound
 from qdsim.cp2k.inputs import load_protocol, render
 from qdsim.cp2k.settings import with_walltime
 from qdsim.cp2k.walltime import cp2k_walltime, limit_walltime
-from qdsim.errors import QdsimError
-from qdsim.structures import measure_distortion
+from qdsim.errors import QdsimError, QdsimWarning
+from qdsim.structures import CUBIC_ANGLE, measure_distortion
+
+NOTICED_ANGLE, NOTICED_OFFSET = 0.05, 0.01
+"""Degrees and Å, beyond which it is said that a campaign takes nothing but the lattice constant of a structure."""
 
 
 @dataclass(frozen=True)
@@ -132,15 +137,20 @@ def _crystal(campaign: Campaign) -> tuple[Compound, float]:
     if campaign.structure is None:
         compound = load_compound(str(campaign.compound))
         return compound, compound.reference_lattice_constant
-    from qdsim.debye.structure_files import read_by_ase
+    from qdsim.debye.structure_files import read_structure
 
+    atoms = read_structure(campaign.structure)
     try:
-        atoms = read_by_ase(campaign.structure)
-    except Exception as error:  # whatever ASE raises at contents that it does not understand
-        detail = ": ".join(filter(None, [type(error).__name__, *str(error).splitlines()[:1]]))
-        raise QdsimError(f"{campaign.structure}: not a structure that ASE can read ({detail}).") from error
-    try:
+        check_whole(atoms)
         distortion = measure_distortion(atoms)
+        check_complete(distortion)
     except QdsimError as error:
         raise QdsimError(f"{campaign.structure}: {error}") from error
+    if abs(distortion.alpha_rh - CUBIC_ANGLE) > NOTICED_ANGLE or distortion.offset > NOTICED_OFFSET:
+        warnings.warn(
+            f"{campaign.structure} is distorted (angle {distortion.alpha_rh:.2f}°, offset {distortion.offset:.3f} Å): "
+            f"its lattice constant of {distortion.lattice_constant:.4f} Å is taken, and no more of it.",
+            QdsimWarning,
+            stacklevel=2,
+        )
     return compound_of(atoms.symbols), distortion.lattice_constant

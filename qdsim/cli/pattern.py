@@ -80,8 +80,8 @@ def command(
 ) -> None:
     """Compute the scattering of the structure or model in FILE.
 
-    FILE is a structure (CIF, XYZ, .stru, POSCAR and others), taken as it is unless --diameter cuts a particle from it,
-    or a fit file (.yaml), whose model is averaged over its sizes.
+    FILE is a structure (CIF, XYZ, PDB, .stru, POSCAR and others), taken as it is unless --diameter cuts a particle from
+    it, or a fit file (.yaml), whose model is averaged over its sizes.
     """
     import numpy as np
 
@@ -180,6 +180,8 @@ def _of_structure(
             raise QdsimError(f"{file} has {min(unknown)}, and the phonons are of {' and '.join(b_iso)}.")
         b_iso = [b_iso[element] for element in atoms.symbols]
     atoms.arrays["b_iso"] += b_iso
+    if "isotope" in atoms.arrays:
+        _tell_isotopes(console, file, atoms, cut=of_atoms["diameter"] is not None, **scattering)
     structure: Any = atoms
     options = scattering if of_atoms["rtol"] is None else scattering | {"rtol": of_atoms["rtol"]}
     if of_atoms["diameter"] is not None:
@@ -200,6 +202,21 @@ def _of_structure(
         )
     with console.status("computing the pattern"):
         return functions[kind](structure, x, **options)
+
+
+def _tell_isotopes(
+    console: Console, file: Path, atoms: Atoms, *, cut: bool, radiation: str = "xray", **_: object
+) -> None:
+    """Say which isotopes a file has, and refuse to forget them where they count."""
+    from qdsim.debye.atoms import as_cluster
+
+    isotopes = ", ".join(sorted({name for name in as_cluster(atoms).symbols if name[0].isdecimal()}))
+    if radiation == "neutron" and cut:
+        raise QdsimError(
+            f"{file} has isotopes ({isotopes}), which a cut particle does not keep: give the particle itself as a file."
+        )
+    scatter = "by lengths of their own" if radiation == "neutron" else "X-rays as their elements do"
+    notice(console, f"{file} has isotopes: {isotopes} scatter {scatter}.")
 
 
 def _of_elements(file: Path, crystal: Atoms, symbols: list[str], name: str) -> dict[str, float]:

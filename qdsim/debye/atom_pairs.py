@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 from scipy.special import ive
 
-from qdsim.debye.atoms import ONE_SITE, AtomicCluster
+from qdsim.debye.atoms import ONE_ATOM, ROUNDED_OCCUPANCY, AtomicCluster
 from qdsim.debye.compiled import compiled
 from qdsim.debye.pairs import PairGroup, Pairs, Species
 from qdsim.debye.processors import processors
@@ -94,15 +94,20 @@ def atom_pairs(cluster: AtomicCluster, q_max: float, rtol: float) -> Pairs:
 
 
 def _excluded(cluster: AtomicCluster) -> list[PairGroup]:
-    """Return the pairs of atoms on one site with the opposite weight: where one of them is, the other is not."""
-    pairs = cKDTree(cluster.positions).query_pairs(ONE_SITE, output_type="ndarray")
+    """Return the pairs of places of one atom with the opposite weight: it is on one of them at a time."""
+    first, second = cKDTree(cluster.positions).query_pairs(ONE_ATOM, output_type="ndarray").T
+    occupancies = cluster.occupancies
+    one_atom = occupancies[first] + occupancies[second] <= 1 + ROUNDED_OCCUPANCY
+    found: dict[Species, list[tuple[float, float]]] = {}
+    for i, j in zip(first[one_atom].tolist(), second[one_atom].tolist(), strict=True):
+        species = Species((cluster.symbols[i], cluster.symbols[j]), float(cluster.b_iso[i] + cluster.b_iso[j]))
+        distance = float(np.linalg.norm(cluster.positions[i] - cluster.positions[j]))
+        found.setdefault(species, []).append((distance, -2.0 * occupancies[i] * occupancies[j]))
     return [
         PairGroup(
-            np.linalg.norm(cluster.positions[[i]] - cluster.positions[[j]], axis=1),
-            (Species((cluster.symbols[i], cluster.symbols[j]), float(cluster.b_iso[i] + cluster.b_iso[j])),),
-            np.array([[-2.0 * cluster.occupancies[i] * cluster.occupancies[j]]]),
+            np.array([distance for distance, _ in pairs]), (species,), np.array([[weight for _, weight in pairs]])
         )
-        for i, j in pairs.tolist()
+        for species, pairs in found.items()
     ]
 
 

@@ -21,7 +21,14 @@ ONE_SITE = 0.01
 ROUNDED_OCCUPANCY = 1e-3
 """The occupancies of a site may exceed 1 by this much, as 0.3333 + 0.6668 do."""
 
-_SYMBOL = re.compile(r"([A-Za-z]{1,2})\d*[-+]?\d*")
+ONE_ATOM = 0.5
+"""Atoms nearer than this (Å) whose occupancies add up to 1 at most are places of one atom, which is on one of them at a
+time: no bond is shorter than that of H2, 0.74 Å."""
+
+_SYMBOL = re.compile(r"([A-Za-z]{1,2})\d*(?:\d?[-+]|[-+][1-4])?")
+_ISOTOPE = re.compile(r"(?P<before>\d{1,3})-?(?P<name>[A-Za-z]{1,2})|(?P<symbol>[A-Za-z]{1,2})-(?P<after>\d{1,3})")
+_NAMED = {"D": ("H", 2), "T": ("H", 3)}
+_LARGEST_CHARGE = 4  # that of ions: Pb-4 is one, Ni-62 is an isotope
 _OCCUPANCY_NAMES = ("occupancy", "occupancies")
 _B_ISO_NAMES = ("b_iso", "B")
 
@@ -35,7 +42,7 @@ class AtomicCluster:
     Parameters
     ----------
     symbols
-        Chemical symbols, N of them; see `element` for what is accepted.
+        Chemical symbols, N of them, as `species` writes them; see `nuclide` for what is accepted.
     positions
         Å, shape (N, 3).
     occupancies
@@ -57,7 +64,7 @@ class AtomicCluster:
 
     def __post_init__(self) -> None:
         """Take copies, and refuse atoms that no sample has."""
-        object.__setattr__(self, "symbols", tuple(map(element, self.symbols)))
+        object.__setattr__(self, "symbols", tuple(map(species, self.symbols)))
         number = len(self.symbols)
         if number == 0:
             raise QdsimError("The structure has no atoms: give at least one.")
@@ -107,24 +114,72 @@ def element(symbol: object) -> str:
     Parameters
     ----------
     symbol
-        Symbol in any case, also that of an ion (``"Pb2+"``), of a numbered atom (``"S12"``) or of deuterium, of which
-        the element is kept; or the atomic number.
+        Symbol in any case, also that of an ion (``"Pb2+"``), of a numbered atom (``"S12"``) or of an isotope, see
+        `nuclide`, of which the element is kept; or the atomic number.
 
     Raises
     ------
     QdsimError
-        If there is no such element.
+        If there is no such element or isotope.
+    """
+    return nuclide(symbol)[0]
+
+
+def nuclide(symbol: object) -> tuple[str, int]:
+    """Return the element and the mass number of an isotope, 0 for the natural mixture.
+
+    Parameters
+    ----------
+    symbol
+        As for `element`; an isotope is ``"D"``, ``"T"``, ``"62Ni"``, ``"62-Ni"`` or ``"Ni-62"``.
+
+    Raises
+    ------
+    QdsimError
+        If there is no such element or isotope, or it may as well be an ion, as H-2 may.
     """
     if isinstance(symbol, int | np.integer) or (isinstance(symbol, str) and symbol.isdecimal()):
         if 0 < int(symbol) < len(chemical_symbols):
-            return str(chemical_symbols[int(symbol)])
-    elif isinstance(symbol, str) and (found := _SYMBOL.fullmatch(symbol.strip())):
-        name = found[1].capitalize()
-        if name == "D":
-            return "H"
-        if atomic_numbers.get(name, 0) > 0:
-            return name
+            return str(chemical_symbols[int(symbol)]), 0
+    elif isinstance(symbol, str):
+        text = symbol.strip()
+        if found := _ISOTOPE.fullmatch(text):
+            name = (found["name"] or found["symbol"]).capitalize()
+            mass = int(found["before"] or found["after"])
+            if found["before"] or mass > _LARGEST_CHARGE:
+                return _known_isotope(text, name, mass)
+            if name in {"H", "He"}:
+                raise QdsimError(
+                    f"{text!r} may be an ion or an isotope of {name}: write {mass}{name} or {name}{mass}-."
+                )
+        if found := _SYMBOL.fullmatch(text):
+            name = found[1].capitalize()
+            if name in _NAMED:
+                return _NAMED[name]
+            if atomic_numbers.get(name, 0) > 0:
+                return name, 0
     raise QdsimError(f"{symbol!r} is no chemical element: give a symbol such as Pb, or the atomic number.")
+
+
+def _known_isotope(text: str, name: str, mass: int) -> tuple[str, int]:
+    if atomic_numbers.get(name, 0) > 0:
+        import periodictable
+
+        if mass in periodictable.elements.symbol(name).isotopes:
+            return name, mass
+    raise QdsimError(f"{text!r} is no isotope that is known: give a symbol such as 62Ni, or the element.")
+
+
+def species(symbol: object) -> str:
+    """Return the symbol of an element, with the mass number before it where it is an isotope, such as ``"62Ni"``.
+
+    Raises
+    ------
+    QdsimError
+        As for `nuclide`.
+    """
+    name, mass = nuclide(symbol)
+    return f"{mass}{name}" if mass else name
 
 
 def as_cluster(structure: object) -> AtomicCluster:
@@ -138,7 +193,8 @@ def as_cluster(structure: object) -> AtomicCluster:
         - an `AtomicCluster`, which is returned itself;
         - an ``ase.Atoms``; occupancies from its array ``occupancy`` or ``occupancies``, else from
           ``info["occupancy"]``, where ASE keeps those of a CIF (an atom for each element of a mixed site); displacement
-          parameters from its array ``b_iso`` or ``B``, Å^2;
+          parameters from its array ``b_iso`` or ``B``, Å^2; mass numbers of isotopes from its array ``isotope``, 0 for
+          the natural mixture;
         - a ``Structure`` or ``Molecule`` of pymatgen, a disordered site as an atom for each of its elements, and the
           site property ``b_iso`` if there is one;
         - a pair of symbols (or atomic numbers) and positions (Å, shape (N, 3));
@@ -175,7 +231,8 @@ def as_cluster(structure: object) -> AtomicCluster:
 def _from_ase(atoms: Atoms) -> AtomicCluster:
     b_iso = next((atoms.arrays[name] for name in _B_ISO_NAMES if name in atoms.arrays), np.zeros(len(atoms)))
     occupancies = next((atoms.arrays[name] for name in _OCCUPANCY_NAMES if name in atoms.arrays), None)
-    symbols = atoms.get_chemical_symbols()
+    masses = atoms.arrays.get("isotope", np.zeros(len(atoms), int)).tolist()
+    symbols = [f"{mass or ''}{name}" for name, mass in zip(atoms.get_chemical_symbols(), masses, strict=True)]
     of_kinds = {str(kind): mixture for kind, mixture in atoms.info.get("occupancy", {}).items()}
     if occupancies is not None or not of_kinds:
         occupancies = np.ones(len(atoms)) if occupancies is None else occupancies

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xraydb
 
+from qdsim.debye.atoms import nuclide
 from qdsim.errors import QdsimError
 
 FloatArray = npt.NDArray[np.float64]
@@ -29,6 +30,7 @@ def scattering_amplitude(
     ----------
     species
         Chemical symbol, or an ion such as "Pb2+". Nobody tabulates S2-, Se2- or Te2-: neutral atoms stand for them.
+        An isotope such as "D" or "62Ni" has a scattering length of its own for neutrons; for X-rays it is its element.
     q
         Q, Å^-1, shape (n,).
     energy_kev
@@ -70,22 +72,31 @@ def check_energy(energy_kev: float | None) -> None:
 @lru_cache(maxsize=64)
 def _amplitude(species: str, q_bytes: bytes, energy_kev: float | None, radiation: Radiation) -> ComplexArray:
     q = np.frombuffer(q_bytes)
-    element = species.rstrip("+-0123456789")
     amplitude = np.zeros(q.size, complex)
     if radiation == "neutron":
-        amplitude += _neutron_length(element)
+        amplitude += _neutron_length(species)
     else:
+        tabulated = _without_mass(species)
         try:
-            amplitude += _TABLES.f0(species, q / (4 * pi))
+            amplitude += _TABLES.f0(tabulated, q / (4 * pi))
         except ValueError as error:
             raise QdsimError(
                 f"X-ray form factors of '{species}' are not tabulated: use a chemical symbol up to Cf, or an ion such "
                 "as Pb2+."
             ) from error
         if energy_kev is not None:
-            amplitude += _dispersion(element, 1000 * energy_kev)
+            amplitude += _dispersion(tabulated.rstrip("+-0123456789"), 1000 * energy_kev)
     amplitude.setflags(write=False)
     return amplitude
+
+
+def _without_mass(species: str) -> str:
+    """Return the element of an isotope; anything else is left to the tables, which know more than elements."""
+    try:
+        element, mass = nuclide(species)
+    except QdsimError:
+        return species
+    return element if mass else species
 
 
 def _dispersion(element: str, energy: float) -> complex:
@@ -96,14 +107,13 @@ def _dispersion(element: str, energy: float) -> complex:
         raise QdsimError(f"f' and f'' of {element} are not tabulated: leave the energy out.") from error
 
 
-def _neutron_length(element: str) -> complex:
+def _neutron_length(species: str) -> complex:
     """Return the bound coherent scattering length, fm."""
     import periodictable
 
-    try:
-        neutron = periodictable.elements.symbol(element).neutron
-    except ValueError as error:
-        raise QdsimError(f"There is no element '{element}': use a chemical symbol.") from error
+    element, mass = nuclide(species)
+    known = periodictable.elements.symbol(element)
+    neutron = (known[mass] if mass else known).neutron
     if neutron.b_c is None:
-        raise QdsimError(f"No neutron scattering length of {element} is known: leave the element out.")
+        raise QdsimError(f"No neutron scattering length of {species} is known: leave it out.")
     return complex(neutron.b_c, -(neutron.b_c_i or 0.0))

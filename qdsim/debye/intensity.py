@@ -42,7 +42,8 @@ def intensity(
     """Compute the scattered intensity of randomly oriented particles.
 
     ``I(Q) = sum_i o_i |f_i|^2 + sum_{i != j} Re(f_i f_j*) o_i o_j T_i T_j sin(Q d_ij)/(Q d_ij)`` with
-    ``T = exp(-B Q^2/(16 pi^2))``.
+    ``T = exp(-B Q^2/(16 pi^2))``. Atoms nearer than 0.5 Å whose occupancies add up to 1 at most are places of one atom,
+    so that no pairs of them count.
 
     Parameters
     ----------

@@ -12,7 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from scipy.special import ndtr, ndtri
 
 from qdsim.errors import QdsimError
-from qdsim.structures import CENTRES, LatticeParticle, RhombohedralState, Shape, cut_rocksalt, ligand_coverage
+from qdsim.structures import (
+    CENTRES,
+    LatticeParticle,
+    RhombohedralState,
+    Shape,
+    cut_rocksalt,
+    ligand_coverage,
+    rocksalt_compounds,
+)
 
 FloatArray = npt.NDArray[np.float64]
 Occupancy = Annotated[float, Field(ge=0, le=1)]
@@ -46,7 +54,9 @@ class NanocrystalModel(BaseModel):
     Attributes
     ----------
     compound
-        Cation and anion, such as "PbS".
+        Cation and anion, such as "PbS", of rock salt or its R3m distortion.
+    as_rocksalt
+        Whether the compound is so in this sample, though it is not known to be; CdSe at high pressure is an example.
     shape
         Name of a shape, or facet families and their relative distances ({"100": 1.0, "111": 1.1}).
     elongation, axis
@@ -60,7 +70,8 @@ class NanocrystalModel(BaseModel):
     shell_thickness
         Depth of the shell below the surface, Å; 0 for none. The core's diameter is diameter - 2 shell_thickness.
     lattice_constant
-        Edge of the cubic cell of the same volume, (4V)^(1/3), Å; with `size_strain` that of an infinite crystal.
+        Edge of the cubic cell of the same volume, (4V)^(1/3), Å; with `size_strain` that of an infinite crystal. To be
+        given for any compound but PbS.
     size_strain
         Omega of a(D) = a (1 - Omega/D), Å; negative where small particles expand.
     alpha_rh
@@ -76,6 +87,7 @@ class NanocrystalModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     compound: str = "PbS"
+    as_rocksalt: bool = False
     shape: str | dict[str, float] = "sphere"
     elongation: Annotated[float, Field(gt=0)] = 1.0
     axis: tuple[float, float, float] = (0.0, 0.0, 1.0)
@@ -108,6 +120,21 @@ class NanocrystalModel(BaseModel):
         if value not in CENTRES:
             raise ValueError(f"'{value}' is no centre; use {', '.join(CENTRES)}")
         return value
+
+    @model_validator(mode="after")
+    def _rocksalt_compound(self) -> Self:
+        known = rocksalt_compounds()
+        if self._elements[::-1] in known:
+            raise ValueError(f"'{self.compound}' has the anion first; write {self.anion}{self.cation}")
+        if self._elements not in known and not self.as_rocksalt:
+            raise ValueError(
+                f"{self.compound} is not known as rock salt, which particles are cut from; give another compound (PbS, "
+                "PbSe, PbTe, SnTe, ...), say as_rocksalt: true if your sample is, or cut its own crystal with 'qdsim "
+                "pattern FILE.cif --diameter'"
+            )
+        if self.compound != "PbS" and "lattice_constant" not in self.model_fields_set:
+            raise ValueError(f"the lattice_constant of {self.compound} is missing; give it in Å")
+        return self
 
     @model_validator(mode="after")
     def _possible_particle(self) -> Self:

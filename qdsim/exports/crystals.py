@@ -7,8 +7,8 @@ import numpy.typing as npt
 from ase import Atoms
 from ase.cell import Cell
 
+from qdsim.debye.displacements import B_PER_U
 from qdsim.debye.origin import Origin, ascii_text
-from qdsim.debye.structure_files import B_PER_U
 from qdsim.errors import QdsimError
 from qdsim.exports.start_values import B_ISO
 from qdsim.exports.text_files import safe_name

@@ -10,6 +10,7 @@ from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.origin import Origin, RocksaltNumbers
 from qdsim.errors import QdsimError
 from qdsim.exports.start_values import B_ISO, DIAMETER, RELATIVE_SPREAD
+from qdsim.structures import rocksalt_compounds
 
 VARIED = (
     "lattice_constant",
@@ -70,9 +71,11 @@ def make_fit_file(origin: Origin, rocksalt: RocksaltNumbers, shape: str, diamete
     QdsimError
         If there is no such particle.
     """
+    known = (rocksalt.cation, rocksalt.anion) in rocksalt_compounds()
     try:
         model = NanocrystalModel(
             compound=rocksalt.cation + rocksalt.anion,
+            **({} if known else {"as_rocksalt": True}),
             shape=shape,
             diameter=diameter,
             diameter_sd=RELATIVE_SPREAD * diameter,

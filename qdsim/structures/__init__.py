@@ -6,6 +6,7 @@ from qdsim.structures.ligands import ligand_coverage
 from qdsim.structures.nanocrystal import CENTRES, LatticeParticle, LatticePoints, cut_crystal, cut_rocksalt
 from qdsim.structures.orderings import Ordering, count_vacant, vacancy_orderings
 from qdsim.structures.rocksalt import CUBIC_ANGLE, POLAR_AXIS, SUPERCELLS, RhombohedralState, supercell_matrix
+from qdsim.structures.rocksalt_compounds import rocksalt_compounds
 from qdsim.structures.shapes import SHAPES, Shape
 from qdsim.structures.sites import check_sites, coincident_atoms
 from qdsim.structures.starts import distort_neighbours, rattle
@@ -49,6 +50,7 @@ __all__ = [
     "measure_distortion",
     "rattle",
     "remove_sites",
+    "rocksalt_compounds",
     "supercell_matrix",
     "vacancy_orderings",
 ]

@@ -12,7 +12,8 @@ from qdsim.campaign.schema import Campaign
 from qdsim.campaign.strain import StrainPlan
 from qdsim.campaign.tasks import core_seconds
 from qdsim.cp2k.inputs import load_protocol
-from qdsim.errors import QdsimError
+from qdsim.debye import read_structure
+from qdsim.errors import QdsimError, QdsimWarning
 from qdsim.structures import RhombohedralState
 
 
@@ -114,3 +115,87 @@ def test_structure_file_that_is_none(tmp_path: Path) -> None:
     path.write_text("this is no structure\n", encoding="utf-8")
     with pytest.raises(QdsimError, match=r"broken\.cif"):
         plan_campaign(campaign(compound=None, structure=path))
+
+
+CUBIC = """data_pbs
+_cell_length_a {a}
+_cell_length_b {a}
+_cell_length_c {a}
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_symmetry_space_group_name_H-M '{symbol}'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+"""
+
+
+def planned(folder: Path, text: str, name: str = "crystal.cif") -> Plan:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return plan_campaign(campaign(compound=None, structure=path))
+
+
+def edge(plan: Plan) -> float:
+    volumes = strain_of(plan).strain.equation_of_state_volumes
+    return float((4 * volumes[len(volumes) // 2]) ** (1 / 3))
+
+
+@pytest.mark.parametrize("symbol", ["F m 3 m", "Fm3m", "F m -3 m"])
+def test_a_structure_file_is_read_as_a_pattern_is(tmp_path: Path, symbol: str) -> None:
+    text = CUBIC.format(a="5.936(2)", symbol=symbol) + "Pb1 Pb2+ 0 0 0 1\nS1 S2- .5 .5 .5 1\n"
+    plan = planned(tmp_path, text)
+    assert plan.compound.name == "PbS"
+    assert edge(plan) == pytest.approx(5.936)
+    assert set(read_structure(tmp_path / "crystal.cif").symbols) == {"Pb", "S"}
+
+
+def test_a_structure_file_may_have_rhombohedral_axes(tmp_path: Path) -> None:
+    a = 5.936 / np.sqrt(2)
+    text = CUBIC.format(a=a, symbol="R 3 m").replace(" 90", " 60")
+    plan = planned(tmp_path, text + "Pb1 Pb 0 0 0 1\nS1 S .5 .5 .5 1\n")
+    assert plan.compound.name == "PbS"
+    assert edge(plan) == pytest.approx(5.936)
+
+
+def test_a_structure_file_may_be_in_any_locale(tmp_path: Path) -> None:
+    crystal = RhombohedralState.from_lattice_constant(6.1).to_atoms("Pb", "S")
+    write(tmp_path / "a.xyz", crystal, format="extxyz")
+    text = (tmp_path / "a.xyz").read_text(encoding="utf-8").replace("pbc=", 'note="6.1 Å" pbc=')
+    assert edge(planned(tmp_path, text, "b.xyz")) == pytest.approx(6.1)
+
+
+@pytest.mark.parametrize(
+    ("sites", "message"),
+    [
+        ("Pb1 Pb 0 0 0 0.6\nSn1 Sn 0 0 0 0.4\nS1 S .5 .5 .5 1\n", r"occupied in part \(Pb 0\.6, Sn 0\.4\)"),
+        ("Pb1 Pb 0 0 0 1\nS1 S .5 .5 .5 0.7\nSe1 Se .5 .5 .5 0.3\n", r"occupied in part \(S 0\.7, Se 0\.3\)"),
+        ("Pb1 Pb 0 0 0 0.95\nS1 S .5 .5 .5 1\n", r"occupied in part \(Pb 0\.95\)"),
+        ("Pb1 Pb 0 0 0 1\nS1 34S .5 .5 .5 1\n", "has isotopes"),
+        ("Pb1 Pb 0 0 0 1\nS1 S .25 .25 .25 1\n", "exactly two|not rock salt|not a rock-salt"),
+        ("Pb1 Pb 0 0 0 1\nSn1 Sn .25 .25 .25 1\nS1 S .5 .5 .5 1\n", "elements Pb, S, Sn"),
+    ],
+)
+def test_a_structure_that_dft_cannot_compute_is_refused(tmp_path: Path, sites: str, message: str) -> None:
+    with pytest.raises(QdsimError, match=rf"crystal\.cif: .*({message})"):
+        planned(tmp_path, CUBIC.format(a="5.936", symbol="F m -3 m") + sites)
+
+
+def test_vacancies_of_a_structure_are_refused(tmp_path: Path) -> None:
+    crystal = RhombohedralState.from_lattice_constant(6.1).to_atoms("Pb", "S", (2, 2, 2))
+    del crystal[3]
+    write(tmp_path / "holed.cif", crystal)
+    with pytest.raises(QdsimError, match=r"holed\.cif: .*vacancies \(1 of Pb among 32 formula units\)"):
+        plan_campaign(campaign(compound=None, structure=tmp_path / "holed.cif"))
+
+
+def test_what_is_not_taken_of_a_distorted_structure_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "r3m.cif", RhombohedralState.from_lattice_constant(6.1, 59.5, 0.2).to_atoms("Pb", "S"))
+    with pytest.warns(QdsimWarning, match=r"r3m\.cif is distorted \(angle 59\.50°, offset 0\.200 Å\).* 6\.1000 Å is"):
+        plan = plan_campaign(campaign(compound=None, structure=tmp_path / "r3m.cif"))
+    assert edge(plan) == pytest.approx(6.1)

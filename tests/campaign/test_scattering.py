@@ -14,6 +14,7 @@ from qdsim.errors import QdsimError
 
 FITS = "compound: PbS\nsamples:\n  - {name: dots, diameter: 20, alpha_rh: {value: 59.5, error: 0.1}}\n"
 FIT = "model: {compound: PbS, diameter: 20, diameter_sd: 2}\nvary: [alpha_rh]\ndata: {file: dots.xye}\n"
+SELENIDE = FIT.replace("PbS", "PbSe, lattice_constant: 6.124")
 CAMPAIGN = "name: tension\ncompound: PbS\nprotocol: fast\nstrain: {linear: [0.01]}\nscattering:\n"
 
 
@@ -101,7 +102,11 @@ def test_samples_of_any_name_have_labels_of_their_own(folder: Path) -> None:
         ("  fits: fits.yaml\n  tolerances: {alpha: 0.1}\n", {}, "did you mean 'alpha_rh'?"),
         ("  fits: fits.yaml\n  tolerances: {alpha_rh: -0.1}\n", {}, "greater than 0"),
         ("  fits: fits.yaml\n  reference: own\n", {}, "'relative' or 'absolute'"),
-        ("  data: {dots: fit.yaml}\n", {"fit.yaml": FIT.replace("PbS", "PbSe")}, "the model is of PbSe"),
+        (
+            "  data: {dots: fit.yaml}\n",
+            {"fit.yaml": SELENIDE},
+            "the model is of PbSe",
+        ),
         ("  data: {dots: fit.yaml}\n", {"fit.yaml": FIT.replace("dots.xye", "absent.xye")}, "absent.xye"),
         ("  data: {dots: fit.yaml}\n", {"fit.yaml": FIT.split("data:", maxsplit=1)[0]}, "names no data"),
         ("  data: {dots: fit.yaml}\n", {"dots.xye": "1 2 1\n2 nan 1\n"}, "drop the point"),

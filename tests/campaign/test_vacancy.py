@@ -226,3 +226,15 @@ def test_a_crystal_of_the_profile_is_a_host() -> None:
     number = orm.Int(1).store()
     with pytest.raises(QdsimError, match="is a Int; give a structure"):
         plan(hosts={"relaxed": {"node": number.uuid}})
+    holed = state.to_atoms("Pb", "S", "conventional")
+    del holed[0]
+    node = orm.StructureData(ase=holed).store()
+    with pytest.raises(QdsimError, match=r"has vacancies \(1 of Pb among 4 formula units\)"):
+        plan(hosts={"relaxed": {"node": node.uuid}})
+    alloy = orm.StructureData(cell=state.cell)
+    alloy.append_atom(position=state.cell.sum(axis=0) / 2, symbols=["Pb", "Sn"], weights=[0.6, 0.4])
+    alloy.append_atom(position=(0, 0, 0), symbols="S")
+    with pytest.raises(
+        QdsimError, match=r"hosts\.relaxed\.node: Node .* sites that are occupied in part .*Pb0.60Sn0.40"
+    ):
+        plan(hosts={"relaxed": {"node": alloy.store().uuid}})

@@ -168,7 +168,7 @@ def test_numbers_are_those_of_cp2k_by_hand(machine: "Machine", finished: Path, t
         (("max_scf", "max_scff"), "did you mean 'max_scf'?"),
         (("compound: PbS", "compound: PbS\ncode: cp2j@localhost"), "cp2k@localhost"),
         (("max_scf: 40", "template: own.inp"), "line 3"),
-        (("compound: PbS", "structure: twice.xyz"), "one place"),
+        (("compound: PbS", "structure: twice.xyz"), "on one site"),
     ],
     ids=["compound", "protocol", "override", "code", "template", "structure"],
 )

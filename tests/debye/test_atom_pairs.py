@@ -21,7 +21,7 @@ def cluster(seed: int, n_atoms: int, symbols: list[str], b_iso: npt.ArrayLike = 
     return AtomicCluster(
         tuple(random.choice(symbols, n_atoms).tolist()),
         random.uniform(0, 50, (n_atoms, 3)),
-        random.uniform(0.2, 1, n_atoms),
+        random.uniform(0.6, 1, n_atoms),
         np.broadcast_to(np.asarray(b_iso, float), n_atoms).copy(),
     )
 

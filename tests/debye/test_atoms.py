@@ -5,7 +5,7 @@ from ase.build import bulk, molecule
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdsim.debye.atoms import AtomicCluster, as_cluster, element
+from qdsim.debye.atoms import AtomicCluster, as_cluster, element, species
 from qdsim.errors import QdsimError
 from qdsim.structures import RhombohedralState
 
@@ -25,10 +25,43 @@ def cluster(**fields: object) -> AtomicCluster:
     [
         *[("Pb", "Pb"), ("pb", "Pb"), ("PB", "Pb"), ("Pb2+", "Pb"), (82, "Pb"), ("16", "S"), (np.int64(16), "S")],
         *[("S2-", "S"), ("S-2", "S"), (" S ", "S"), ("Cs12", "Cs"), ("D", "H")],
+        *[("Ni-62", "Ni"), ("62Ni", "Ni"), ("62-NI", "Ni"), ("T", "H"), ("Pb-4", "Pb"), ("Pb+2", "Pb")],
     ],
 )
 def test_many_ways_to_name_an_element(given: object, symbol: str) -> None:
     assert element(given) == symbol
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        *[
+            ("D", "2H"),
+            ("T", "3H"),
+            ("2H", "2H"),
+            ("62Ni", "62Ni"),
+            ("Ni-62", "62Ni"),
+            ("62-Ni", "62Ni"),
+            ("he-6", "6He"),
+        ],
+        *[("Ni", "Ni"), ("Ni2+", "Ni"), ("S-2", "S"), ("S2-", "S"), ("S32", "S"), ("Cs12", "Cs"), (28, "Ni")],
+    ],
+)
+def test_isotopes_are_told_from_ions_and_numbers(given: object, wanted: str) -> None:
+    assert species(given) == wanted
+    assert as_cluster(([given], np.zeros((1, 3)))).symbols == (wanted,)
+
+
+@pytest.mark.parametrize("given", ["Ni-99", "999Pb", "2Xx", "Qq-62"])
+def test_isotopes_that_there_are_not_are_refused(given: str) -> None:
+    with pytest.raises(QdsimError, match=f"'{given}' is no isotope that is known"):
+        species(given)
+
+
+@pytest.mark.parametrize("given", ["H-1", "H-2", "H-3", "He-3", "He-4"])
+def test_what_may_be_an_ion_or_an_isotope_is_refused(given: str) -> None:
+    with pytest.raises(QdsimError, match="may be an ion or an isotope of"):
+        species(given)
 
 
 @pytest.mark.parametrize("given", ["Xx", "X", "", "Pbs", 0, 119, -1, "Pb S", 1.5, None])

@@ -47,6 +47,16 @@ def test_neutron_lengths_are_those_of_sears(species: str, length: float) -> None
     np.testing.assert_allclose(amplitude.real, length, rtol=2e-3)
 
 
+@pytest.mark.parametrize(("species", "length"), [("D", 6.671), ("2H", 6.671), ("62Ni", -8.7), ("Ni-62", -8.7)])
+def test_neutron_lengths_of_isotopes_are_their_own(species: str, length: float) -> None:
+    np.testing.assert_allclose(scattering_amplitude(species, Q, radiation="neutron").real, length, rtol=2e-3)
+
+
+@pytest.mark.parametrize(("species", "element"), [("D", "H"), ("2H", "H"), ("62Ni", "Ni"), ("Ni-62", "Ni")])
+def test_x_rays_do_not_tell_isotopes_apart(species: str, element: str) -> None:
+    np.testing.assert_array_equal(scattering_amplitude(species, Q, 17.0), scattering_amplitude(element, Q, 17.0))
+
+
 def test_absorbing_nuclei_have_a_complex_length() -> None:
     amplitude = scattering_amplitude("Cd", Q, radiation="neutron")
     assert amplitude[0].imag != 0
@@ -65,7 +75,7 @@ def test_amplitudes_cannot_be_spoilt_for_others() -> None:
         ("S2-", {}, "form factors of 'S2-' are not tabulated"),
         ("Og", {}, "form factors of 'Og' are not tabulated"),
         ("Cf", {"energy_kev": 17.0}, "f' and f'' of Cf are not tabulated"),
-        ("Xx", {"radiation": "neutron"}, "no element 'Xx'"),
+        ("Xx", {"radiation": "neutron"}, "'Xx' is no chemical element"),
         ("Og", {"radiation": "neutron"}, "No neutron scattering length of Og"),
         ("Pb", {"radiation": "electron"}, "The radiation is 'electron'"),
         ("Pb", {"energy_kev": 0.05}, "The photon energy is 0.05 keV"),

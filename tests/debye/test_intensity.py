@@ -324,8 +324,8 @@ def test_a_few_atoms_far_apart_on_a_lattice_do_not_fill_the_memory(judge: Judge)
     cells = np.array([[0, 0, 0], [1, 0, 0], [100_000, 100_000, 100_000]])
     sites = np.repeat(SITE, 3)
     particle = LatticeParticle(LatticePoints(cells, sites, sites), 0.02 * np.eye(3), ORIGIN[None], ("S",))
-    spread = intensity(particle, Q[::10], occupancies=0.4)
-    assert local_error(spread, judge(["S"] * 3, particle.positions, Q[::10], 0.4)) <= 1e-8
+    spread = intensity(particle, Q[::10], occupancies=0.6)
+    assert local_error(spread, judge(["S"] * 3, particle.positions, Q[::10], 0.6)) <= 1e-8
 
 
 @pytest.mark.parametrize("general", [False, True])
@@ -391,3 +391,14 @@ def test_elements_on_one_site_exclude_each_other() -> None:
     mixed = AtomicCluster(("Pb", "S"), np.zeros((2, 3)), np.array([0.6, 0.4]), np.zeros(2))
     alone = [xraydb.f0(symbol, Q / (4 * np.pi)) ** 2 for symbol in mixed.symbols]
     np.testing.assert_allclose(intensity(mixed, Q), 0.6 * alone[0] + 0.4 * alone[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("step", [0.0, 0.004, 0.02, 0.1])
+def test_places_of_one_atom_exclude_each_other(step: float) -> None:
+    corners = step * np.array([[i, j, k] for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)])
+    centres = np.array([[0, 0, 0], [3.0, 0, 0]])
+    split = AtomicCluster(("Pb",) * 16, (centres[:, None] + corners).reshape(-1, 3), np.full(16, 1 / 8), np.zeros(16))
+    apart = np.linalg.norm((centres[1] + corners)[:, None] - corners, axis=2)
+    f = xraydb.f0("Pb", Q / (4 * np.pi))
+    wanted = 2 * f**2 * (1 + np.sinc(np.multiply.outer(Q, apart) / np.pi).mean(axis=(1, 2)))
+    np.testing.assert_allclose(intensity(split, Q), wanted, rtol=1e-8)

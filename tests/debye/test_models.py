@@ -209,6 +209,13 @@ class TestOtherValues:
         ({"compound": "PbPb"}, "compound", "'PbPb' is no compound AB"),
         ({"compound": "PbXx"}, "compound", "'PbXx' is no compound AB"),
         ({"compound": "PbX"}, "compound", "'PbX' is no compound AB"),
+        ({"compound": "CdSe"}, None, "CdSe is not known as rock salt, which particles are cut from; give another"),
+        ({"compound": "CsCl", "lattice_constant": 4.12}, None, "CsCl is not known as rock salt"),
+        ({"compound": "ZnO", "lattice_constant": 4.28}, None, "say as_rocksalt: true if your sample is"),
+        ({"compound": "GaAs", "lattice_constant": 5.65}, None, "qdsim pattern FILE.cif --diameter"),
+        ({"compound": "SPb"}, None, "'SPb' has the anion first; write PbS"),
+        ({"compound": "PbTe"}, None, "the lattice_constant of PbTe is missing; give it in Å"),
+        ({"compound": "CdSe", "as_rocksalt": True}, None, "the lattice_constant of CdSe is missing"),
         ({"centre": "corner"}, "centre", "'corner' is no centre; use cation, anion, bond, void"),
         ({"shape": "egg"}, None, "Unknown shape 'egg': use sphere"),
         ({"shape": {"1000": 1.0}}, None, "'1000' is no family of facets"),
@@ -225,3 +232,20 @@ def test_impossible_models_are_refused_in_one_sentence(fields: dict[str, Any], p
     [error] = caught.value.errors()
     assert error["loc"] == ((place,) if place else ())
     assert message in error["msg"]
+
+
+@pytest.mark.parametrize(
+    ("compound", "edge"),
+    [("PbS", 5.936), ("PbSe", 6.124), ("PbTe", 6.462), ("SnTe", 6.32), ("GeTe", 6.0), ("NaCl", 5.64), ("MgO", 4.21)],
+)
+def test_rock_salt_compounds_need_their_own_lattice_constant(compound: str, edge: float) -> None:
+    model = NanocrystalModel(compound=compound, diameter=30.0, lattice_constant=edge)
+    assert model.compound == model.cation + model.anion
+    assert model.with_values({"diameter": 40.0}).lattice_constant == edge
+    assert NanocrystalModel.model_validate(model.model_dump()) == model
+
+
+def test_a_compound_may_be_rock_salt_by_choice() -> None:
+    model = NanocrystalModel(compound="CdSe", as_rocksalt=True, diameter=30.0, lattice_constant=5.54)
+    assert (model.cation, model.anion) == ("Cd", "Se")
+    assert NanocrystalModel.model_validate_json(model.model_dump_json()) == model

@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
+from qdsim.debye import intensity
 from qdsim.debye.atoms import as_cluster
 from qdsim.debye.structure_files import read_structure
 from qdsim.errors import QdsimError
@@ -19,6 +21,7 @@ _cell_angle_beta 90
 _cell_angle_gamma {gamma}
 """
 CUBIC = CELL.format(a="5.9362(2)", c="5.9362(2)", gamma=90) + "_symmetry_space_group_name_H-M 'F m -3 m'\n"
+P1 = "_symmetry_space_group_name_H-M 'P 1'\n"
 SITES = "loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n"
 STRU = """title  PbS
 format pdffit
@@ -143,14 +146,6 @@ def test_atoms_that_symmetry_makes_twice_are_one(tmp_path: Path) -> None:
     assert str(read_structure(saved(tmp_path, "a.cif", CUBIC + SITES + sites)).symbols) == "Pb4S4"
 
 
-def test_the_operations_of_a_cif_go_before_its_space_group(tmp_path: Path) -> None:
-    operations = "loop_\n_symmetry_equiv_pos_as_xyz\n'x,y,z'\n'x+1/2,y+1/2,z'\n"
-    text = CUBIC + operations + SITES
-    assert len(read_structure(saved(tmp_path, "a.cif", text + "Pb1 0 0 0\nS1 0.5 0.5 0.5\n"))) == 4
-    one = CUBIC + "_symmetry_equiv_pos_as_xyz 'x,y,z'\n" + SITES
-    assert len(read_structure(saved(tmp_path, "b.cif", one + "Pb1 0 0 0\nS1 0.5 0.5 0.5\n"))) == 2
-
-
 @pytest.mark.parametrize("setting", ["trigonal", "hexagonal", "rhombohedral"])
 def test_the_cell_tells_the_setting_of_a_rhombohedral_group(tmp_path: Path, setting: str) -> None:
     group = (
@@ -165,7 +160,10 @@ def test_the_cell_tells_the_setting_of_a_rhombohedral_group(tmp_path: Path, sett
 
 def test_displacements_of_a_cif_are_those_of_the_u_it_has(tmp_path: Path) -> None:
     text = (
-        CELL.format(a=4.0, c=6.0, gamma=120) + SITES + "_atom_site_U_iso_or_equiv\nPb1 0 0 0 ?\nS1 0.3 0.3 0.5 0.02\n"
+        CELL.format(a=4.0, c=6.0, gamma=120)
+        + P1
+        + SITES
+        + "_atom_site_U_iso_or_equiv\nPb1 0 0 0 ?\nS1 0.3 0.3 0.5 0.02\n"
     )
     names = "".join(f"_atom_site_aniso_U_{name}\n" for name in ("11", "22", "33", "12", "13", "23"))
     text += "loop_\n_atom_site_aniso_label\n" + names + "Pb1 0.01 0.01 0.01 0.005 0 0\n"
@@ -179,12 +177,12 @@ def test_displacements_of_a_cif_are_those_of_the_u_it_has(tmp_path: Path) -> Non
         ("data_a\n", "has no atom sites"),
         ("no cif", r"cannot be understood as a structure \(AssertionError\): check its format"),
         (CUBIC + SITES + "Xx1 0 0 0\n", "'X' is no chemical element"),
-        (CUBIC + SITES + "Pb1 0 ? 0\n", "the coordinates or the cell are incomplete"),
-        ("data_a\n" + SITES + "Pb1 0 0 0\n", "the coordinates or the cell are incomplete"),
+        (CUBIC + SITES + "Pb1 0 ? 0\n", "coordinates or the cell are incomplete"),
+        ("data_a\n" + SITES + "Pb1 0 0 0\n", "coordinates or the cell are incomplete"),
         (CUBIC + SITES + "Pb1 0 half 0\n", "_atom_site_fract_y has an entry that is not a number"),
         (CUBIC + SITES + "Pb1 0 0\n", "cannot be understood as a structure"),
         (CUBIC + SITES + "Pb1 0 0 0\nS1 0 0 0\n", r"Pb \(atom 1\) and S \(atom 5\) are on one site"),
-        (CUBIC.replace("F m -3 m", "F q") + SITES + "Pb1 0 0 0\n", "cannot be understood as a structure"),
+        (CUBIC.replace("F m -3 m", "F q") + SITES + "Pb1 0 0 0\n", "no space group with the symbol 'F q'"),
     ],
 )
 def test_bad_cifs_are_told(tmp_path: Path, text: str, message: str) -> None:
@@ -260,3 +258,68 @@ def test_encodings_and_names_of_any_kind(tmp_path: Path, name: str, encoding: st
     atoms = read_structure(file)
     assert sorted(atoms.symbols) == sorted(crystal.symbols)
     np.testing.assert_allclose(atoms.cell.array, crystal.cell.array)
+
+
+def test_formats_without_elements_are_refused(tmp_path: Path) -> None:
+    gromacs = "dot\n    1\n    1LIG     CA    1   0.000   0.000   0.000\n   1.0 1.0 1.0\n"
+    with pytest.raises(QdsimError, match="a file of gromacs, which has types of atoms and no elements"):
+        read_structure(saved(tmp_path, "a.gro", gromacs))
+
+
+def test_shelx_files_are_read_where_all_atoms_are_listed(tmp_path: Path) -> None:
+    text = (
+        "TITL PbS\nCELL 0.7 5.936 5.936 5.936 90 90 90\nLATT -1\nSFAC Pb S\nPb 1 0 0 0 1.0\nS 2 0.5 0.5 0.5 1.0\nEND\n"
+    )
+    assert str(read_structure(saved(tmp_path, "a.res", text)).symbols) == "PbS"
+    for other in ("LATT 4", "LATT -1\nSYMM -X, -Y, Z", ""):
+        with pytest.raises(QdsimError, match="SHELX file that symmetry makes others from: convert it to CIF"):
+            read_structure(saved(tmp_path, "a.res", text.replace("LATT -1", other)))
+
+
+@pytest.mark.parametrize("name", ["a.cif.gz", "a.pdb.gz", "a.xyz.gz"])
+def test_packed_files_are_unpacked_first(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(b"1\n\nPb 0 0 0\n"))
+    with pytest.raises(QdsimError, match=r"is compressed: unpack it"):
+        read_structure(tmp_path / name)
+
+
+@pytest.mark.parametrize("second", ["", "Properties=species:S:1:pos:R:3", "Properties=pos:R:3:species:S:1"])
+def test_isotopes_of_an_xyz_are_kept(tmp_path: Path, second: str) -> None:
+    rows = ["D 0 0 0", "62Ni 0 0 3", "Ni-60 0 0 6", "Pb2+ 0 0 9", "Pb 0 3 0"]
+    if second.startswith("Properties=pos"):
+        rows = [" ".join(row.split()[1:] + row.split()[:1]) for row in rows]
+    atoms = read_structure(saved(tmp_path, "a.xyz", "\n".join(["5", second, *rows])))
+    assert str(atoms.symbols) == "HNi2Pb2"
+    np.testing.assert_array_equal(atoms.arrays["isotope"], [2, 62, 60, 0, 0])
+    assert as_cluster(atoms).symbols == ("2H", "62Ni", "60Ni", "Pb", "Pb")
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("HG2", "HG2 may be H or Hg"),
+        ("CA1", "CA1 may be C or Ca"),
+        ("H-2", "may be an ion or an isotope of H"),
+    ],
+)
+@pytest.mark.parametrize("second", ["", "Properties=species:S:1:pos:R:3"])
+def test_symbols_of_two_readings_are_refused(tmp_path: Path, word: str, message: str, second: str) -> None:
+    with pytest.raises(QdsimError, match=rf"line 3: .*{message}"):
+        read_structure(saved(tmp_path, "a.xyz", f"1\n{second}\n{word} 0 0 0\n"))
+
+
+def test_neutrons_see_the_isotopes_of_a_file(tmp_path: Path) -> None:
+    file = saved(tmp_path, "a.xyz", "3\n\nD 0 0 0\nH 0 0 3\n62Ni 0 0 7\n")
+    q = np.linspace(0.5, 10, 30)
+    heavy, light, nickel = 6.671, -3.739, -8.7  # fm, Sears, Neutron News 3, 26 (1992)
+    wanted = (
+        heavy**2
+        + light**2
+        + nickel**2
+        + 2 * heavy * light * np.sinc(3 * q / np.pi)
+        + 2 * heavy * nickel * np.sinc(7 * q / np.pi)
+        + 2 * light * nickel * np.sinc(4 * q / np.pi)
+    )
+    np.testing.assert_allclose(intensity(file, q, radiation="neutron"), wanted, rtol=3e-3)
+    natural = saved(tmp_path, "b.xyz", "3\n\nH 0 0 0\nH 0 0 3\nNi 0 0 7\n")
+    np.testing.assert_allclose(intensity(file, q), intensity(natural, q), rtol=1e-12)

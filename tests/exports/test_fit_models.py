@@ -55,6 +55,13 @@ def test_a_fit_begins_there_and_finds_a_sample_nearby(crystal: Atoms, described:
     assert result.model.pb_offset == pytest.approx(0.2, abs=2e-3)
 
 
+def test_a_crystal_that_is_rock_salt_is_fitted_as_such(described: Any, saved: Any) -> None:
+    for name, edge, chosen in (("CdSe", 5.54, True), ("MgO", 4.21, False)):
+        fit = load_fit_file(saved("a.json", format_json(described(bulk(name, "rocksalt", a=edge)), diameter=30)))
+        assert (fit.model.compound, fit.model.as_rocksalt) == (name, chosen)
+        assert fit.model.lattice_constant == pytest.approx(edge)
+
+
 def test_vacancies_become_occupancies(described: Any) -> None:
     crystal = RhombohedralState.from_lattice_constant(6.0).to_atoms("Pb", "S", "conventional")
     del crystal[int(np.flatnonzero(crystal.symbols == "S")[0])]

@@ -2,12 +2,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qdsim.errors import QdsimError
-from qdsim.structures import POLAR_AXIS, RhombohedralState, measure_distortion, supercell_matrix
+from qdsim.structures import (
+    POLAR_AXIS,
+    RhombohedralState,
+    measure_distortion,
+    rocksalt_compounds,
+    supercell_matrix,
+)
 from qdsim.structures.distortion import CENTRED
 from qdsim.structures.rocksalt import Supercell
 
@@ -137,3 +144,13 @@ def test_no_state_is_refused(numbers: tuple[float, ...], message: str) -> None:
 def test_one_element_is_no_compound() -> None:
     with pytest.raises(QdsimError, match="both Pb"):
         RhombohedralState(53.0).to_atoms("Pb", "Pb")
+
+
+def test_rock_salt_compounds_are_of_elements_and_name_the_cation_first() -> None:
+    known = rocksalt_compounds()
+    assert {(cation, anion) for cation in ("Pb",) for anion in ("S", "Se", "Te")} <= known
+    assert {element for pair in known for element in pair} <= set(chemical_symbols[1:])
+    assert not {pair[::-1] for pair in known} & known
+    # zincblende, wurtzite, CsCl, NiAs and layered ones
+    others = ["Cd S", "Cd Se", "Cd Te", "Zn O", "Zn S", "Ga As", "Cs Cl", "Cs I", "Tl Br", "Fe S", "Mn Te", "Be O"]
+    assert not {(name.split()[0], name.split()[1]) for name in [*others, "Sn S", "Sn Se", "Ge S", "Ag I"]} & known
