@@ -182,6 +182,9 @@ class LinearPart:
     def messages(self, solution: FloatArray) -> list[str]:
         """Return what a user should know of the linear part; `solution` is that of `solve`."""
         messages = []
+        for data, what in ((self.data, "data"), (self.blank, "blank")):
+            if data is not None and (assumed := data.metadata.get("assumed")):
+                messages.append(f"Nothing in the file of the {what} says what its columns are: {assumed}.")
         if solution[0] <= 0:
             messages.append("The scale is not positive: the model has nothing in common with the data.")
         if self.data.sigma is None:
