@@ -78,7 +78,7 @@ def data_file(scattered: Any, counts: float) -> orm.SinglefileData:
     expected = counts * (scattered / scattered.mean() + 0.3 - 0.1 * (Q - 7) / 6)
     photons = np.random.default_rng(5).poisson(expected).astype(float)
     lines = [f"{q!r} {n!r} {max(n, 1.0) ** 0.5!r}\n" for q, n in zip(Q.tolist(), photons.tolist(), strict=True)]
-    return orm.SinglefileData.from_string("# quantity: q\n" + "".join(lines), filename="pattern.xye")
+    return orm.SinglefileData.from_string("# q_A^-1 I sigma\n" + "".join(lines), filename="pattern.xye")
 
 
 def fit_file(**changes: Any) -> dict[str, Any]:
