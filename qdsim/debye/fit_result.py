@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from qdsim.debye.amplitude_sources import AmplitudeSource
 from qdsim.debye.models import NanocrystalModel
 
 
@@ -59,6 +60,8 @@ class FittedCurve(BaseModel):
         The search ended by itself.
     messages
         Every reservation, one sentence each.
+    amplitudes
+        What each element was taken to scatter with, by its symbol; empty in documents of earlier versions.
     q, observed, sigma, calculated, background_curve
         The pattern, Å^-1 and in the unit of the data; `calculated` includes the background.
     """
@@ -78,6 +81,7 @@ class FittedCurve(BaseModel):
     r_wp: float
     converged: bool
     messages: list[str]
+    amplitudes: dict[str, AmplitudeSource] = {}
     q: list[float]
     observed: list[float]
     sigma: list[float] | None

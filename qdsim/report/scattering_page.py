@@ -11,6 +11,7 @@ from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.origin import Origin
 from qdsim.debye.scans import Chi2Map, Chi2Profile
 from qdsim.report import figures
+from qdsim.report.captions import scattering_caption
 from qdsim.report.content import Cell, FigureBlock, Table
 from qdsim.report.document import DocumentSection, render_body, render_document
 from qdsim.report.figures.chi2_maps import NAMES
@@ -206,7 +207,7 @@ def _fit_section(title: str, result: FitResult, suffix: str = "") -> DocumentSec
     """Return pattern, parameters, sizes and model of a fit; `suffix` tells it from others of the document."""
     caption = (
         f"Data, fit and background; below, their difference. R_wp = {fixed(100 * result.r_wp, 2, '%')}, "
-        f"reduced χ² = {result.chi2_reduced:.4g}, {result.n_points} points."
+        f"reduced χ² = {result.chi2_reduced:.4g}, {result.n_points} points.{scattering_caption(result.amplitudes)}"
     )
     drawn = FigureBlock(f"pattern{suffix}", figures.fitted_pattern(result), caption, "wide")
     blocks: list[FigureBlock | Table] = [drawn]
