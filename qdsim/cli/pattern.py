@@ -36,6 +36,7 @@ Examples:
   qdsim pattern pbs.cif --diameter 50 --shape cuboctahedron --energy 22 -o pattern.xye
   qdsim pattern fit.yaml --html pattern.html               the model of a fit file, with its sizes
   qdsim pattern cluster.xyz --kind S --neutrons --format json
+  qdsim pattern pbs.cif --diameter 50 --energy 22 --form-factors Pb=epdl97.txt --dispersion none
   qdsim pattern pbs.cif --diameter 32 --phonons phonons --crystal at_rest --temperature 300
 """
 
@@ -154,7 +155,10 @@ def command(
             KINDS[kind].replace("electrons²", "fm²" if neutrons else "electrons²"),
         )
         click.echo(
-            write_file(html, lambda: render_pattern(file.name, x.tolist(), values.tolist(), *titles), force), err=True
+            write_file(
+                html, lambda: render_pattern(file.name, x.tolist(), values.tolist(), *titles, amplitudes), force
+            ),
+            err=True,
         )
 
 

@@ -84,7 +84,7 @@ def element_amplitudes(
             scattering.energy_kev,
             scattering.radiation,
             tables.get(symbol),
-            numbers[symbol] if numbers else "none" if scattering.dispersion == "none" else "chantler",
+            scattering.dispersion if isinstance(scattering.dispersion, str) else numbers[symbol],
         )
         for symbol in elements
     }

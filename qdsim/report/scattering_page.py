@@ -22,7 +22,9 @@ DECIMALS = 4
 """Of a parameter without an error."""
 
 
-def render_pattern(title: str, x: Sequence[float], values: Sequence[float], x_title: str, y_title: str) -> str:
+def render_pattern(
+    title: str, x: Sequence[float], values: Sequence[float], x_title: str, y_title: str, amplitudes: str = ""
+) -> str:
     """Return a computed curve as an HTML document.
 
     Parameters
@@ -33,8 +35,11 @@ def render_pattern(title: str, x: Sequence[float], values: Sequence[float], x_ti
         The curve, shape (n,).
     x_title, y_title
         What is drawn, with the units.
+    amplitudes
+        What the elements were taken to scatter with; empty if it is not known.
     """
-    caption = f"Computed from {title} by the Debye equation."
+    used = f" Scattering amplitudes: {amplitudes}." if amplitudes else ""
+    caption = f"Computed from {title} by the Debye equation.{used}"
     drawn = FigureBlock("pattern", figures.pattern(x, values, x_title, y_title), caption, "wide")
     return render_document(title, _facts(f"{len(x)} points"), [_section("pattern", "", blocks=[drawn])])
 
