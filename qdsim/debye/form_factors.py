@@ -75,7 +75,7 @@ def element_amplitudes(
             raise QdsimError(f"{name} is given for {absent}: {owner} only.")
     if twice := ", ".join(sorted(set(ions) & set(tables))):
         raise QdsimError(f"ions and form_factors are both given for {twice}: leave out one of the two.")
-    if numbers and (missing := ", ".join(sorted(set(elements) - set(numbers)))):
+    if not isinstance(scattering.dispersion, str) and (missing := ", ".join(sorted(set(elements) - set(numbers)))):
         raise QdsimError(f"dispersion is not given for {missing}: give f' and f'' of every element.")
     return {
         symbol: scattering_amplitude(

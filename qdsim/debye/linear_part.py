@@ -199,7 +199,7 @@ class LinearPart:
         messages = []
         for data, what in ((self.data, "data"), (self.blank, "blank")):
             if data is not None and (assumed := data.metadata.get("assumed")):
-                messages.append(f"Nothing in the file of the {what} says what its columns are: {assumed}.")
+                messages.append(f"The file of the {what} leaves open what its columns are: {assumed}.")
         if solution[0] <= 0:
             messages.append("The scale is not positive: the model has nothing in common with the data.")
         if self.data.sigma is None:

@@ -290,7 +290,7 @@ def test_what_is_assumed_of_the_data_is_told(folder: Path, tmp_path: Path) -> No
     assert note.startswith("note ")
     assert "is taken for Q in Å^-1" in note
     stored = json.loads(told.stdout)["messages"]
-    assert any("says what its columns are: x, which runs to" in message for message in stored)
+    assert any("leaves open what its columns are: x, which runs to" in message for message in stored)
     assert run("fit", folder / "model.yaml", file, "--wavelength", "0.5", "--quantity", "q", "--json").stderr == ""
     assert "no uncertainties" in run("fit", folder / "model.yaml", file).stdout
 

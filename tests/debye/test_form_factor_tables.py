@@ -144,6 +144,7 @@ def test_files_that_are_no_table_are_told(tmp_path: Path, text: str, message: st
             "dispersion is given for Se: the structure has Pb, S only",
         ),
         ({"dispersion": {"Pb": (0.0, 0.0)}}, "dispersion is not given for S: give f' and f'' of every element"),
+        ({"dispersion": {}}, "dispersion is not given for Pb, S: give f' and f'' of every element"),
         ({"dispersion": "off"}, "The dispersion is 'off': use 'chantler', 'none', or"),
         ({"dispersion": {"Pb": (1.0,), "S": (0.0, 0.0)}}, r"The dispersion is \(1.0,\)"),
         (
@@ -189,9 +190,10 @@ def test_what_was_used_is_told() -> None:
     found = amplitude_sources(("Pb", "S"), scattering)
     amplitudes = element_amplitudes(("Pb", "S"), Q, scattering, "the model has Pb and S")
     for symbol, f0 in {"Pb": scattering_amplitude("Pb2+", Q), "S": gaussian(16, 0.02, Q)}.items():
-        left = amplitudes[symbol] - f0
-        np.testing.assert_allclose(left.real, found[symbol].f1, atol=1e-5)
-        np.testing.assert_allclose(left.imag, found[symbol].f2, atol=1e-5)
+        f1, f2 = found[symbol].f1, found[symbol].f2
+        assert f1 is not None
+        assert f2 is not None
+        np.testing.assert_allclose(amplitudes[symbol] - f0, f1 + 1j * f2, atol=1e-5)
     assert say_sources(found).startswith("Pb: f0 of Pb2+ by Waasmaier & Kirfel (1995), f' = -")
     assert "S: f0 of own.txt, f' = " in say_sources(found)
     assert "by Chantler (2000) at 17.4 keV" in say_sources(found)
