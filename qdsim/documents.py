@@ -66,7 +66,7 @@ def load_document(path: Path, model: type[Document], name: str) -> Document:
         first = next(field for field, info in model.model_fields.items() if info.is_required())
         raise QdsimError(f"{path}: {name} is a mapping that starts with '{first}:', this is not.")
     try:
-        return model.model_validate(document)
+        return model.model_validate(document, context={"folder": path.parent})
     except ValidationError as error:
         raise QdsimError(_explain(path, document, model, error)) from error
 

@@ -8,6 +8,9 @@ from qdsim.analysis.model import ResultModel
 from qdsim.analysis.relaxation import Decision, RelaxationStep
 from qdsim.analysis.strain import Quantity
 
+Dispersion = Literal["chantler", "none"] | dict[str, tuple[float, float]]
+"""f' and f'': Chantler's where the energy is given, none although it is, or those of every element, electrons."""
+
 ORDINARY_RELAXATION = 5
 """Single points that a relaxation of the R3m phase usually takes."""
 
@@ -98,6 +101,10 @@ class PatternSettings(ResultModel):
     cut: Cut | None = Field(None, description="From crystals; clusters scatter as they are.")
     b_iso: float = Field(1.0, ge=0, description="Isotropic displacement parameter B of all atoms, Å^2.")
     energy_kev: PositiveFloat | None = Field(None, description="Of the photons, for f' and f''.")
+    form_factors: dict[str, dict[str, Any]] = Field(
+        {}, description="By element, a `qdsim.debye.FormFactorTable` in place of Waasmaier & Kirfel's f0."
+    )
+    dispersion: Dispersion = Field("chantler", description="Where f' and f'' are from.")
     q_min: float = Field(1.0, ge=0, description="Å^-1.")
     q_max: PositiveFloat = Field(13.0, description="Å^-1.")
     points: int = Field(1200, ge=2)

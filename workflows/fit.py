@@ -17,6 +17,7 @@ from aiida.parsers import Parser
 from pydantic import ValidationError
 
 from qdsim.debye.data import ScatteringData
+from qdsim.debye.file_kinds import SUFFIXES
 from qdsim.debye.fit_file import FitFile
 from qdsim.debye.fit_result import FitResult, FittedCurve
 from qdsim.debye.fitting import Fit
@@ -32,7 +33,8 @@ ONE_CORE = {"num_machines": 1, "num_mpiprocs_per_machine": 1}
 LONG = 20.0
 """Seconds from which on a fit is better a job: as long as it runs, a daemon worker does nothing else."""
 
-_FIT_FILE, _DATA, _BLANK, _OUTPUT, _ERRORS = "fit.yaml", "data.dat", "blank.dat", "fit.json", "fit.err"
+_FIT_FILE, _OUTPUT, _ERRORS = "fit.yaml", "fit.json", "fit.err"
+_OTHER_SUFFIX = ".dat"
 
 
 @calcfunction
@@ -71,14 +73,23 @@ def opened_fit(
         If the data cannot be used.
     """
     with TemporaryDirectory() as folder:
-        files = {"file": Path(folder) / _DATA}
-        files["file"].write_bytes(pattern.get_content(mode="rb"))
-        if blank is not None:
-            files["blank"] = Path(folder) / _BLANK
-            files["blank"].write_bytes(blank.get_content(mode="rb"))
+        files = {name: Path(folder) / named for name, named in _names(pattern, blank).items()}
+        for name, node in (("file", pattern), ("blank", blank)):
+            if node is not None:
+                files[name].write_bytes(node.get_content(mode="rb"))
         fit_file = FitFile.model_validate(fit)
         data, blank_data = fit_file.data.model_copy(update=files).read()
         yield fit_file, data, blank_data
+
+
+def _names(pattern: orm.SinglefileData, blank: orm.SinglefileData | None) -> dict[str, str]:
+    """Return names for the files `file` and `blank` of a fit: their ends tell what they are functions of."""
+    names = {}
+    for name, node in (("file", pattern), ("blank", blank)):
+        if node is not None:
+            suffix = Path(node.filename).suffix.lower()
+            names[name] = f"{name}{suffix if suffix in SUFFIXES else _OTHER_SUFFIX}"
+    return names
 
 
 def result_nodes(result: FittedCurve) -> dict[str, orm.Data]:
@@ -119,11 +130,10 @@ class FitCalculation(QueuedCalcJob):
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write fit file and data."""
         document = self.inputs.fit.get_dict()
-        document["data"] = {**document.get("data", {}), "file": _DATA}
-        copies = [(self.inputs.pattern.uuid, self.inputs.pattern.filename, _DATA)]
-        if "blank" in self.inputs:
-            document["data"]["blank"] = _BLANK
-            copies.append((self.inputs.blank.uuid, self.inputs.blank.filename, _BLANK))
+        nodes = {"file": self.inputs.pattern, "blank": self.inputs.get("blank")}
+        names = _names(nodes["file"], nodes["blank"])
+        document["data"] = {**document.get("data", {}), **names}
+        copies = [(nodes[name].uuid, nodes[name].filename, named) for name, named in names.items()]
         with folder.open(_FIT_FILE, "w", encoding="utf-8") as file:
             json.dump(document, file)
         code = CodeInfo()

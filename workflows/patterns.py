@@ -10,7 +10,10 @@ from ase import Atoms
 from qdsim.analysis.consistency_results import Consistency
 from qdsim.analysis.phonon_analysis import PhononAnalysis
 from qdsim.analysis.phonon_rows import compared_displacements
+from qdsim.debye.amplitude_sources import amplitude_sources
+from qdsim.debye.form_factor_tables import FormFactorTable
 from qdsim.debye.intensity import intensity
+from qdsim.debye.linear_part import CurveSettings
 from qdsim.errors import QdsimError
 from qdsim.structures import LatticeParticle, RhombohedralState, cut_rocksalt
 from qdsim.workflows.documents import PatternSettings
@@ -61,9 +64,21 @@ def displacement_patterns(consistency: orm.Dict, phonons: orm.Dict, settings: or
 
 def _pattern(particle: Atoms | LatticeParticle, settings: PatternSettings, parameters: dict[str, Any]) -> orm.XyData:
     """Return curves with displacement parameters of one name each."""
+    elements = sorted(set(particle.symbols if isinstance(particle, Atoms) else particle.atom_symbols))
     q = np.linspace(settings.q_min, settings.q_max, settings.points)
-    curves = [intensity(particle, q, b_iso=b_iso, energy_kev=settings.energy_kev) for b_iso in parameters.values()]
+    amplitudes: dict[str, Any] = {
+        "energy_kev": settings.energy_kev,
+        "form_factors": {
+            name: FormFactorTable.model_validate(one) for name, one in settings.form_factors.items() if name in elements
+        },
+        "dispersion": settings.dispersion
+        if isinstance(settings.dispersion, str)
+        else {name: numbers for name, numbers in settings.dispersion.items() if name in elements},
+    }
+    curves = [intensity(particle, q, b_iso=b_iso, **amplitudes) for b_iso in parameters.values()]
+    used = amplitude_sources(elements, CurveSettings(**amplitudes).scattering)
     pattern = orm.XyData()
+    pattern.base.attributes.set("amplitudes", {name: one.model_dump(mode="json") for name, one in used.items()})
     pattern.set_x(q, "q", "1/angstrom")
     pattern.set_y(curves, list(parameters), ["electrons^2 per particle"] * len(curves))
     return pattern

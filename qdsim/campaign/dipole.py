@@ -14,6 +14,7 @@ from qdsim.analysis.sample_values import known_values
 from qdsim.analysis.scattering_fit import load_fits
 from qdsim.analysis.strain import strained_volume
 from qdsim.campaign.nodes import crystal_node
+from qdsim.campaign.scattering import pattern_settings
 from qdsim.campaign.schema import DipoleLatticeSection, DipoleSection, ParticleSection
 from qdsim.campaign.strain import assumed_equation_of_state
 from qdsim.campaign.tasks import GIGABYTE, REFINING_STEPS, Task
@@ -159,7 +160,8 @@ def plan_dipoles(
         formula_units = Shape().volume(target.diameter) / state.volume
         models["target"] = Target(formula_units=formula_units, **target.model_dump()).model_dump(mode="json")
     tasks = tuple(_tasks(dipole, stages, parameters))
-    patterns = PatternSettings(**section.patterns.model_dump())
+    elements = {atom.symbol for cluster in clusters.values() for atom in cluster.to_atoms() if atom.tag == 0}
+    patterns = pattern_settings(section.patterns, elements)
     return DipolePlan(dipole, clusters, parameters, models, patterns, crystal, tasks)
 
 

@@ -1,10 +1,12 @@
 """From a YAML file to a checked campaign, with paths that exist."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from qdsim.campaign.schema import Campaign, ScatteringSection
+from qdsim.campaign.schema import Campaign, ClusterPatternsSection, ScatteringSection
 from qdsim.documents import load_document
+
+Patterns = TypeVar("Patterns", bound=ClusterPatternsSection)
 
 
 def load_campaign(path: str | Path) -> Campaign:
@@ -38,6 +40,9 @@ def _resolve_paths(campaign: Campaign, folder: Path) -> Campaign:
         section = getattr(campaign, name)
         if section is not None:
             changes[name] = section.model_copy(update=_resolve_template(section.overrides, folder))
+    if campaign.dipole is not None:
+        patterns = _resolve_patterns(campaign.dipole.patterns, folder)
+        changes["dipole"] = changes["dipole"].model_copy(update={"patterns": patterns})
     if campaign.dipole is not None and campaign.dipole.lattice.fits is not None:
         lattice = campaign.dipole.lattice.model_copy(update={"fits": folder / campaign.dipole.lattice.fits})
         changes["dipole"] = changes["dipole"].model_copy(update={"lattice": lattice})
@@ -56,4 +61,10 @@ def _resolve_template(overrides: dict[str, Any], folder: Path) -> dict[str, Any]
 def _resolve_scattering(section: ScatteringSection, folder: Path) -> ScatteringSection:
     fits = None if section.fits is None else folder / section.fits
     data = {sample: folder / path for sample, path in section.data.items()}
-    return section.model_copy(update={"fits": fits, "data": data})
+    patterns = _resolve_patterns(section.patterns, folder)
+    return section.model_copy(update={"fits": fits, "data": data, "patterns": patterns})
+
+
+def _resolve_patterns(section: Patterns, folder: Path) -> Patterns:
+    files = {element: folder / path for element, path in section.form_factors.items()}
+    return section.model_copy(update={"form_factors": files})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from qdsim.analysis.consistency import check_compound
 from qdsim.analysis.consistency_results import CheckSettings
 from qdsim.analysis.scattering_fit import ScatteringFits, load_fits
-from qdsim.campaign.schema import ScatteringSection
+from qdsim.campaign.schema import ClusterPatternsSection, ScatteringSection
 from qdsim.cp2k.compounds import Compound
 from qdsim.cp2k.inputs import Settings
 from qdsim.errors import QdsimError
@@ -123,9 +123,44 @@ def plan_scattering(
         diameter=section.patterns.diameter,
         shape=section.patterns.shape,
     )
-    patterns = PatternSettings(cut=cut, **section.patterns.model_dump(exclude={"diameter", "shape"}))
-    data = tuple(_measured(sample, path, compound, fits) for sample, path in section.data.items())
+    patterns = pattern_settings(section.patterns, {compound.cation, compound.anion}, cut)
+    data = tuple(_measured(sample, path, compound, fits, patterns) for sample, path in section.data.items())
     return ScatteringPlan(settings, patterns, fits, data, section.code)
+
+
+def pattern_settings(
+    section: ClusterPatternsSection, elements: Collection[str], cut: Cut | None = None
+) -> PatternSettings:
+    """Read the form factors that a section names, and return which scattering is computed.
+
+    Parameters
+    ----------
+    section
+        Of a campaign, its paths absolute.
+    elements
+        That scatter.
+    cut
+        The particle that is cut from crystals.
+
+    Raises
+    ------
+    QdsimError
+        If form factors or dispersion cannot be used for these elements.
+    """
+    others = section.model_dump(exclude={"diameter", "shape", "form_factors"})
+    if not section.form_factors and isinstance(section.dispersion, str):
+        return PatternSettings(cut=cut, **others)
+    from qdsim.debye.form_factor_tables import read_form_factors
+    from qdsim.debye.form_factors import element_amplitudes
+    from qdsim.debye.linear_part import CurveSettings
+
+    tables = {element: read_form_factors(path, element) for element, path in section.form_factors.items()}
+    documents = {element: table.model_dump(mode="json") for element, table in tables.items()}
+    settings = PatternSettings(cut=cut, form_factors=documents, **others)
+    used = CurveSettings(form_factors=tables, dispersion=section.dispersion).scattering
+    ends = np.array([settings.q_min, settings.q_max])
+    element_amplitudes(tuple(elements), ends, used, f"what is computed has {', '.join(sorted(elements))}")
+    return settings
 
 
 def mesh_reservations(compound: str, settings: Settings, lattice: Lattice) -> list[str]:
@@ -149,11 +184,16 @@ def data_labels(data: tuple[MeasuredData, ...]) -> list[str]:
     ]
 
 
-def _measured(sample: str, path: Path, compound: Compound, fits: ScatteringFits | None) -> MeasuredData:
+def _measured(
+    sample: str, path: Path, compound: Compound, fits: ScatteringFits | None, patterns: PatternSettings
+) -> MeasuredData:
     """Read a fit file and its data, or data alone."""
     from qdsim.debye.fit_file import load_fit_file
 
-    fit = load_fit_file(path) if path.suffix.lower() in FIT_FILES else _usual_fit(sample, path, compound, fits)
+    if path.suffix.lower() in FIT_FILES:
+        fit = load_fit_file(path)
+    else:
+        fit = _usual_fit(sample, path, compound, fits, patterns)
     if fit.model.compound != compound.name:
         raise QdsimError(
             f"{path}: the model is of {fit.model.compound}, and what is computed is {compound.name}: give a fit of "
@@ -178,8 +218,13 @@ def measure(sample: str, path: Path, fit: FitFile) -> MeasuredData:
     return MeasuredData(measured, fit.data.file, fit.data.blank)
 
 
-def _usual_fit(sample: str, path: Path, compound: Compound, fits: ScatteringFits | None) -> FitFile:
-    """Return the fit of a pattern that comes without a fit file: a sphere of the diameter that the fits state."""
+def _usual_fit(
+    sample: str, path: Path, compound: Compound, fits: ScatteringFits | None, patterns: PatternSettings
+) -> FitFile:
+    """Return the fit of a pattern that comes without a fit file: a sphere of the diameter that the fits state.
+
+    Form factors and dispersion are those of the computed patterns.
+    """
     from qdsim.analysis.sample_values import known_values
     from qdsim.debye.fit_file import DataSection, FitFile
     from qdsim.debye.models import NanocrystalModel
@@ -197,7 +242,16 @@ def _usual_fit(sample: str, path: Path, compound: Compound, fits: ScatteringFits
     usual = {"b_iso_cation": USUAL_B, "b_iso_anion": USUAL_B, "diameter_sd": USUAL_SPREAD * diameter}
     model = NanocrystalModel(compound=compound.name, **{**usual, **begin, "lattice_constant": edge})
     varied = ("lattice_constant", "alpha_rh", "pb_offset", "diameter", "diameter_sd", "b_iso_cation", "b_iso_anion")
-    return FitFile(model=model, vary=dict.fromkeys(varied), background=USUAL_BACKGROUND, data=DataSection(file=path))
+    return FitFile.model_validate(
+        {
+            "model": model,
+            "vary": dict.fromkeys(varied),
+            "background": USUAL_BACKGROUND,
+            "form_factors": patterns.form_factors,
+            "dispersion": patterns.dispersion,
+            "data": DataSection(file=path),
+        }
+    )
 
 
 def _check_shape(name: str) -> None:

@@ -23,6 +23,7 @@ from qdsim.analysis.scattering_fit import Tolerances
 from qdsim.analysis.strain import Quantity
 from qdsim.machine.resources import Resources
 from qdsim.structures.cluster import Surface
+from qdsim.workflows.documents import Dispersion
 
 LARGEST_STRAIN = 0.30
 LARGEST_PRESSURE = 30.0
@@ -148,6 +149,12 @@ class ClusterPatternsSection(Section):
 
     b_iso: float = Field(1.0, ge=0, description="Isotropic displacement parameter B of all atoms, Å^2.")
     energy_kev: float | None = Field(None, gt=0, description="Of the photons, for f' and f''.")
+    form_factors: dict[str, Path] = Field(
+        {}, description="By element, a file with columns Q or s and f0, in place of Waasmaier & Kirfel's form factors."
+    )
+    dispersion: Dispersion = Field(
+        "chantler", description="f' and f'': chantler, none although the energy is given, or [f', f''] by element."
+    )
 
 
 class PatternsSection(ClusterPatternsSection):

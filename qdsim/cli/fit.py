@@ -26,6 +26,8 @@ A fit file:
   fix: []                                         of the lattice constant and B, which are varied too
   background: 6                                   Chebyshev terms
   data: {file: pbs50.xye, wavelength: 0.563, q_range: [1, 13]}
+  form_factors: {Pb: epdl97.txt}                  own f0, in columns s(1/A) and Pb
+  dispersion: none                                no f' and f'', though the wavelength is known
 """
 
 
@@ -38,8 +40,8 @@ def command(file: Path, output: Path | None, force: bool, as_json: bool, **optio
     """Fit the model in FILE to DATA.
 
     FILE names model, parameters and data; DATA, in place of the file's, has columns Q (or 2 theta), intensity and
-    uncertainty. Errors are widened where the model does not describe the data, and that is said first. The exit code is
-    1 if the search did not converge.
+    uncertainty; their labels, or --quantity, say which. Errors are widened where the model does not describe the data,
+    and that is said first. The exit code is 1 if the search did not converge.
     """
     from qdsim.cli.fit_tables import print_fit
     from qdsim.cli.progress import progress_bar

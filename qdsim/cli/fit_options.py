@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from qdsim.debye.models import NanocrystalModel
 
 
-QUANTITIES = ("q", "q_nm", "two_theta", "two_theta_rad")
-"""Q in Å^-1 or nm^-1, 2 theta in degrees or radians."""
+QUANTITIES = ("q", "q_nm", "two_theta", "two_theta_rad", "two_theta_centi")
+"""Q in Å^-1 or nm^-1, 2 theta in degrees, radians or hundredths of a degree."""
 
 
 class FitInput(NamedTuple):

@@ -42,6 +42,8 @@ def print_fit(console: Console, title: str, result: FitResult) -> None:
         )
     if result.parameters:
         console.print(table)
+    from qdsim.debye.amplitude_sources import say_sources
+
     cations, anions = result.composition
     model = result.model
     lines = [
@@ -58,6 +60,8 @@ def print_fit(console: Console, title: str, result: FitResult) -> None:
             lines.append(
                 f"correlation of {names[i]} and {names[j]} = {fixed(result.correlation[i][j], 3, signed=True)}"
             )
+    if result.amplitudes:
+        lines.append(f"scattering: {say_sources(result.amplitudes)}")
     console.print("\n".join(lines), soft_wrap=True)
     for message in result.messages:
         if message != misfit:

@@ -80,6 +80,30 @@ class AssignmentType(click.ParamType):
         return name, text
 
 
+class DispersionType(click.ParamType):
+    """f' and f'' of an element, or none."""
+
+    name = "none|ELEMENT=F1,F2"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
+    ) -> str | tuple[str, tuple[float, float]]:
+        """Read none, or ELEMENT=F1,F2."""
+        if not isinstance(value, str) or value == "none":
+            return value  # type: ignore[no-any-return]  # converted before
+        name, _, text = (part.strip() for part in value.partition("="))
+        try:
+            first, second = (float(word) for word in text.split(","))
+        except ValueError:
+            first = second = float("nan")
+        if not (name and isfinite(first - second)):
+            raise QdsimError(f"{_option(param)} {value!r} is not understood: write none, or ELEMENT=F1,F2.")
+        return name, (first, second)
+
+
 def energy_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--energy` and `--wavelength` to a command."""
     wavelength = click.option("--wavelength", type=float, metavar="Å", help="Wavelength, in place of the energy.")

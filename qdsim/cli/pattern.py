@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qdsim.cli import Session
-from qdsim.cli.options import AssignmentType, Grid, GridType, energy_options, finite_number, photon_energy
+from qdsim.cli.options import (
+    AssignmentType,
+    DispersionType,
+    Grid,
+    GridType,
+    energy_options,
+    finite_number,
+    photon_energy,
+)
 from qdsim.cli.progress import notice, progress_bar
 from qdsim.errors import QdsimError
 
@@ -18,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from qdsim.debye.data import FloatArray
+    from qdsim.debye.form_factor_tables import FormFactorTable
     from qdsim.provenance.phonons import ThermalB
 
 EXAMPLES = """
@@ -27,6 +36,7 @@ Examples:
   qdsim pattern pbs.cif --diameter 50 --shape cuboctahedron --energy 22 -o pattern.xye
   qdsim pattern fit.yaml --html pattern.html               the model of a fit file, with its sizes
   qdsim pattern cluster.xyz --kind S --neutrons --format json
+  qdsim pattern pbs.cif --diameter 50 --energy 22 --form-factors Pb=epdl97.txt --dispersion none
   qdsim pattern pbs.cif --diameter 32 --phonons phonons --crystal at_rest --temperature 300
 """
 
@@ -49,6 +59,18 @@ FORMS = ("csv", "xye", "gr", "json")
 @click.option("--temperature", type=float, metavar="K", help="Of that crystal. [default: 300]")
 @energy_options
 @click.option("--ion", type=AssignmentType("ELEMENT=ION"), multiple=True, help="Form factor, such as Pb=Pb2+.")
+@click.option(
+    "--form-factors",
+    type=AssignmentType("ELEMENT=FILE"),
+    multiple=True,
+    help="Own table of Q or s and f0, in electrons.",
+)
+@click.option(
+    "--dispersion",
+    type=DispersionType(),
+    multiple=True,
+    help="f' and f'': none although the energy is given, or those of each element.",
+)
 @click.option("--self-term", type=click.Choice(["linear", "squared"]), help="How vacancies count. [default: linear]")
 @click.option("--neutrons", is_flag=True, help="Neutrons in place of X-rays.")
 @click.option("--rtol", type=float, help="Relative error allowed. [default: 1e-8]")
@@ -67,6 +89,8 @@ def command(
     energy: float | None,
     wavelength: float | None,
     ion: tuple[tuple[str, str], ...],
+    form_factors: tuple[tuple[str, str], ...],
+    dispersion: tuple[str | tuple[str, tuple[float, float]], ...],
     self_term: str | None,
     neutrons: bool,
     form: str | None,
@@ -108,13 +132,16 @@ def command(
         "radiation": "neutron" if neutrons else None,
         "ions": dict(ion) or None,
         "self_term": self_term,
+        "form_factors": read_tables(form_factors) or None,
+        "dispersion": one_dispersion(dispersion),
     }
     given = {name: value for name, value in scattering.items() if value is not None}
     x = np.array((distances or grid).values())
     if kind == "G":
         given |= {"q_min": grid.low, "q_max": grid.high}
     compute = _of_model if file.suffix.lower() in {".yaml", ".yml"} else _of_structure
-    values = compute(console, file, x, kind, given, of_atoms)
+    values, amplitudes = compute(console, file, x, kind, given, of_atoms)
+    origin["scattering_amplitudes"] = amplitudes
     text = _write(form, file, kind, x, values, origin)
     if output is None:
         click.echo(text, nl=False)
@@ -128,8 +155,28 @@ def command(
             KINDS[kind].replace("electrons²", "fm²" if neutrons else "electrons²"),
         )
         click.echo(
-            write_file(html, lambda: render_pattern(file.name, x.tolist(), values.tolist(), *titles), force), err=True
+            write_file(
+                html, lambda: render_pattern(file.name, x.tolist(), values.tolist(), *titles, amplitudes), force
+            ),
+            err=True,
         )
+
+
+def read_tables(files: tuple[tuple[str, str], ...]) -> dict[str, FormFactorTable]:
+    """Read form factors by element."""
+    from qdsim.debye.form_factor_tables import read_form_factors
+
+    return {element: read_form_factors(file, element) for element, file in files} if files else {}
+
+
+def one_dispersion(
+    given: tuple[str | tuple[str, tuple[float, float]], ...],
+) -> str | dict[str, tuple[float, float]] | None:
+    """Return the dispersion that repeated options give; None if there are none."""
+    words = [one for one in given if isinstance(one, str)]
+    if words and len(given) > 1:
+        raise QdsimError("--dispersion none goes alone: leave out it, or the numbers of elements.")
+    return words[0] if words else dict(one for one in given if not isinstance(one, str)) or None
 
 
 def _check_options(kind: str, form: str, distances: Grid | None, self_term: str | None) -> None:
@@ -158,9 +205,11 @@ def _of_phonons(
 
 def _of_structure(
     console: Console, file: Path, x: FloatArray, kind: str, scattering: dict[str, Any], of_atoms: dict[str, Any]
-) -> FloatArray:
-    """Compute the pattern of atoms, or of a particle cut from a crystal."""
+) -> tuple[FloatArray, str]:
+    """Compute the pattern of atoms, or of a particle cut from a crystal, and tell what these scatter with."""
+    from qdsim.debye.amplitude_sources import amplitude_sources, say_sources
     from qdsim.debye.intensity import intensity, reduced_structure_factor, structure_factor
+    from qdsim.debye.linear_part import CurveSettings
     from qdsim.debye.pair_distribution import pair_distribution
     from qdsim.debye.structure_files import read_structure
 
@@ -201,7 +250,9 @@ def _of_structure(
             "particle from it.",
         )
     with console.status("computing the pattern"):
-        return functions[kind](structure, x, **options)
+        values = functions[kind](structure, x, **options)
+    used = CurveSettings(**{name: value for name, value in scattering.items() if name in CurveSettings.model_fields})
+    return values, say_sources(amplitude_sources(sorted(set(atoms.symbols)), used.scattering))
 
 
 def _tell_isotopes(
@@ -233,10 +284,11 @@ def _of_elements(file: Path, crystal: Atoms, symbols: list[str], name: str) -> d
 
 def _of_model(
     console: Console, file: Path, x: FloatArray, kind: str, scattering: dict[str, Any], of_atoms: dict[str, Any]
-) -> FloatArray:
-    """Compute the pattern of the model of a fit file."""
+) -> tuple[FloatArray, str]:
+    """Compute the pattern of the model of a fit file, and tell what its elements scatter with."""
+    from qdsim.debye.amplitude_sources import amplitude_sources, say_sources
     from qdsim.debye.fit_file import load_fit_file
-    from qdsim.debye.patterns import ModelPattern, Scattering
+    from qdsim.debye.patterns import ModelPattern
 
     for name, value in of_atoms.items():
         if value not in {None, ()}:
@@ -246,14 +298,10 @@ def _of_model(
         raise QdsimError(f"{kind} is made for structures only: a model has an intensity.")
     fit = load_fit_file(file)
     settings = fit.settings(fit.data.stated_wavelength).model_copy(update=scattering)
-    model = ModelPattern(
-        fit.model,
-        x,
-        (),
-        Scattering(settings.energy_kev, settings.radiation, tuple(settings.ions.items()), settings.self_term),
-    )
+    model = ModelPattern(fit.model, x, (), settings.scattering)
     with progress_bar(console, "counting pairs") as progress:
-        return model.intensity({}, progress)
+        values = model.intensity({}, progress)
+    return values, say_sources(amplitude_sources((fit.model.cation, fit.model.anion), settings.scattering))
 
 
 def _write(form: str, file: Path, kind: str, x: FloatArray, values: FloatArray, origin: Mapping[str, str]) -> str:

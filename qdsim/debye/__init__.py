@@ -10,6 +10,8 @@ from qdsim.debye.data import ScatteringData
 from qdsim.debye.data_files import read_data, write_data
 from qdsim.debye.fit_result import FitResult, FittedCurve, FittedParameter
 from qdsim.debye.fitting import Fit, FitSettings
+from qdsim.debye.form_factor_tables import FormFactorTable, read_form_factors
+from qdsim.debye.form_factors import Scattering
 from qdsim.debye.hypotheses import (
     HypothesisComparison,
     HypothesisFit,
@@ -22,7 +24,7 @@ from qdsim.debye.misfit import Misfit
 from qdsim.debye.models import PARAMETERS, Lognormal, NanocrystalModel
 from qdsim.debye.pair_distribution import pair_distribution
 from qdsim.debye.particles import ParticleLibrary
-from qdsim.debye.patterns import ModelPattern, Scattering
+from qdsim.debye.patterns import ModelPattern
 from qdsim.debye.pdf_files import PairDistributionData, read_pdf, write_pdf
 from qdsim.debye.plausibility import check_resemblance, explained_share
 from qdsim.debye.scans import Chi2Map, Chi2Profile, ScanAxis, chi2_map, chi2_profile
@@ -43,6 +45,7 @@ __all__ = [
     "FitSettings",
     "FittedCurve",
     "FittedParameter",
+    "FormFactorTable",
     "HypothesisComparison",
     "HypothesisFit",
     "Lognormal",
@@ -73,6 +76,7 @@ __all__ = [
     "polarisation_factor",
     "q_from_two_theta",
     "read_data",
+    "read_form_factors",
     "read_pdf",
     "read_structure",
     "reduced_structure_factor",

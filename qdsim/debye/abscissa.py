@@ -1,4 +1,4 @@
-"""What the first column of a data file is: scattering vector or scattering angle."""
+"""What the first column of a pattern is: scattering vector or scattering angle, and the wavelength between them."""
 
 import re
 from collections.abc import Sequence
@@ -9,13 +9,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy.constants import angstrom, c, e, h, kilo
 
-from qdsim.debye.columns import entries
 from qdsim.errors import QdsimError
 
 FloatArray = npt.NDArray[np.float64]
-Quantity = Literal["q", "q_nm", "two_theta", "two_theta_rad"]
-"""Q in Å^-1, Q in nm^-1, 2 theta in degrees, 2 theta in radians."""
+Quantity = Literal["q", "q_nm", "two_theta", "two_theta_rad", "two_theta_centi"]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+QUANTITY_NAMES: dict[Quantity, str] = {
+    "q": "Q in Å^-1",
+    "q_nm": "Q in nm^-1",
+    "two_theta": "2 theta in degrees",
+    "two_theta_rad": "2 theta in radians",
+    "two_theta_centi": "2 theta in hundredths of a degree",
+}
 
 HC = h * c / e / angstrom / kilo
 """Planck's constant times the speed of light, keV Å."""
@@ -26,63 +31,42 @@ STRAIGHT_BACK = 180.0
 SAME_WAVELENGTH = 1e-4
 """Relative difference up to which a wavelength and an energy are taken for the same."""
 
-_KEYS = {"quantity", "columns", "dataformat", "unit", "units", "x", "xlabel", "x-axis", "x axis", "xunit"}
-_ANGLE = re.compile(
-    r"(?<!\d)2\s*[-_*\\]?\s*(?:theta|θ|th(?![a-z]))|\btwo[-_ ]*theta|\bt+th(?:eta)?(?![a-z])"
-    r"|^\W*(?:scattering |diffraction )?angle|^\W*deg|[(\[]\s*(?:deg|°)"
-)
-_Q = re.compile(
-    r"\bq(?![a-z])|^q(?:a|nm)$|scattering vector|momentum transfer"
-    r"|(?:1/|inverse )(?:nm|nano|a\b|å|ang)|\b(?:nm|a|å|ang\w*) ?\^?-1"
-)
-_NANOMETRE = re.compile(r"nm|nanomet")
 _WAVELENGTH = re.compile(
     r"(?:wave\s*-?length|\blambda)(?:\s*[(\[]\s*(\w+|Å)\s*[)\]])?[\s\"':=]*([-+.\d][-+.\deE]*)\s*(\w*)", re.I
 )
-_PER_ANGSTROM = {"m": 1e10, "nm": 10.0, "pm": 0.01, "a": 1.0, "å": 1.0, "ang": 1.0, "angstrom": 1.0, "angstroms": 1.0}
+_ANGSTROMS: dict[str, float | None] = {
+    "m": 1e10,
+    "mm": 1e7,
+    "um": 1e4,
+    "µm": 1e4,
+    "nm": 10.0,
+    "pm": 0.01,
+    "kev": None,
+    "ev": None,
+}
+_ANGSTROMS |= dict.fromkeys(("a", "å", "ang", "angstrom", "angstroms"), 1.0)
 _METRES = 1e-6
+_WAVELENGTHS = (0.005, 100.0)  # Å, of electrons in microscopes to soft X-rays
 
 
-def named_quantity(label: str) -> Quantity | None:
-    """Read a label of an axis or a line of column labels, such as ``q_nm^-1``, ``2th_deg`` or ``Q (1/Å)``.
+def header_wavelength(header: Sequence[str], place: str = "The header") -> float | None:
+    """Find the wavelength that a header names, Å.
 
-    Returns
-    -------
-    str or None
-        None if the label names neither Q nor 2 theta. Q without a unit is in Å^-1, 2 theta without one in degrees.
-    """
-    text = label.lower().replace("⁻¹", "^-1").replace("{", "").replace("}", "").replace("\\aa", "å").replace("$", "")
-    angle, q = _ANGLE.search(text), _Q.search(text)
-    if angle and not (q and q.start() < angle.start()):
-        return "two_theta_rad" if "rad" in text else "two_theta"
-    if q:
-        return "q_nm" if _NANOMETRE.search(text) else "q"
-    return None
-
-
-def header_quantity(header: Sequence[str]) -> Quantity | None:
-    """Find what a header says of the first column.
-
-    The line before the numbers is taken for the labels of the columns unless it is an entry ``key: value``.
-    Among the entries, those count whose key names a column, an axis or a unit.
+    A number without a unit is in Å, or in metres (as pyFAI writes it) if below 1e-6.
 
     Parameters
     ----------
     header
         Lines before the numbers.
+    place
+        What the message of an error begins with.
+
+    Raises
+    ------
+    QdsimError
+        If number and unit make no wavelength that anything is scattered with.
     """
-    for key, value in entries(header).items():
-        if key.lower() in _KEYS and (named := named_quantity(value)):
-            return named
-    last = next((line for line in reversed(header) if re.search("[a-z]", line, re.I)), "")
-    return None if re.search(r"[:=]", last) else named_quantity(last)
-
-
-def header_wavelength(header: Sequence[str]) -> float | None:
-    """Find the wavelength that a header names, Å.
-
-    A number without a unit is in Å, or in metres (as pyFAI writes it) if below 1e-6.
-    """
+    low, high = _WAVELENGTHS
     for line in header:
         found = _WAVELENGTH.search(line)
         if not found:
@@ -91,9 +75,14 @@ def header_wavelength(header: Sequence[str]) -> float | None:
             number = float(found[2])
         except ValueError:
             continue
-        unit = (found[1] or found[3]).lower()
-        if isfinite(number) and number > 0:
-            return number * _PER_ANGSTROM.get(unit, _PER_ANGSTROM["m"] if number < _METRES else 1.0)
+        scale = _ANGSTROMS.get((found[1] or found[3]).lower(), 1e10 if number < _METRES else 1.0)
+        if scale is None or not (isfinite(number) and number > 0):
+            continue
+        if not low <= scale * number <= high:
+            raise QdsimError(
+                f"{place}: {found[0].strip()!r} is a wavelength of {scale * number:.4g} Å: correct number and unit."
+            )
+        return scale * number
     return None
 
 

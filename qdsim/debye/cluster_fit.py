@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from qdsim.debye.amplitude_sources import amplitude_sources
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.fit_result import FittedCurve, FittedParameter
 from qdsim.debye.fitting import MOST_EVALUATIONS, STRONG_CORRELATION
-from qdsim.debye.form_factors import ComplexArray, scattering_amplitude
+from qdsim.debye.form_factors import ComplexArray, element_amplitudes
 from qdsim.debye.intensity import Values, check_q, pair_factor, particle_pairs
 from qdsim.debye.least_squares import certainty_messages, known, linearised, search, search_messages, stopped
 from qdsim.debye.linear_part import CurveSettings, LinearPart
@@ -93,14 +94,8 @@ class ClusterPattern:
         wanted = check_q(q)
         pairs = particle_pairs(structure, float(wanted.max()), occupancies, 0.0, _RTOL)
         self.elements = tuple(sorted(pairs.occupancy))
-        if absent := ", ".join(set(settings.ions) - set(self.elements)):
-            raise QdsimError(f"ions is given for {absent}: the structure has {', '.join(self.elements)} only.")
-        amplitudes = {
-            symbol: scattering_amplitude(
-                settings.ions.get(symbol, symbol), wanted, settings.energy_kev, settings.radiation
-            )
-            for symbol in self.elements
-        }
+        owner = f"the structure has {', '.join(self.elements)}"
+        amplitudes = element_amplitudes(self.elements, wanted, settings.scattering, owner)
         counted = pairs.occupancy if settings.self_term == "linear" else pairs.squared_occupancy
         self._alone = np.asarray(sum(counted[symbol] * np.abs(f) ** 2 for symbol, f in amplitudes.items()), float)
         self._exponent = wanted**2 / (16 * pi**2)
@@ -168,6 +163,7 @@ def fit_cluster(
     names, limits = [f"B of {elements[i]}" for i in indices], (bounds[0][varied], bounds[1][varied])
     return ClusterFit(
         **linear.fields(intensity, solution, chi2, misfit),
+        amplitudes=amplitude_sources(elements, settings.scattering),
         b_iso=dict(zip(elements, b_iso.tolist(), strict=True)),
         parameters={
             elements[i]: FittedParameter(

@@ -22,6 +22,7 @@ CHUNK_BYTES = 1 << 20
 FIT2D_HEADER = 4
 """Lines before the numbers in a file of FIT2D: title, two axis labels, number of points."""
 
+_START = re.compile(r"^#+ *start data\b.*\n", re.M)
 _COMMENT = re.compile(r"^\s*;|[#!%']|//|;(?!\s*[-+.\d])")
 _MARKERS = "#!%;'/ \t"
 _SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
@@ -66,6 +67,7 @@ class _Reader:
     fit2d: bool = False
     width: int = 0
     first_line: int = 0
+    start: int = 0
     separator: str | None = None
     values: list[FloatArray] = field(default_factory=list)
     lines: list[IntArray] = field(default_factory=list)
@@ -76,6 +78,9 @@ class _Reader:
         numbers: list[int] = []
         for number, line in enumerate(text, before + 1):
             if self.fit2d and number <= FIT2D_HEADER:
+                continue
+            if number <= self.start:
+                self.header += [line.strip().lstrip(_MARKERS)] if line.strip() else []
                 continue
             row = self._row(line, number)
             if row:
@@ -150,7 +155,8 @@ def read_columns(path: Path) -> Columns:
 
     Columns are separated by blanks, tabs, commas or semicolons; with commas inside the numbers (``1,5; 2,7``)
     these are decimal commas. ``#``, ``!``, ``%``, ``'``, ``//`` and ``;`` (unless a number follows) begin a
-    comment, anywhere. Lines of text may precede the numbers. Exponents may be those of Fortran (``1.0D+03``).
+    comment, anywhere. Lines of text may precede the numbers; all lines up to ``##### start data``, as the programs
+    for pair distribution functions write it, are text. Exponents may be those of Fortran (``1.0D+03``).
     Line ends are those of Linux, Windows or old Macs; the encoding is UTF-8 or Latin-1.
 
     Parameters
@@ -176,6 +182,8 @@ def read_columns(path: Path) -> Columns:
                 if before == 0:
                     reader.fit2d = _is_fit2d(text.split("\n", FIT2D_HEADER + 1))
                     reader.header += text.split("\n", FIT2D_HEADER)[:FIT2D_HEADER] if reader.fit2d else []
+                    if start := _START.search(text):
+                        reader.start = text.count("\n", 0, start.end())
                 if not reader.read_block(text, before):
                     reader.read_lines(text.split("\n"), before)
                 before += text.count("\n")

@@ -1,7 +1,8 @@
 """Files of scattering data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, pi
 from pathlib import Path
 from warnings import warn
 
@@ -9,23 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from qdsim.debye.abscissa import (
-    HIGHEST_Q,
     QUANTITIES,
+    SAME_WAVELENGTH,
     STRAIGHT_BACK,
     Quantity,
-    header_quantity,
     header_wavelength,
     q_from_two_theta,
     wavelength_of,
 )
+from qdsim.debye.axis_labels import column_labels
+from qdsim.debye.column_roles import columns_by_label, columns_by_place
 from qdsim.debye.columns import Columns, entries, read_columns
 from qdsim.debye.data import ScatteringData, check_curve, check_order
+from qdsim.debye.first_column import chosen_quantity, stated_axis
 from qdsim.errors import QdsimError, QdsimWarning
 
 FloatArray = npt.NDArray[np.float64]
 
-MOST_COLUMNS = 4
-"""Q, intensity, its uncertainty, and the uncertainty of Q (not used), as small-angle instruments write them."""
 TITLE = "qdsim scattering data"
 """First line of the files that `write_data` writes."""
 FORMS: dict[int, tuple[str, ...]] = {
@@ -37,13 +38,9 @@ FORMS: dict[int, tuple[str, ...]] = {
 """Columns of Debussy's data files by the number of their FORM."""
 
 _OWN_LINES = 6
-_NAMES: dict[Quantity, str] = {
-    "q": "Q in Å^-1",
-    "q_nm": "Q in nm^-1",
-    "two_theta": "2 theta in degrees",
-    "two_theta_rad": "2 theta in radians",
-}
+_SIGMAS = {3: 2, 4: 2}  # the fourth column is the uncertainty of Q, as small-angle instruments write it
 _SAME_STEPS = 1e-3
+_DEGREES: dict[Quantity, float] = {"two_theta": 1.0, "two_theta_rad": 180 / pi, "two_theta_centi": 0.01}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +69,12 @@ def read_data(
     ==================  ============================================================================================
     ``.xye .xy .dat``   Columns x, intensity and, if there is a third, its uncertainty, separated by blanks, tabs,
     ``.csv .tsv``       commas or semicolons, with comments or lines of text before them; see `read_columns`. A
-                        fourth column (the uncertainty of Q) is not used.
+                        fourth column (the uncertainty of Q) is not used. Where the last line before the numbers has
+                        as many labels as there are columns, these tell which of them are intensity and uncertainty;
+                        calculated curves, differences, backgrounds and the uncertainty of x are not used.
     pyFAI               The same; x from ``q_nm^-1``, ``q_A^-1``, ``2th_deg`` or ``2th_rad``, and the wavelength.
+    PDFgetX3 ``.iq``    The same; x is Q in Å^-1, whatever the format of its input.
+    GSAS ``.fxye``      One bank with steps of 2 theta, x in hundredths of a degree, and the wavelength.
     FIT2D ``.chi``      Four lines (title, label of x, label of y, number of points) and columns; x from its label.
     Debussy             Columns and no header, told by `form`: 1 intensity; 2 two theta, intensity; 3 intensity,
                         uncertainty; 4 two theta, intensity, uncertainty. 1 and 3 need `two_theta_range`.
@@ -82,13 +83,16 @@ def read_data(
     Parameters
     ----------
     path
-        The file. Its contents decide, not its name.
+        The file. Its contents decide what it holds, and the end of its name: of the files that programs for pair
+        distribution functions write, ``.iq`` is read, and ``.sq``, ``.fq``, ``.gr`` and ``.fgr`` are refused.
     quantity
-        What x is: ``"q"`` (Å^-1), ``"q_nm"`` (nm^-1), ``"two_theta"`` (degrees) or ``"two_theta_rad"``. If not given,
-        the header is asked; if it says nothing, x above 35, or above 4 pi / lambda, is taken for degrees and other
-        x for Q in Å^-1, which the entry ``assumed`` of the metadata tells.
+        What x is: ``"q"`` (Å^-1), ``"q_nm"`` (nm^-1), ``"two_theta"`` (degrees), ``"two_theta_rad"`` or
+        ``"two_theta_centi"`` (hundredths of a degree). If not given, the labels of the columns, other lines of the
+        header and the kind of the file are asked. If they say nothing, x above 35, or above 4 pi / lambda, is taken for
+        degrees and other x for Q in Å^-1; what was guessed is warned of, and told by the entry ``assumed`` of the
+        metadata.
     wavelength
-        Å. Goes before the one in the file's header.
+        Å. Goes before the one in the file's header; a warning tells where they differ.
     energy_kev
         Energy of the photons in place of the wavelength, keV.
     form
@@ -104,8 +108,8 @@ def read_data(
     Raises
     ------
     QdsimError
-        If the file cannot be read, is not a powder pattern, angles come without a wavelength, or the quantity,
-        header and values contradict each other.
+        If the file cannot be read, is not a powder pattern, x is something else than Q or 2 theta (its logarithm, its
+        square, r, d), angles come without a wavelength, or the quantity, header and values contradict each other.
     """
     file = Path(path)
     if quantity is not None and quantity not in QUANTITIES:
@@ -118,29 +122,33 @@ def read_data(
         source = entries(header).get("source", "")
     if columns.fit2d:
         metadata = {"title": columns.header[0].strip(), **metadata}
-        _check_number_of_points(columns)
-    in_use = given or header_wavelength(header)
+    stated = stated_axis(columns, header, metadata)
+    own = header_wavelength(header, str(file))
+    notes = []
+    if given is not None and own is not None and abs(own - given) > SAME_WAVELENGTH * given:
+        notes.append(f"the wavelength {given:.6g} Å is used as given, and not the {own:.6g} Å of the header")
+    in_use = given or own
     kind: Quantity
     if form is not None:
-        if quantity not in {None, "two_theta"}:
-            raise QdsimError(f"FORM {form} has scattering angles, not {quantity}: leave out one of the two.")
+        if quantity not in {None, "two_theta"} or (stated is not None and stated.name == "q"):
+            other = quantity or "Q as the header has it"
+            raise QdsimError(f"FORM {form} has scattering angles, not {other}: leave out one of the two.")
         pattern, kind = _debussy(columns, form, two_theta_range), "two_theta"
     elif two_theta_range is not None:
         raise QdsimError("A range of scattering angles goes with FORM 1 or 3: give the form, too.")
     else:
-        pattern = _pattern(columns)
+        pattern, *guesses = _pattern(columns, column_labels(header, columns.values.shape[1]))
         check_order(pattern.x, pattern.intensity, str(file))
-        kind, assumed = _quantity(pattern, quantity, header_quantity(header[1:2] if columns.fit2d else header), in_use)
-        if assumed:
+        highest = float(np.max(pattern.x, initial=0, where=np.isfinite(pattern.x)))
+        kind, guess = chosen_quantity(file, highest, quantity, stated, in_use)
+        if assumed := "; ".join(filter(None, (guess, *guesses))):
             metadata["assumed"] = assumed
-            if given and kind == "q":
-                warn(
-                    f"{file}: {assumed}, although a wavelength was given; say --quantity two_theta if x is an angle.",
-                    QdsimWarning,
-                    stacklevel=2,
-                )
+            notes.append(f"{assumed}; if that is wrong, say what x is (--quantity), or label the columns")
     q = _to_q(pattern, kind, in_use)
-    return ScatteringData(q, pattern.intensity, pattern.sigma, in_use, source, metadata)
+    data = ScatteringData(q, pattern.intensity, pattern.sigma, in_use, source, metadata)
+    for note in notes:
+        warn(f"{file}: {note}.", QdsimWarning, stacklevel=2)
+    return data
 
 
 def write_data(path: str | Path, data: ScatteringData) -> None:
@@ -185,29 +193,17 @@ def write_columns(path: Path, header: list[str], columns: list[FloatArray]) -> N
         raise QdsimError(f"{path} cannot be written ({error.strerror}): choose another place.") from error
 
 
-def _check_number_of_points(columns: Columns) -> None:
-    promised, found = int(columns.header[-1]), len(columns.values)
-    if promised != found:
-        raise QdsimError(
-            f"{columns.path}, line {len(columns.header)}: the header promises {promised} points and {found} follow; "
-            "get the whole file, or correct the number."
-        )
-
-
-def _pattern(columns: Columns) -> _Pattern:
+def _pattern(columns: Columns, labels: Sequence[str]) -> tuple[_Pattern, str]:
+    """Return x, intensity and uncertainty, and what was guessed about them."""
     number = columns.values.shape[1]
     if number == 1:
         raise QdsimError(
             f"{columns.path} has a single column: give x and intensity, or the FORM of Debussy with the range of "
             "scattering angles."
         )
-    if number > MOST_COLUMNS:
-        raise QdsimError(
-            f"{columns.path} has {number} columns, and which of them are x, intensity and its uncertainty is not "
-            "certain: keep those three."
-        )
-    x, intensity, *rest = columns.values.T
-    return _Pattern(columns, x, intensity, rest[0] if rest else None)
+    found = columns_by_label(columns.path, labels) if labels else columns_by_place(columns.path, number, _SIGMAS)
+    sigma = None if found.sigma is None else columns.values[:, found.sigma]
+    return _Pattern(columns, columns.values[:, 0], columns.values[:, found.value], sigma), found.assumed
 
 
 def _debussy(columns: Columns, form: int, two_theta_range: tuple[float, float, float] | None) -> _Pattern:
@@ -239,35 +235,6 @@ def _debussy(columns: Columns, form: int, two_theta_range: tuple[float, float, f
     return _Pattern(columns, x, by_name["intensity"], by_name.get("sigma"))
 
 
-def _quantity(
-    pattern: _Pattern, said: Quantity | None, header: Quantity | None, wavelength: float | None
-) -> tuple[Quantity, str]:
-    """Return what x is, and how it was guessed if nobody said it."""
-    path, highest = pattern.columns.path, float(np.max(pattern.x, initial=0, where=np.isfinite(pattern.x)))
-    if said is not None:
-        if header is not None and header.startswith("two_theta") != said.startswith("two_theta"):
-            raise QdsimError(
-                f"{path}: the header says that x is {_NAMES[header]}, not {_NAMES[said]} as asked for: correct the "
-                "quantity, or the header."
-            )
-        return header if said == "two_theta" and header == "two_theta_rad" else said, ""
-    if header == "q" and highest > HIGHEST_Q:
-        raise QdsimError(
-            f"{path}: x runs to {highest:g}, which no diffractometer reaches in Å^-1 as the header has it: say "
-            "--quantity q_nm, two_theta or, if it is right, q."
-        )
-    if header is not None:
-        return header, ""
-    if wavelength is not None and highest > min(HIGHEST_Q, 4 * np.pi / wavelength):
-        return "two_theta", f"x, which runs to {highest:g}, is taken for 2 theta in degrees"
-    if highest > HIGHEST_Q:
-        raise QdsimError(
-            f"{path}: x runs to {highest:g}, which are degrees 2theta rather than Å^-1: give the wavelength "
-            "(--wavelength, Å) or the energy (--energy, keV), or say --quantity q."
-        )
-    return "q", f"x, which runs to {highest:g}, is taken for Q in Å^-1"
-
-
 def _to_q(pattern: _Pattern, kind: Quantity, wavelength: float | None) -> FloatArray:
     columns, x = pattern.columns, pattern.x
     angle = kind.startswith("two_theta")
@@ -286,10 +253,10 @@ def _to_q(pattern: _Pattern, kind: Quantity, wavelength: float | None) -> FloatA
             f"{columns.path}: x is 2 theta and needs a wavelength: give it (--wavelength, Å) or the energy "
             "(--energy, keV)."
         )
-    degrees = np.degrees(x) if kind == "two_theta_rad" else x
+    degrees = x * _DEGREES[kind]
     if degrees[-1] > STRAIGHT_BACK:
         raise QdsimError(
             f"{columns.place(len(x) - 1)}: 2 theta is {degrees[-1]:g} degrees, and {STRAIGHT_BACK:g} is straight back: "
-            "correct the point, or say --quantity q_nm or q."
+            "correct the point, or say what x is with --quantity."
         )
     return q_from_two_theta(degrees, wavelength)

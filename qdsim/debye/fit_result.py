@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from qdsim.debye.amplitude_sources import AmplitudeSource
 from qdsim.debye.misfit import Misfit
 from qdsim.debye.models import NanocrystalModel
 
@@ -63,6 +64,8 @@ class FittedCurve(BaseModel):
         before it was told, whose errors are those of noise.
     messages
         Every reservation, one sentence each, a misfit first.
+    amplitudes
+        What each element was taken to scatter with, by its symbol; empty in documents of earlier versions.
     q, observed, sigma, calculated, background_curve
         The pattern, Å^-1 and in the unit of the data; `calculated` includes the background.
     """
@@ -83,6 +86,7 @@ class FittedCurve(BaseModel):
     converged: bool
     misfit: Misfit | None = None
     messages: list[str]
+    amplitudes: dict[str, AmplitudeSource] = {}
     q: list[float]
     observed: list[float]
     sigma: list[float] | None

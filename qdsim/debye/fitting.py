@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.stats import qmc
 
+from qdsim.debye.amplitude_sources import amplitude_sources
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.fit_result import FitResult, FittedParameter
 from qdsim.debye.least_squares import AT_BOUND, certainty_messages, known, linearised, search, search_messages, stopped
@@ -22,7 +23,7 @@ from qdsim.debye.misfit import SIGNIFICANT, Misfit
 from qdsim.debye.mixtures import TooLargeError
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.particles import ParticleLibrary
-from qdsim.debye.patterns import ModelPattern, Scattering
+from qdsim.debye.patterns import ModelPattern
 from qdsim.errors import QdsimError
 from qdsim.structures import CUBIC_ANGLE, ligand_coverage
 
@@ -115,10 +116,7 @@ class Fit:
         self.model, self.data, self.settings, self.blank = model, data, settings, blank
         self.names = tuple(settings.vary)
         self._linear = LinearPart(data, settings.background, blank, len(self.names))
-        scattering = Scattering(
-            settings.energy_kev, settings.radiation, tuple(settings.ions.items()), settings.self_term
-        )
-        self.pattern = ModelPattern(model, data.points, self.names, scattering, library)
+        self.pattern = ModelPattern(model, data.points, self.names, settings.scattering, library)
         self.low, self.high = self._bounds()
 
     @cached_property
@@ -316,6 +314,7 @@ class Fit:
         likelihood = best.chi2 if self.data.sigma is not None else n_points * log(max(best.chi2, _TINY) / n_points)
         return FitResult(
             **self._linear.fields(intensity, solution, best.chi2, misfit),
+            amplitudes=amplitude_sources((model.cation, model.anion), self.settings.scattering),
             model=model,
             parameters=parameters,
             correlation=matrix.tolist(),

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from qdsim.debye.atom_pairs import atom_pairs
 from qdsim.debye.atoms import AtomicCluster, as_cluster
-from qdsim.debye.form_factors import ComplexArray, Radiation, scattering_amplitude
+from qdsim.debye.form_factor_tables import FormFactorTable
+from qdsim.debye.form_factors import ComplexArray, Dispersion, Radiation, Scattering, element_amplitudes
 from qdsim.debye.lattice_pairs import lattice_pairs
 from qdsim.debye.pairs import Pairs, Species
 from qdsim.debye.transform import SincTransform
@@ -37,6 +38,8 @@ def intensity(
     self_term: SelfTerm = "linear",
     radiation: Radiation = "xray",
     ions: Mapping[str, str] | None = None,
+    form_factors: Mapping[str, FormFactorTable] | None = None,
+    dispersion: Dispersion = "chantler",
     rtol: float = 1e-8,
 ) -> FloatArray:
     """Compute the scattered intensity of randomly oriented particles.
@@ -67,6 +70,11 @@ def intensity(
         "xray" or "neutron".
     ions
         Form factors to use for an element, such as {"Pb": "Pb2+"}.
+    form_factors
+        Tables of f0 to use for an element in place of Waasmaier & Kirfel's; see `read_form_factors`.
+    dispersion
+        "chantler": f' and f'' of Chantler's tables where the energy is given; "none": none although it is; or f' and
+        f'' of every element, such as {"Pb": (-3.9, 8.1), "S": (0.1, 0.2)}, electrons.
     rtol
         Largest relative error of the sum at any Q.
 
@@ -79,12 +87,12 @@ def intensity(
     ------
     QdsimError
         If the structure cannot be read, q is empty, negative or above `LARGEST_Q`, an occupancy is outside 0..1, a B is
-        negative, the energy or an element is not tabulated, an ion is given of an element that is not there, or `rtol`
-        is below `SMALLEST_RTOL`.
+        negative, the energy or an element is not tabulated, an ion, form factors or dispersion are given of an element
+        that is not there, form factors do not cover q, or `rtol` is below `SMALLEST_RTOL`.
     """
     wanted = check_q(q)
     pairs = particle_pairs(structure, float(wanted.max(initial=0.0)), occupancies, b_iso, rtol)
-    amplitudes = _amplitudes(pairs, wanted, energy_kev, radiation, ions)
+    amplitudes = _amplitudes(pairs, wanted, energy_kev, radiation, ions, form_factors, dispersion)
     return _self_scattering(pairs, amplitudes, self_term) + _interference(pairs, wanted, amplitudes)
 
 
@@ -97,13 +105,15 @@ def structure_factor(
     energy_kev: float | None = None,
     radiation: Radiation = "xray",
     ions: Mapping[str, str] | None = None,
+    form_factors: Mapping[str, FormFactorTable] | None = None,
+    dispersion: Dispersion = "chantler",
     rtol: float = 1e-8,
 ) -> FloatArray:
     """Compute the Faber-Ziman total-scattering structure factor ``S(Q) = 1 + (I - sum o |f|^2)/(N |<f>|^2)``.
 
     Parameters
     ----------
-    structure, q, occupancies, b_iso, energy_kev, radiation, ions, rtol
+    structure, q, occupancies, b_iso, energy_kev, radiation, ions, form_factors, dispersion, rtol
         As for `intensity`.
 
     Returns
@@ -118,7 +128,7 @@ def structure_factor(
     """
     wanted = check_q(q)
     pairs = particle_pairs(structure, float(wanted.max(initial=0.0)), occupancies, b_iso, rtol)
-    amplitudes = _amplitudes(pairs, wanted, energy_kev, radiation, ions)
+    amplitudes = _amplitudes(pairs, wanted, energy_kev, radiation, ions, form_factors, dispersion)
     return 1 + _interference(pairs, wanted, amplitudes) / _mean_square(pairs, amplitudes)
 
 
@@ -230,16 +240,23 @@ def check_q(q: npt.ArrayLike) -> FloatArray:
 
 
 def _amplitudes(
-    pairs: Pairs, q: FloatArray, energy_kev: float | None, radiation: Radiation, ions: Mapping[str, str] | None
+    pairs: Pairs,
+    q: FloatArray,
+    energy_kev: float | None,
+    radiation: Radiation,
+    ions: Mapping[str, str] | None,
+    form_factors: Mapping[str, FormFactorTable] | None,
+    dispersion: Dispersion,
 ) -> dict[str, ComplexArray]:
-    species = ions or {}
-    absent = ", ".join(map(str, set(species) - set(pairs.occupancy)))
-    if absent:
-        raise QdsimError(f"ions is given for {absent}: the structure has {', '.join(pairs.occupancy)} only.")
-    return {
-        symbol: scattering_amplitude(species.get(symbol, symbol), q, energy_kev, radiation)
-        for symbol in pairs.occupancy
-    }
+    scattering = Scattering(
+        energy_kev,
+        radiation,
+        tuple((ions or {}).items()),
+        form_factors=tuple((form_factors or {}).items()),
+        dispersion=dispersion if isinstance(dispersion, str) else tuple(dispersion.items()),
+    )
+    elements = tuple(pairs.occupancy)
+    return element_amplitudes(elements, q, scattering, f"the structure has {', '.join(elements)}")
 
 
 def _self_scattering(pairs: Pairs, amplitudes: Mapping[str, ComplexArray], self_term: SelfTerm) -> FloatArray:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from qdsim.debye.data import ScatteringData
-from qdsim.debye.form_factors import Radiation
+from qdsim.debye.form_factor_tables import FormFactors
+from qdsim.debye.form_factors import Radiation, Scattering
 from qdsim.debye.least_squares import unit_columns
 from qdsim.debye.misfit import Misfit, assess
 from qdsim.errors import QdsimError
@@ -33,8 +34,8 @@ class CurveSettings(BaseModel):
     ----------
     background
         Number of Chebyshev terms, 0 for none.
-    energy_kev, radiation, ions, self_term
-        As in `qdsim.debye.intensity`.
+    energy_kev, radiation, ions, self_term, form_factors, dispersion
+        As in `qdsim.debye.intensity`; in a document, form factors may be the names of files, see `read_form_factors`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -44,6 +45,20 @@ class CurveSettings(BaseModel):
     radiation: Radiation = "xray"
     ions: dict[str, str] = {}
     self_term: Literal["linear", "squared"] = "linear"
+    form_factors: FormFactors = {}
+    dispersion: Literal["chantler", "none"] | dict[str, tuple[float, float]] = "chantler"
+
+    @property
+    def scattering(self) -> Scattering:
+        """Radiation, form factors and self term."""
+        return Scattering(
+            self.energy_kev,
+            self.radiation,
+            tuple(self.ions.items()),
+            self.self_term,
+            tuple(self.form_factors.items()),
+            self.dispersion if isinstance(self.dispersion, str) else tuple(self.dispersion.items()),
+        )
 
 
 class LinearPart:
@@ -193,6 +208,9 @@ class LinearPart:
     def messages(self, solution: FloatArray) -> list[str]:
         """Return what a user should know of the linear part; `solution` is that of `solve`."""
         messages = []
+        for data, what in ((self.data, "data"), (self.blank, "blank")):
+            if data is not None and (assumed := data.metadata.get("assumed")):
+                messages.append(f"The file of the {what} leaves open what its columns are: {assumed}.")
         if solution[0] <= 0:
             messages.append("The scale is not positive: the model has nothing in common with the data.")
         if self.data.sigma is None:

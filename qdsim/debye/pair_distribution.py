@@ -43,7 +43,7 @@ def pair_distribution(
     window
         "lorch" multiplies F(Q) by sin(x)/x, x = pi Q/q_max, which takes ripples away and broadens peaks.
     options
-        occupancies, b_iso, energy_kev, radiation, ions, rtol: as for `qdsim.debye.intensity`.
+        occupancies, b_iso, energy_kev, radiation, ions, form_factors, dispersion, rtol: as for `qdsim.debye.intensity`.
 
     Returns
     -------

@@ -1,15 +1,13 @@
 """Patterns of a nanocrystal model and their derivatives with respect to every one of its numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import pi
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from qdsim.debye.compiled import compiled
-from qdsim.debye.form_factors import Radiation, scattering_amplitude
+from qdsim.debye.form_factors import Scattering, element_amplitudes
 from qdsim.debye.growth import Progress
 from qdsim.debye.intensity import check_q
 from qdsim.debye.mixtures import DISPLACEMENTS, GEOMETRY, MIXTURE, Batch, Mixture
@@ -23,16 +21,6 @@ FloatArray = npt.NDArray[np.float64]
 
 RTOL = 1e-6
 """Part of the intensity of a size distribution that may be missing or wrong."""
-
-
-@dataclass(frozen=True)
-class Scattering:
-    """What scatters, and how self-scattering counts vacancies; see `qdsim.debye.intensity`."""
-
-    energy_kev: float | None = None
-    radiation: Radiation = "xray"
-    ions: tuple[tuple[str, str], ...] = ()
-    self_term: Literal["linear", "squared"] = "linear"
 
 
 class ModelPattern:
@@ -216,14 +204,9 @@ def _check_varied(model: NanocrystalModel, vary: Sequence[str]) -> None:
 
 def _factors(model: NanocrystalModel, q: FloatArray, scattering: Scattering) -> tuple[FloatArray, FloatArray]:
     """Return Re(f_a f_b*) of cation-cation, anion-anion and cation-anion pairs, and |f|^2 of each class."""
-    ions = dict(scattering.ions)
-    absent = ", ".join(set(ions) - {model.cation, model.anion})
-    if absent:
-        raise QdsimError(f"ions is given for {absent}: the model has {model.cation} and {model.anion} only.")
-    cation, anion = (
-        scattering_amplitude(ions.get(symbol, symbol), q, scattering.energy_kev, scattering.radiation)
-        for symbol in (model.cation, model.anion)
-    )
+    elements = (model.cation, model.anion)
+    amplitudes = element_amplitudes(elements, q, scattering, f"the model has {model.cation} and {model.anion}")
+    cation, anion = (amplitudes[symbol] for symbol in elements)
     squares = np.abs(cation) ** 2, np.abs(anion) ** 2
     return np.array([*squares, (cation * anion.conj()).real]), np.array([squares[0]] * 2 + [squares[1]] * 2)
 

@@ -40,7 +40,8 @@ def curve_of(pattern: XyData) -> Curve:
 
 def _curves(pattern: XyData) -> dict[str, Curve]:
     x = tuple(pattern.get_x()[1].tolist())
-    return {name: Curve(x=x, y=tuple(values.tolist())) for name, values, _ in pattern.get_y()}
+    amplitudes = pattern.base.attributes.get("amplitudes", {})
+    return {name: Curve(x=x, y=tuple(values.tolist()), amplitudes=amplitudes) for name, values, _ in pattern.get_y()}
 
 
 def _displacement_pattern(pattern: XyData) -> DisplacementPattern:

@@ -14,6 +14,7 @@ from qdsim.analysis.phonon_analysis import PhononAnalysis, PhononResults
 from qdsim.analysis.phonon_rows import ComparedDisplacements
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 from qdsim.analysis.vacancy_results import VacancyResults
+from qdsim.debye.amplitude_sources import AmplitudeSource
 from qdsim.debye.fit_result import FitResult
 from qdsim.debye.scans import Chi2Map
 
@@ -51,10 +52,11 @@ class Structure(_Record):
 
 
 class Curve(_Record):
-    """A curve over Q: Å^-1, and intensities."""
+    """A curve over Q: Å^-1, and intensities; and what each element was taken to scatter with."""
 
     x: tuple[float, ...]
     y: tuple[float, ...]
+    amplitudes: dict[str, AmplitudeSource] = {}
 
 
 class DisplacementPattern(_Record):

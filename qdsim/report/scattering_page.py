@@ -12,6 +12,7 @@ from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.origin import Origin
 from qdsim.debye.scans import Chi2Map, Chi2Profile
 from qdsim.report import figures
+from qdsim.report.captions import scattering_caption
 from qdsim.report.content import Cell, FigureBlock, Table
 from qdsim.report.document import DocumentSection, render_body, render_document
 from qdsim.report.figures.chi2_maps import NAMES
@@ -27,7 +28,9 @@ class _State(TypedDict):
     troubled: bool
 
 
-def render_pattern(title: str, x: Sequence[float], values: Sequence[float], x_title: str, y_title: str) -> str:
+def render_pattern(
+    title: str, x: Sequence[float], values: Sequence[float], x_title: str, y_title: str, amplitudes: str = ""
+) -> str:
     """Return a computed curve as an HTML document.
 
     Parameters
@@ -38,8 +41,11 @@ def render_pattern(title: str, x: Sequence[float], values: Sequence[float], x_ti
         The curve, shape (n,).
     x_title, y_title
         What is drawn, with the units.
+    amplitudes
+        What the elements were taken to scatter with; empty if it is not known.
     """
-    caption = f"Computed from {title} by the Debye equation."
+    used = f" Scattering amplitudes: {amplitudes}." if amplitudes else ""
+    caption = f"Computed from {title} by the Debye equation.{used}"
     drawn = FigureBlock("pattern", figures.pattern(x, values, x_title, y_title), caption, "wide")
     return render_document(title, _facts(f"{len(x)} points"), [_section("pattern", "", blocks=[drawn])])
 
@@ -222,7 +228,7 @@ def _fit_section(title: str, result: FitResult, suffix: str = "") -> DocumentSec
     """Return pattern, parameters, sizes and model of a fit; `suffix` tells it from others of the document."""
     caption = (
         f"Data, fit and background; below, their difference. R_wp = {fixed(100 * result.r_wp, 2, '%')}, "
-        f"reduced χ² = {result.chi2_reduced:.4g}, {result.n_points} points."
+        f"reduced χ² = {result.chi2_reduced:.4g}, {result.n_points} points.{scattering_caption(result.amplitudes)}"
     )
     drawn = FigureBlock(f"pattern{suffix}", figures.fitted_pattern(result), caption, "wide")
     blocks: list[FigureBlock | Table] = [drawn]

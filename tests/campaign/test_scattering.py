@@ -67,6 +67,42 @@ def test_what_is_compared_with_decides_the_results(folder: Path) -> None:
     assert plan(folder, section).fingerprint != first
 
 
+def test_form_factors_of_patterns_are_read_from_beside_the_campaign(folder: Path) -> None:
+    section = (
+        "  fits: fits.yaml\n  data: {dots: dots.xye}\n  patterns: {form_factors: {Pb: f0.txt}, dispersion: none}\n"
+    )
+    table = folder / "f0.txt"
+    table.write_text("# Q(1/A)  Pb\n0 82\n5 50\n10 30\n13 25\n", encoding="utf-8")
+    planned = plan(folder, section)
+    found = planned.scattering
+    assert found is not None
+    assert found.patterns.form_factors == {
+        "Pb": {"source": "f0.txt", "q": [0.0, 5.0, 10.0, 13.0], "f0": [82.0, 50.0, 30.0, 25.0]}
+    }
+    fit = found.data[0].measured.fit
+    assert (fit["form_factors"], fit["dispersion"]) == (found.patterns.form_factors, "none")
+    table.write_text("# Q(1/A)  Pb\n0 82\n5 50\n10 31\n13 25\n", encoding="utf-8")
+    assert plan(folder, section).fingerprint != planned.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("patterns", "message"),
+    [
+        ("{form_factors: {Pb: f0.txt}}", r"of f0\.txt run from Q = 0 to 12 Å\^-1, and 1 to 13 Å\^-1 are needed"),
+        ("{form_factors: {Se: f0.txt}}", "labels its columns Q.1/A., Pb: label one of them, and only one, 'Se'"),
+        ("{dispersion: {Pb: [-4, 8]}}", "dispersion is not given for S"),
+        ("{dispersion: {Pb: [-4, 8], Te: [0, 1]}}", "dispersion is given for Te: what is computed has Pb, S only"),
+        ("{dispersion: off}", r"campaign\.yaml, line 8: scattering\.patterns\.dispersion"),
+    ],
+)
+def test_form_factors_that_do_not_fit_are_refused_before_anything_runs(
+    folder: Path, patterns: str, message: str
+) -> None:
+    (folder / "f0.txt").write_text("# Q(1/A)  Pb\n0 82\n5 50\n10 30\n12 25\n", encoding="utf-8")
+    with pytest.raises(QdsimError, match=message):
+        plan(folder, f"  fits: fits.yaml\n  data: {{dots: dots.xye}}\n  patterns: {patterns}\n")
+
+
 def test_a_coarse_mesh_is_told_and_a_fine_one_is_not(folder: Path) -> None:
     coarse, fine = plan(folder, "  fits: fits.yaml\n").scattering, None
     path = folder / "campaign.yaml"

@@ -22,6 +22,7 @@ from qdsim.debye import (
     intensity,
     pair_distribution,
     read_data,
+    read_form_factors,
     read_pdf,
     reduced_structure_factor,
     structure_factor,
@@ -125,6 +126,36 @@ def test_other_functions_and_radiations(folder: Path) -> None:
     np.testing.assert_allclose(pdf["G"], pair_distribution(cluster, r, q_min=1, q_max=20), rtol=1e-10, atol=1e-12)
     ions = columns(run("pattern", cluster, "--q", "0:10:6", "--ion", "Pb=Pb2+").stdout)
     np.testing.assert_allclose(ions["intensity"], intensity(cluster, q, ions={"Pb": "Pb2+"}), rtol=1e-10)
+
+
+def test_form_factors_and_dispersion_are_given_and_told(folder: Path, tmp_path: Path) -> None:
+    cluster, q = folder / "cluster.xyz", np.linspace(1, 10, 6)
+    table = tmp_path / "f0.txt"
+    s = np.linspace(0, 1, 60)
+    np.savetxt(table, np.column_stack([s, 82 * np.exp(-s), 16 * np.exp(-s)]), header="s(1/A)  Pb  S")
+    tables = {symbol: read_form_factors(table, symbol) for symbol in ("Pb", "S")}
+    base = ("pattern", cluster, "--q", "1:10:6", "--energy", "22", "--format", "json")
+    both = ("--form-factors", f"Pb={table}", "--form-factors", f"S={table}")
+    found = json.loads(run(*base, *both, "--dispersion", "none").stdout)
+    np.testing.assert_allclose(found["intensity"], intensity(cluster, q, form_factors=tables), rtol=1e-10)
+    assert found["scattering_amplitudes"].startswith("Pb: f0 of f0.txt, f' and f'' switched off; S: f0 of f0.txt")
+    numbers = json.loads(run(*base, "--dispersion", "Pb=-4,8", "--dispersion", "S=0.25,0.5").stdout)
+    expected = intensity(cluster, q, dispersion={"Pb": (-4, 8), "S": (0.25, 0.5)})
+    np.testing.assert_allclose(numbers["intensity"], expected, rtol=1e-10)
+    assert "f' = -4 and f'' = 8 as given" in numbers["scattering_amplitudes"]
+    assert "by Chantler (2000) at 22 keV" in json.loads(run(*base).stdout)["scattering_amplitudes"]
+    written = tmp_path / "a.xye"
+    assert run(*base[:-2], "--dispersion", "none", "-o", written).exit_code == 0
+    assert "f' and f'' switched off" in read_data(written).metadata["scattering_amplitudes"]
+    assert "write none, or ELEMENT=F1,F2" in refused(*base, "--dispersion", "off")
+    assert "goes alone" in refused(*base, "--dispersion", "none", "--dispersion", "Pb=1,2")
+    assert "run from Q = 0 to 12.5664" in refused(*base[:3], "1:13:6", *both)
+
+
+def test_a_fit_tells_what_its_elements_scatter_with(folder: Path) -> None:
+    shown = run("fit", folder / "model.yaml", folder / "pbs.xye", "--energy", "22")
+    assert "scattering: Pb: f0 of Pb by Waasmaier & Kirfel (1995), f' = " in shown.stdout
+    assert "by Chantler (2000) at 22 keV; S: f0 of S" in shown.stdout
 
 
 def test_a_particle_is_cut_from_a_crystal(folder: Path) -> None:
@@ -258,6 +289,8 @@ def test_what_is_assumed_of_the_data_is_told(folder: Path, tmp_path: Path) -> No
     (note,) = told.stderr.splitlines()
     assert note.startswith("note ")
     assert "is taken for Q in Å^-1" in note
+    stored = json.loads(told.stdout)["messages"]
+    assert any("leaves open what its columns are: x, which runs to" in message for message in stored)
     assert run("fit", folder / "model.yaml", file, "--wavelength", "0.5", "--quantity", "q", "--json").stderr == ""
     assert "no uncertainties" in run("fit", folder / "model.yaml", file).stdout
 

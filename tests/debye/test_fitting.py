@@ -11,10 +11,11 @@ from qdsim.debye import fitting, mixtures
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.fit_result import FitResult
 from qdsim.debye.fitting import Fit, FitSettings
+from qdsim.debye.form_factors import Scattering
 from qdsim.debye.mixtures import TooLargeError
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.particles import ParticleLibrary
-from qdsim.debye.patterns import ModelPattern, Scattering
+from qdsim.debye.patterns import ModelPattern
 from qdsim.debye.scans import ScanAxis, chi2_profile
 from qdsim.errors import QdsimError
 from qdsim.structures import ligand_coverage

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from scipy.stats import lognorm
 
 from qdsim.debye import mixtures
+from qdsim.debye.form_factors import Scattering
 from qdsim.debye.intensity import intensity
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.particles import ParticleLibrary
-from qdsim.debye.patterns import RTOL, ModelPattern, Scattering
+from qdsim.debye.patterns import RTOL, ModelPattern
 from qdsim.errors import QdsimError
 from qdsim.structures import SHAPES
 

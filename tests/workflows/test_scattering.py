@@ -23,16 +23,18 @@ from qdsim.analysis.strain_results import StrainResults
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 from qdsim.campaign.check import check_node
 from qdsim.campaign.schema import ScatteringSection
-from qdsim.debye import FitSettings, ModelPattern, NanocrystalModel, intensity
+from qdsim.debye import FitSettings, FormFactorTable, ModelPattern, NanocrystalModel, intensity
 from qdsim.debye.fit_file import FitFile
 from qdsim.debye.scans import Chi2Map
+from qdsim.errors import QdsimError
 from qdsim.provenance import CAMPAIGN_PROCESS, STRAIN_PROCESS
 from qdsim.report.collect import collect_check
+from qdsim.report.collect_scattering import curve_of
 from qdsim.structures import RhombohedralState, Shape, cut_rocksalt, supercell_matrix
 from qdsim.workflows import campaign as campaigns
 from qdsim.workflows.campaign import CampaignWorkChain
 from qdsim.workflows.documents import Cut, Lattice, MeasuredPattern, PatternSettings
-from qdsim.workflows.fit import FitCalculation, fit_pattern, read_result, takes_long
+from qdsim.workflows.fit import FitCalculation, fit_pattern, opened_fit, read_result, takes_long
 from qdsim.workflows.hypotheses import LABELS
 from qdsim.workflows.patterns import compute_pattern
 from qdsim.workflows.scattering import ScatteringWorkChain
@@ -78,7 +80,7 @@ def data_file(scattered: Any, counts: float) -> orm.SinglefileData:
     expected = counts * (scattered / scattered.mean() + 0.3 - 0.1 * (Q - 7) / 6)
     photons = np.random.default_rng(5).poisson(expected).astype(float)
     lines = [f"{q!r} {n!r} {max(n, 1.0) ** 0.5!r}\n" for q, n in zip(Q.tolist(), photons.tolist(), strict=True)]
-    return orm.SinglefileData.from_string("# quantity: q\n" + "".join(lines), filename="pattern.xye")
+    return orm.SinglefileData.from_string("# q_A^-1 I sigma\n" + "".join(lines), filename="pattern.xye")
 
 
 def fit_file(**changes: Any) -> dict[str, Any]:
@@ -227,6 +229,48 @@ def test_patterns_of_crystals_and_of_clusters() -> None:
     )
     np.testing.assert_allclose(of_crystal.get_y()[0][1], ModelPattern(model, q).intensity({}), rtol=1e-7)
     assert of_crystal.get_x()[2] == "1/angstrom"
+
+
+def test_patterns_keep_the_form_factors_that_they_were_computed_with() -> None:
+    cluster = RhombohedralState.from_lattice_constant(6.0, 59.3, 0.15).to_atoms("Pb", "S", "conventional")
+    cluster.pbc = False
+    q = np.linspace(0, 14, 29)
+    tables = {
+        "Pb": FormFactorTable(source="own.txt", q=tuple(q), f0=tuple(82 * np.exp(-q / 20))),
+        "Cl": FormFactorTable(source="own.txt", q=tuple(q), f0=tuple(17 * np.exp(-q / 20))),
+    }
+    settings = PatternSettings(
+        points=50,
+        energy_kev=22.0,
+        form_factors={symbol: table.model_dump(mode="json") for symbol, table in tables.items()},
+        dispersion={"Pb": (-4, 8), "S": (0, 1), "Cl": (0, 1)},
+    )
+    pattern = compute_pattern(orm.StructureData(ase=cluster), orm.Dict(settings.model_dump(mode="json")))
+    expected = intensity(
+        cluster,
+        np.linspace(1, 13, 50),
+        b_iso=1.0,
+        form_factors={"Pb": tables["Pb"]},
+        dispersion={"Pb": (-4, 8), "S": (0, 1)},
+    )
+    np.testing.assert_allclose(pattern.get_y()[0][1], expected, rtol=1e-10)
+    assert curve_of(pattern).amplitudes["Pb"].form_factor == "f0 of own.txt"
+    assert curve_of(pattern).amplitudes["S"].f2 == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"), [("PbS.iq", ""), ("PbS.GR", r"holds G\(r\)"), ("PbS.sq", r"holds S\(Q\)")]
+)
+def test_the_kind_of_a_file_is_known_where_a_profile_keeps_it(name: str, refusal: str) -> None:
+    pattern = orm.SinglefileData.from_string("1 10 1\n2 20 1\n3 15 1\n", filename=name)
+    if refusal:
+        with pytest.raises(QdsimError, match=refusal), opened_fit(fit_file(), pattern):
+            pass
+        return
+    with opened_fit(fit_file(), pattern, pattern) as (_, data, blank):
+        assert "assumed" not in data.metadata
+        np.testing.assert_array_equal(data.q, [1, 2, 3])
+        assert blank is not None
 
 
 def test_samples_scatter_with_the_b_of_their_fit_and_with_that_of_the_phonons(series: StrainResults) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from qdsim.analysis.dipole import SMALLEST_DIRECTION
 from qdsim.analysis.dipole_analysis import CLOSED_GAP
 from qdsim.analysis.dipole_results import ClusterState
+from qdsim.report.captions import scattering_caption
 from qdsim.report.content import Cell, FigureBlock, Table, number, words
 from qdsim.report.data import ReportData
 from qdsim.report.figures.computed_patterns import cluster_patterns
@@ -53,7 +54,8 @@ def _figures(data: ReportData) -> Iterator[FigureBlock]:
             "cluster_patterns",
             cluster_patterns(data.dipoles, data.cluster_patterns),
             "Scattering of the same clusters at the largest offset, by the Debye equation, and below, how it differs "
-            "from that of the undistorted ones.",
+            "from that of the undistorted ones."
+            f"{scattering_caption(next(iter(data.cluster_patterns.values())).amplitudes)}",
             "wide",
         )
     if data.cluster_structures:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from qdsim.analysis.consistency_results import PatternCheck, SampleCheck
 from qdsim.debye.hypotheses import DFT, FREE, UNDISTORTED
+from qdsim.report.captions import scattering_caption
 from qdsim.report.content import Cell, FigureBlock, Table
 from qdsim.report.data import ReportData, SampleFits, node_behind
 from qdsim.report.figures import Mark, chi2_map, hypothesis_patterns, strain_patterns
@@ -30,6 +31,7 @@ def patterns(data: ReportData) -> Context | None:
         caption = (
             "Computed scattering of particles cut from the relaxed crystal at each strain, and below, how it differs "
             "from that of the centred crystal of the same volume."
+            f"{scattering_caption(next(iter(data.patterns.values())).amplitudes)}"
         )
         blocks.append(FigureBlock("strain_patterns", strain_patterns(data.strain, data.patterns), caption, "wide"))
     samples = data.consistency.samples if data.consistency is not None else []
@@ -46,7 +48,7 @@ def _blocks(
     shown = {name: fitted.fits[name] for name in (FREE, DFT, UNDISTORTED) if name in fitted.fits}
     caption = (
         f"{sample.name}, data {fitted.source}: the model with a free distortion, with the computed one imposed, and "
-        "without any, all else fitted anew."
+        f"without any, all else fitted anew.{scattering_caption(shown[FREE].amplitudes if FREE in shown else {})}"
     )
     yield FigureBlock(f"hypotheses_{index}", hypothesis_patterns(shown), caption, "wide")
     if fitted.chi2_map is not None:
