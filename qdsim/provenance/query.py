@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from qdsim.analysis.result_rows import DOCUMENTS, KINDS, ResultRow, rows_of
+from qdsim.analysis.strain import linear_strain
 from qdsim.analysis.units import NO_UNIT, Unit
 from qdsim.analysis.verdict import VERDICTS
 from qdsim.documents import nearest
@@ -20,9 +21,11 @@ from qdsim.provenance.documents import (
     SECTIONS,
     CampaignRecord,
     ProcessRecord,
+    ResultDocument,
     read_campaigns,
     read_documents,
     read_parts,
+    undistorted_volumes,
 )
 from qdsim.provenance.runs import Run, code_versions, newest_runs, ways_to_roots
 
@@ -35,6 +38,8 @@ PAGE = 500
 """CP2K calculations that are looked at together, the newest first, where only so many are wanted."""
 NEWEST = 32
 """Campaigns that are looked at first where only so many results are wanted; mostly no other is needed."""
+HOSTS = ("vacancy", "results")
+"""Section and name of the document that the hosts of vacancies are described in."""
 STATES = ("waiting", "running", "done", "failed", "cancelled")
 
 
@@ -204,13 +209,6 @@ class CampaignRow:
         """Of the section."""
         return self.campaign.protocol(self.section)
 
-    @property
-    def strain(self) -> float | None:
-        """Linear strain, a fraction; of a host of vacancies, what the campaign file says."""
-        if self.row.strain is None and self.row.host is not None:
-            return self.campaign.strain_of_host(self.row.host)
-        return self.row.strain
-
 
 def find_results(wanted: Filter | None = None, limit: int | None = None) -> list[Result]:
     """Return results of all campaigns, the newest campaign first.
@@ -345,8 +343,12 @@ def rows_of_campaigns(campaigns: Sequence[CampaignRecord]) -> list[CampaignRow]:
     parts = {(part.campaign, part.section, part.label): part.process for part in read_parts(unsuccessful)}
     found: dict[int, list[CampaignRow]] = {pk: [] for pk in pks}
     told: set[tuple[int, str, str]] = set()
-    for document in read_documents(pks, DOCUMENTS):
-        for row in rows_of(document.section, document.name, document.content):
+    documents = read_documents(pks, (*DOCUMENTS, HOSTS))
+    strains = _strains_of_hosts(documents, undistorted_volumes(pks))
+    for document in documents:
+        for found_row in rows_of(document.section, document.name, document.content):
+            strain = strains.get((document.campaign, found_row.host or ""))
+            row = found_row if strain is None else replace(found_row, strain=strain)
             campaign = by_pk[document.campaign]
             keys = [(document.campaign, document.section, label) for label in (row.label, row.host or "", "")]
             process = next((parts[key] for key in keys if key in parts), campaign.process)
@@ -363,6 +365,28 @@ def rows_of_campaigns(campaigns: Sequence[CampaignRecord]) -> list[CampaignRow]:
         if campaign.process.state != "done" and not found[campaign.pk]:
             found[campaign.pk].append(_without_numbers(campaign, "campaign", "", campaign.process))
     return [row for rows in found.values() for row in rows]
+
+
+def _strains_of_hosts(
+    documents: Sequence[ResultDocument], undistorted: Mapping[int, float]
+) -> dict[tuple[int, str], float]:
+    """Return the linear strain of each host of vacancies by the PK of its campaign and its label.
+
+    It is that of the computed cell, against the campaign's own equation of state where there is one: strains of one
+    campaign compare with each other. Else it is against the undistorted crystal that the plan begins with.
+    """
+    fitted = {
+        document.campaign: document.content["equation_of_state"]["volume"]
+        for document in documents
+        if document.section == "strain" and document.content.get("equation_of_state")
+    }
+    zeros = {**undistorted, **fitted}
+    return {
+        (document.campaign, host["label"]): linear_strain(host["volume"], zeros[document.campaign])
+        for document in documents
+        if (document.section, document.name) == HOSTS and document.campaign in zeros
+        for host in document.content.get("hosts", ())
+    }
 
 
 def _without_numbers(campaign: CampaignRecord, section: str, label: str, process: ProcessRecord) -> CampaignRow:
@@ -391,7 +415,7 @@ def _check(what: str, name: str | None, known: Collection[str | None]) -> None:
 
 
 def _matches(row: CampaignRow, wanted: Filter) -> bool:
-    strain = row.strain
+    strain = row.row.strain
     return (
         wanted.kind in {None, row.row.kind}
         and wanted.host in {None, row.row.host}
@@ -423,7 +447,7 @@ def _result(row: CampaignRow, quantity: str | None, versions: dict[int, list[str
         quantity=quantity,
         value=None if number is None else number.value,
         unit=NO_UNIT if number is None else number.unit,
-        strain=row.strain,
+        strain=row.row.strain,
         host=row.row.host,
         charge=row.row.charge,
         verdict=row.row.verdict,

@@ -8,7 +8,7 @@ from aiida.common.links import LinkType
 from qdsim.analysis.equation_of_state import fit_birch_murnaghan
 from qdsim.analysis.ferroelectric import ComputedStrain, Phase, summarise_strain
 from qdsim.provenance import CAMPAIGN_PROCESS, CP2K_PROCESS, STRAIN_PROCESS
-from qdsim.provenance.campaigns import CP2K_CHAIN
+from qdsim.provenance.campaigns import CP2K_CHAIN, VACANCY_PROCESS
 
 LATTICE = 6.0
 STRAINS = {"linear_p0p0100": 0.01, "linear_p0p0200": 0.02}
@@ -59,6 +59,47 @@ def store_campaign(name: str, compound: str = "PbS", lattice: float = LATTICE, f
     content = summarise_strain(compound, "fast", eos, computed).model_dump(mode="json")
     results = _made(series, {"equation_of_state": fitted, **points}, content)
     results.base.links.add_incoming(series, LinkType.RETURN, "results")
+    return campaign.uuid
+
+
+def store_hosts(name: str, hosts: dict[str, float], equation_of_state: float | None) -> str:
+    """Store a campaign of one vacancy in each host, whose volumes (Å^3 a formula unit) are given; return its UUID.
+
+    The first host is the undistorted one. The volume of an equation of state is that of a strain series.
+    """
+    first, *_ = hosts
+    campaign = _process(CAMPAIGN_PROCESS, label=name)
+    strain = {"hosts": {"b": {"point": -0.5}}}
+    settings = {
+        "compound": "PbS",
+        "reference": first,
+        "hosts": [{"label": label, "volume": hosts[first] if label == first else 1.0} for label in hosts],
+    }
+    for label, content in (
+        ("campaign", {"campaign": {"name": name, "compound": "PbS", "vacancy": strain}}),
+        ("vacancy__lattice", {"compound": "PbS"}),
+        ("vacancy__settings", settings),
+    ):
+        campaign.base.links.add_incoming(orm.Dict(content).store(), LinkType.INPUT_WORK, label)
+    campaign.store()
+    made: dict[tuple[str, str], dict[str, Any]] = {
+        ("vacancy", "results"): {"hosts": [{"label": label, "volume": volume} for label, volume in hosts.items()]},
+        ("vacancy", "analysis"): {
+            "formation_energies": [
+                {"host": host, "defect": "V_Pb", "reservoir": "rich", "charge": 0, "relaxed": {"total": 1.0}}
+                for host in hosts
+            ]
+        },
+    }
+    if equation_of_state is not None:
+        fitted = {"volume": equation_of_state, "lattice_constant": (4 * equation_of_state) ** (1 / 3)}
+        made["strain", "results"] = {"equation_of_state": fitted}
+    sections: dict[str, orm.WorkChainNode] = {}
+    for (section, document), content in made.items():
+        if section not in sections:
+            kind = STRAIN_PROCESS if section == "strain" else VACANCY_PROCESS
+            sections[section] = _process(kind, campaign, section)
+        _made(sections[section], {}, content).base.links.add_incoming(sections[section], LinkType.RETURN, document)
     return campaign.uuid
 
 
