@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from qdsim.campaign.schema import Campaign, ScatteringSection
+from qdsim.campaign.schema import Campaign, Section
 from qdsim.documents import load_document
 
 
@@ -26,34 +26,26 @@ def load_campaign(path: str | Path) -> Campaign:
         If the file cannot be read, is not YAML, or does not follow the schema: file, line and field are named.
     """
     path = Path(path)
-    return _resolve_paths(load_document(path, Campaign, "a campaign"), path.parent.resolve())
+    campaign = load_document(path, Campaign, "a campaign")
+    resolved: Campaign = _resolve_paths(campaign, path.parent.resolve())
+    return resolved
 
 
-def _resolve_paths(campaign: Campaign, folder: Path) -> Campaign:
-    changes: dict[str, Any] = {}
-    if campaign.structure is not None:
-        changes["structure"] = folder / campaign.structure
-    changes |= _resolve_template(campaign.overrides, folder)
-    for name in ("phonon", "vacancy", "dipole"):
-        section = getattr(campaign, name)
-        if section is not None:
-            changes[name] = section.model_copy(update=_resolve_template(section.overrides, folder))
-    if campaign.dipole is not None and campaign.dipole.lattice.fits is not None:
-        lattice = campaign.dipole.lattice.model_copy(update={"fits": folder / campaign.dipole.lattice.fits})
-        changes["dipole"] = changes["dipole"].model_copy(update={"lattice": lattice})
-    if campaign.scattering is not None:
-        changes["scattering"] = _resolve_scattering(campaign.scattering, folder)
-    return campaign.model_copy(update=changes)
+def _resolve_paths(section: Section, folder: Path) -> Any:
+    """Return a section whose paths begin at a folder, those of the sections in it too."""
+    resolved = {name: _resolve(name, value, folder) for name, value in section}
+    changes = {name: value for name, value in resolved.items() if value != getattr(section, name)}
+    return section.model_copy(update=changes)  # what is not changed stays as it was given, or not given
 
 
-def _resolve_template(overrides: dict[str, Any], folder: Path) -> dict[str, Any]:
-    template = overrides.get("template")
-    if isinstance(template, str) and (folder / template).is_file():
-        return {"overrides": {**overrides, "template": str(folder / template)}}
-    return {}
-
-
-def _resolve_scattering(section: ScatteringSection, folder: Path) -> ScatteringSection:
-    fits = None if section.fits is None else folder / section.fits
-    data = {sample: folder / path for sample, path in section.data.items()}
-    return section.model_copy(update={"fits": fits, "data": data})
+def _resolve(name: str, value: Any, folder: Path) -> Any:
+    """Return what a field says with its paths resolved; a template is one of the folder, or else of the package."""
+    if isinstance(value, Path):
+        return folder / value
+    if isinstance(value, Section):
+        return _resolve_paths(value, folder)
+    if isinstance(value, dict):
+        return {key: _resolve(key, inner, folder) for key, inner in value.items()}
+    if name == "template" and isinstance(value, str) and (folder / value).is_file():
+        return str(folder / value)
+    return value
