@@ -49,6 +49,7 @@ SERIES = VACANCY | {
     "pairs": [{"elements": ["Pb", "S"], "largest_distance": 4.5}],
 }
 DIPOLE: dict[str, Any] = {"lattice": {"linear_strain": 0}, "particles": {"x": {"diameter": 9}}, "offsets": [0.1]}
+SHELL = {"shell_thickness": 2, "shell_elements": {"S": "Se"}}
 SAMPLE = {"fits": "fits.yaml", "sample": "small"}
 BASES: dict[str, dict[str, Any]] = {
     "plain": {"strain": {"linear": ["1 %"]}},
@@ -87,7 +88,7 @@ BASES: dict[str, dict[str, Any]] = {
     "delta_mu": {"vacancy": VACANCY | {"reservoirs": {"x": {"delta_mu": {"Pb": -0.1}}}}},
     "reaction": {"vacancy": VACANCY | {"reservoirs": {"x": {"reaction_energy": 1.0, "element": "Pb"}}}},
     "dipole": {"dipole": DIPOLE},
-    "shell": {"dipole": DIPOLE | {"particles": {"x": {"diameter": 14, "shell_thickness": 2, "shell_elements": {"S": "Se"}}}}},
+    "shell": {"dipole": DIPOLE | {"particles": {"x": {"diameter": 14, **SHELL}}}},
     "empty": {"dipole": DIPOLE | {"particles": {"x": {"diameter": 14, "vacancies": {"Pb": 1, "S": 1}}}}},
     "cluster": {"dipole": DIPOLE | {"overrides": {"template": "cluster.inp"}}},
     "boxed": {"dipole": DIPOLE | {"particles": {"x": {"diameter": 14, "box": 50}}}},
