@@ -51,8 +51,12 @@ LARGEST_SURFACE_DIPOLE = 1.0
 
 @dataclass(frozen=True)
 class DipolePlan:
-    """A series of dipole moments, with every choice made; `clusters` are the particles, undistorted."""
+    """A series of dipole moments, with every choice made.
 
+    `stages` are the settings of each kind of calculation, `clusters` the particles, undistorted.
+    """
+
+    stages: dict[RunKind, Settings]
     dipole: DipoleSettings
     clusters: dict[str, Cluster]
     parameters: dict[str, dict[str, dict[str, Any]]]
@@ -154,7 +158,7 @@ def plan_dipoles(
         models["target"] = Target(formula_units=formula_units, **target.model_dump()).model_dump(mode="json")
     tasks = tuple(_tasks(dipole, stages, parameters))
     patterns = PatternSettings(**section.patterns.model_dump())
-    return DipolePlan(dipole, clusters, parameters, models, patterns, crystal, tasks)
+    return DipolePlan(stages, dipole, clusters, parameters, models, patterns, crystal, tasks)
 
 
 def _settings(section: DipoleSection, changes: dict[str, Any], walltime: int) -> Settings:

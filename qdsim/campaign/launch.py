@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from qdsim.campaign.codes import check_installation, load_code
@@ -10,6 +11,7 @@ from qdsim.campaign.plan import Plan
 from qdsim.campaign.resources import options
 from qdsim.campaign.tasks import GIGABYTE
 from qdsim.errors import QdsimError
+from qdsim.provenance.campaigns import FINGERPRINT
 
 if TYPE_CHECKING:
     from aiida.orm import Code, WorkChainNode
@@ -75,7 +77,7 @@ def launch_again(campaign: WorkChainNode) -> WorkChainNode:
 
     document = campaign.inputs.campaign.get_dict()
     plan = plan_campaign(Campaign.model_validate(document["campaign"]))
-    if plan.fingerprint != document["fingerprint"]:
+    if plan.fingerprint != document[FINGERPRINT]:
         raise QdsimError(
             f"Campaign '{campaign.label}' would not be the same again: its protocol, or a file that it names, has "
             "changed; 'qdsim run' with its file submits it as it is now."
@@ -120,13 +122,9 @@ def _document(plan: Plan) -> Any:
     from aiida import orm
 
     campaign = plan.campaign.model_dump(mode="json", exclude_none=True)
-    sections = {"settings": plan.strain, "phonon_settings": plan.phonon, "vacancy_settings": plan.vacancy}
-    settings = {
-        name: section.settings.model_dump(mode="json", exclude_none=True)
-        for name, section in sections.items()
-        if section is not None
-    }
-    return orm.Dict({"campaign": campaign, **settings, "fingerprint": plan.fingerprint})
+    settings = {name: one.model_dump(mode="json", exclude_none=True) for name, one in plan.settings.items()}
+    files = {str(path): sha256(path.read_bytes()).hexdigest() for path in plan.files}
+    return orm.Dict({"campaign": campaign, **settings, "files": files, FINGERPRINT: plan.fingerprint})
 
 
 def _section_inputs(plan: Plan, code: Code) -> dict[str, Any]:

@@ -1,10 +1,15 @@
 """From a YAML file to a checked campaign, with paths that exist."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from qdsim.campaign.schema import Campaign, Section
 from qdsim.documents import load_document
+
+
+TEMPLATE = "template"
+"""Among overrides, a file that may be one of the package."""
 
 
 def load_campaign(path: str | Path) -> Campaign:
@@ -31,6 +36,18 @@ def load_campaign(path: str | Path) -> Campaign:
     return resolved
 
 
+def files_of(part: Any) -> Iterator[Path]:
+    """Yield the files that a campaign, or a part of it, names, as they are found; those of the package are left out."""
+    if isinstance(part, Path):
+        yield part
+    elif isinstance(part, Section | dict):
+        for name, value in part if isinstance(part, Section) else part.items():
+            if name == TEMPLATE and isinstance(value, str):
+                yield from (path for path in [Path(value)] if path.is_absolute())
+            else:
+                yield from files_of(value)
+
+
 def _resolve_paths(section: Section, folder: Path) -> Any:
     """Return a section whose paths begin at a folder, those of the sections in it too."""
     resolved = {name: _resolve(name, value, folder) for name, value in section}
@@ -46,6 +63,6 @@ def _resolve(name: str, value: Any, folder: Path) -> Any:
         return _resolve_paths(value, folder)
     if isinstance(value, dict):
         return {key: _resolve(key, inner, folder) for key, inner in value.items()}
-    if name == "template" and isinstance(value, str) and (folder / value).is_file():
+    if name == TEMPLATE and isinstance(value, str) and (folder / value).is_file():
         return str(folder / value)
     return value

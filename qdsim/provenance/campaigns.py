@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from aiida.orm import Node, ProcessNode, StructureData, WorkChainNode
 
 CAMPAIGN_PROCESS = "aiida.workflows:qdsim.campaign"
+FINGERPRINT = "fingerprint"
+"""Of a plan, in the document of a campaign; all else in it are settings."""
 STRAIN_DOCUMENTS = ("results", "equation_of_state")
 DOCUMENTS = {
     "phonon": ("phonons", "phonon_analysis"),
@@ -119,7 +121,7 @@ def find_node(identifier: str | None = None) -> Node:
 
 def campaigns(fingerprint: str | None = None) -> list[WorkChainNode]:
     """Return all campaigns, or those of a plan's fingerprint, the newest first."""
-    return _campaigns({}, {} if fingerprint is None else {"attributes.fingerprint": fingerprint})
+    return _campaigns({}, {} if fingerprint is None else {f"attributes.{FINGERPRINT}": fingerprint})
 
 
 def _campaigns(filters: dict[str, Any], document: dict[str, Any] | None = None) -> list[WorkChainNode]:

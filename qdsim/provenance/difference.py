@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qdsim.analysis.units import Unit
-from qdsim.provenance.campaigns import find_campaign
+from qdsim.provenance.campaigns import FINGERPRINT, find_campaign
 from qdsim.provenance.documents import CampaignRecord, read_campaigns
 from qdsim.provenance.query import CampaignRow, rows_of_campaigns
 from qdsim.provenance.runs import code_versions
@@ -15,7 +15,7 @@ from qdsim.provenance.runs import code_versions
 if TYPE_CHECKING:
     from qdsim.analysis.result_rows import Number
 
-NO_SETTINGS = {"fingerprint", "description"}
+NO_SETTINGS = {FINGERPRINT, "description"}
 SAME = 1e-9
 """Relative difference below which numbers are equal: the same calculation read twice, or summed in another order."""
 ABSENT = "–"
