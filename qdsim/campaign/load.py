@@ -7,7 +7,6 @@ from typing import Any
 from qdsim.campaign.schema import Campaign, Section
 from qdsim.documents import load_document
 
-
 TEMPLATE = "template"
 """Among overrides, a file that may be one of the package."""
 

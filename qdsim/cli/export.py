@@ -13,7 +13,7 @@ from qdsim.cli.progress import notice, spoken_warnings
 from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qdsim.debye.origin import Origin
 
@@ -83,14 +83,17 @@ def command(
         origins = find_origins(node, phase, strains)
     first = origins[0]
     if len(origins) == 1:
-        names = [safe_name(first.label)]
-        place = output or Path(names[0] + (FORMATS[form] or "-debussy"))
+        named = {safe_name(first.label): first}
+        place = output or Path(safe_name(first.label) + (FORMATS[form] or "-debussy"))
     else:
-        names = _names(origins)
+        named = dict(zip(_names(origins), origins, strict=True))
         place = output or Path(f"{safe_name(first.campaign or node or '')}-{form}")
-    for path in _write(form, dict(zip(names, origins, strict=True)), place, given, force):
+    written, left_out = _write(form, named, place, given, force)
+    for path in written:
         click.echo(path.resolve())
-    if form == "json":
+    for sentence in left_out:
+        notice(console, f"left out: {sentence}")
+    if form == "json" and not left_out:
         for origin in origins:
             if origin.rocksalt is None:
                 notice(console, f"{origin.label} is no rock-salt crystal: its file holds the structure, and no model.")
@@ -139,31 +142,44 @@ def _names(origins: Sequence[Origin]) -> list[str]:
     return names
 
 
-def _write(form: str, origins: dict[str, Origin], place: Path, given: dict[str, Any], force: bool) -> list[Path]:
-    """Write structures: one to a file, or to a folder for Debussy, and several to a folder."""
+def _write(
+    form: str, origins: dict[str, Origin], place: Path, given: dict[str, Any], force: bool
+) -> tuple[list[Path], list[str]]:
+    """Write structures: one to a file, or to a folder for Debussy, and several to a folder.
+
+    Returns
+    -------
+    tuple
+        The files, and a sentence for each of several structures that cannot be written so.
+    """
     from qdsim import exports
     from qdsim.report.document import check_place, write_file
 
-    if form == "debussy" or len(origins) > 1:
+    several = len(origins) > 1
+    if form == "debussy" or several:
         exports.check_folder(place, force)
     else:
         check_place(place, force)
-    if form == "debussy":
-        inputs = {name: exports.format_debussy(origin, **given) for name, origin in origins.items()}
-        files = {
-            (f"{name}/{file}" if len(origins) > 1 else file): text
-            for name, texts in inputs.items()
-            for file, text in texts.items()
-        }
-        return exports.write_folder(place, files, force)
-    formats = {
+    formats: dict[str, Callable[..., str | dict[str, str]]] = {
         "xyz": exports.format_xyz,
         "cif": exports.format_cif,
         "diffpy": exports.format_stru,
         "json": exports.format_json,
+        "debussy": exports.format_debussy,
     }
-    files = {name + FORMATS[form]: formats[form](origin, **given) for name, origin in origins.items()}
-    if len(files) > 1:
-        return exports.write_folder(place, files, force)
-    (text,) = files.values()
-    return [write_file(place, lambda: text, force)]
+    texts: dict[str, str] = {}
+    refusals: list[QdsimError] = []
+    for name, origin in origins.items():
+        try:
+            made = formats[form](origin, **given)
+        except QdsimError as error:
+            refusals.append(error)
+            continue
+        inner = {f"{name}{FORMATS[form]}": made} if isinstance(made, str) else made
+        texts |= {(f"{name}/{file}" if several and form == "debussy" else file): text for file, text in inner.items()}
+    if not texts:
+        raise refusals[0]
+    if form == "debussy" or several:
+        return exports.write_folder(place, texts, force), [str(error) for error in refusals]
+    (text,) = texts.values()
+    return [write_file(place, lambda: text, force)], []

@@ -77,11 +77,16 @@ class CampaignRecord:
         return found
 
     def protocol(self, section: str) -> str | None:
-        """Return the protocol of a section: its own, or the campaign's; a check by scattering has none."""
-        if section == "scattering":
-            return None
-        name = (self.file.get(section) or {}).get("protocol", self.file.get("protocol"))
-        return None if name is None else str(name)
+        """Return the protocol of a section: see `protocol_of`."""
+        return protocol_of(self.file, section)
+
+
+def protocol_of(file: Mapping[str, Any], section: str) -> str | None:
+    """Return the protocol that a campaign file gives a section: its own, or the campaign's; checks have none."""
+    if section == "scattering":
+        return None
+    name = (file.get(section) or {}).get("protocol", file.get("protocol"))
+    return None if name is None else str(name)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from tests.provenance.graphs import LATTICE, STRAINS, store_campaign, store_host
 
 
 @pytest.fixture(scope="module", autouse=True)
-def uuids(aiida_profile: Any) -> dict[str, str]:  # noqa: ARG001 (loads the profile)
+def uuids(aiida_profile: Any) -> dict[str, str]:
+    aiida_profile.reset_storage()  # of the campaigns of other tests
     store_lone_run()
     return {
         "first": store_campaign("first"),
