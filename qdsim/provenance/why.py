@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 ROUNDING = 1e-6
 """Of half a unit in the last decimal, by which a match may miss: binary numbers are no decimal ones."""
-ONLY_FOR_STRAIN = {"linear_strain", "volumetric_strain", "eos_pressure", "pressure"}
-"""What of a strain point follows from the equation of state, too."""
+ONLY_FOR_STRAIN = {"linear_strain", "volumetric_strain", "eos_pressure"}
+"""What of a strain point follows from the equation of state, too; the pressure of a crystal is of its own stress."""
 
 
 ITEMS = ("points", "states", "rows", "clusters", "hosts", "formation_energies", "equilibria")

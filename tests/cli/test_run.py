@@ -131,7 +131,14 @@ def test_relaxed_structures_are_exported(machine: "Machine", tmp_path: Path) -> 
     assert state.alpha == pytest.approx(point["relaxed"]["alpha_rh"], abs=1e-6)
     assert abs(state.offset) == pytest.approx(point["relaxed"]["pb_offset"], abs=1e-6)
     text = path.read_text(encoding="ascii")
-    for word in (results["nodes"][f"points.{point['label']}.relaxed.structure"], results["uuid"], "PBE", "CP2K", "300 Ry", "4 4 4"):
+    for word in (
+        results["nodes"][f"points.{point['label']}.relaxed.structure"],
+        results["uuid"],
+        "PBE",
+        "CP2K",
+        "300 Ry",
+        "4 4 4",
+    ):
         assert word in text
 
 
