@@ -12,16 +12,27 @@ from qdsim.campaign.resources import options
 from qdsim.campaign.tasks import GIGABYTE
 from qdsim.errors import QdsimError
 from qdsim.provenance.campaigns import FINGERPRINT
+from qdsim.provenance.choice import files_of, remember_files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from aiida.orm import Code, WorkChainNode
 
 
-def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
+def launch(plan: Plan, files: Sequence[Path] = ()) -> tuple[WorkChainNode, bool]:
     """Submit a campaign, unless the same one is running or has succeeded already.
 
     A campaign that failed is submitted anew: AiiDA's cache gives back every calculation that had finished. One that is
     running is told how many of its calculations may be in the queue by now.
+
+    Parameters
+    ----------
+    plan
+        Of the campaign.
+    files
+        That the campaign is run from, whole paths: campaigns of one name are told apart by them.
 
     Returns
     -------
@@ -46,6 +57,7 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
         earlier = find_same(plan)
         if earlier is not None:
             earlier.base.extras.set(AT_ONCE, plan.campaign.resources.at_once)
+            remember_files(earlier, files)
             if not earlier.is_terminated:
                 mend_daemon()
             return earlier, False
@@ -58,6 +70,7 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
         }
         node = cast("WorkChainNode", submit(CampaignWorkChain, **inputs))
         node.base.extras.set(AT_ONCE, plan.campaign.resources.at_once)
+        remember_files(node, files)
     return node, True
 
 
@@ -82,7 +95,7 @@ def launch_again(campaign: WorkChainNode) -> WorkChainNode:
             f"Campaign '{campaign.label}' would not be the same again: its protocol, or a file that it names, has "
             "changed; 'qdsim run' with its file submits it as it is now."
         )
-    node, _ = launch(plan)
+    node, _ = launch(plan, files_of(campaign))
     return node
 
 

@@ -8,6 +8,7 @@ import click
 
 from qdsim.cli import Session
 from qdsim.cli.progress import notice, progress_bar
+from qdsim.cli.source import taken
 
 EXAMPLES = """
 \b
@@ -28,7 +29,7 @@ Examples:
 def command(session: Session, campaign: str | None, output: Path | None, small: bool, force: bool) -> None:
     """Write CAMPAIGN into one file that qdsim report, results and trace read on any machine.
 
-    CAMPAIGN is a name, PK or UUID; without one it is the newest campaign. The file is an AiiDA archive of its
+    CAMPAIGN is a name, file, PK or UUID; without one it is the newest campaign. The file is an AiiDA archive of its
     processes, and of all data that they took and made, back to where these were made. It has the set-up of computers
     and codes, with the commands that they begin jobs with, but nothing that you connect to them with.
     """
@@ -36,14 +37,12 @@ def command(session: Session, campaign: str | None, output: Path | None, small: 
 
     from qdsim.cli.terminal import Terminal
     from qdsim.exports import safe_name
-    from qdsim.machine.profile import open_profile
-    from qdsim.provenance import find_campaign, state_of
+    from qdsim.provenance import state_of
     from qdsim.provenance.archive_reader import SUFFIX
     from qdsim.provenance.archive_writer import write_archive
     from qdsim.report.document import replacing
 
-    open_profile(session.profile)
-    found = find_campaign(campaign)
+    found = taken(session, campaign)
     path = output or Path(safe_name(found.label) + SUFFIX)
     console = Terminal(stderr=True)
     state = state_of(found)

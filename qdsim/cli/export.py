@@ -10,6 +10,7 @@ import click
 from qdsim.cli import Session
 from qdsim.cli.options import energy_options, photon_energy
 from qdsim.cli.progress import notice, spoken_warnings
+from qdsim.cli.source import tell
 from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
@@ -60,14 +61,16 @@ def command(
 ) -> None:
     """Write computed structures as starting models of scattering fits.
 
-    CAMPAIGN is a name, PK or UUID; without one it is the newest campaign. NODE is the PK or UUID of a structure, or of
-    a strain series or relaxation. Each file tells where its structure comes from and how it was computed. diffpy is the
-    .stru of PDFgui and diffpy.structure, which read cif as well; json is a fit file for qdsim fit. The input for
-    Debussy is for 22 keV, unless --energy or --wavelength says otherwise. phonopy is of a campaign's phonons.
+    CAMPAIGN is a name, file, PK or UUID; without one it is the newest campaign. NODE is the PK or UUID of a structure, or
+    of a strain series or relaxation. Each file tells where its structure comes from and how it was computed. diffpy is
+    the .stru of PDFgui and diffpy.structure, which read cif as well; json is a fit file for qdsim fit. The input for
+    Debussy is for 22 keV, unless --energy or --wavelength says otherwise. phonopy is of a campaign's phonons. Of several
+    structures, those that a format cannot hold, such as clusters in cif, are left out with a note.
     """
     from qdsim.cli.terminal import Terminal
     from qdsim.exports import safe_name
     from qdsim.machine.profile import open_profile
+    from qdsim.provenance import find_node
     from qdsim.provenance.origins import find_origins
 
     given = _options(form, shape, diameter, photon_energy(energy, wavelength))
@@ -79,8 +82,10 @@ def command(
             click.echo(path.resolve())
         return
     console = Terminal(stderr=True)
+    found = find_node(node)
     with spoken_warnings(console):
-        origins = find_origins(node, phase, strains)
+        origins = find_origins(found, phase, strains)
+    tell(found)
     first = origins[0]
     if len(origins) == 1:
         named = {safe_name(first.label): first}
@@ -105,6 +110,7 @@ def _write_phonopy(campaign: str | None, output: Path | None, force: bool) -> li
     from qdsim.provenance import find_campaign, phonopy_files
 
     found = find_campaign(campaign)
+    tell(found)
     files = phonopy_files(found)
     if not files:
         raise QdsimError(f"Campaign '{found.label}' has no phonons; give one with a phonon section.")

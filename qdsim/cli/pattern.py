@@ -11,6 +11,7 @@ import click
 from qdsim.cli import Session
 from qdsim.cli.options import AssignmentType, Grid, GridType, energy_options, finite_number, photon_energy
 from qdsim.cli.progress import notice, progress_bar
+from qdsim.cli.source import tell
 from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
@@ -153,7 +154,9 @@ def _of_phonons(
     if b_iso is not None:
         raise QdsimError("--b-iso and --phonons both tell B: give one of them.")
     open_profile(session.profile)
-    return thermal_b_iso(find_campaign(campaign), crystal, 300.0 if temperature is None else temperature)
+    found = find_campaign(campaign)
+    tell(found)
+    return thermal_b_iso(found, crystal, 300.0 if temperature is None else temperature)
 
 
 def _of_structure(

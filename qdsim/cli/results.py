@@ -53,13 +53,13 @@ def command(
     output: Path | None,
     force: bool,
 ) -> None:
-    """Print the results of CAMPAIGN (name, PK or UUID), or of the newest one where none is given.
+    """Print the results of CAMPAIGN (name, file, PK or UUID), or of the newest one where none is given.
 
     FILE.aiida is what qdsim archive has written: it is read where it lies, and needs no profile. A table as CSV has a
     row for each strain, phonon crystal, vacancy or cluster; a campaign of several sections has several.
     """
     from qdsim.exports import check_folder
-    from qdsim.provenance import find_campaign
+    from qdsim.provenance import find_campaign, name_here
 
     if form != "csv" and (table is not None or output is not None):
         raise QdsimError("--table and --output go with --csv: add it.")
@@ -71,7 +71,7 @@ def command(
         parts = _parts(node)
         if not parts:
             raise QdsimError(
-                f"Campaign '{node.label}' has no results yet; 'qdsim status {node.label}' shows how far it is."
+                f"Campaign '{node.label}' has no results yet; 'qdsim status {name_here(node)}' shows how far it is."
             )
         if form == "json":
             click.echo(_document(node, parts))
@@ -113,7 +113,7 @@ def _write_tables(campaign: str, tables: dict[str, str], wanted: str | None, fol
         for path in write_folder(folder, {f"{name}.csv": text for name, text in chosen.items()}, force):
             click.echo(path.resolve())
     elif len(chosen) == 1:
-        click.echo(*chosen.values(), nl=False)
+        click.echo("".join(chosen.values()), nl=False)
     else:
         raise QdsimError(
             f"Campaign '{campaign}' has several tables: choose one with --table ({there}), or give a folder for all "
@@ -148,10 +148,16 @@ def _parts(node: WorkChainNode) -> dict[str, Any]:
 def _document(node: WorkChainNode, parts: dict[str, Any]) -> str:
     import json
 
-    from qdsim.provenance import consistency, nodes_behind, section
+    from qdsim.provenance import consistency, files_of, nodes_behind, section
 
     check = section(node, "scattering")
     verdicts = None if check is None else consistency(check)
     found = parts if verdicts is None else {**parts, "consistency": verdicts}
-    document = {"campaign": node.label, "uuid": node.uuid, "nodes": nodes_behind(node)}
+    document = {
+        "campaign": node.label,
+        "pk": node.pk,
+        "uuid": node.uuid,
+        "files": [str(path) for path in files_of(node)],
+        "nodes": nodes_behind(node),
+    }
     return json.dumps(document | {name: part.model_dump(mode="json") for name, part in found.items()}, indent=2)

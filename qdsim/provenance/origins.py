@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 from qdsim.debye.origin import Origin, single_line
 from qdsim.documents import nearest
 from qdsim.errors import QdsimError, QdsimWarning
-from qdsim.provenance.campaigns import CAMPAIGN_PROCESS, find_node
+from qdsim.provenance.choice import find_node, is_campaign, name_here
 from qdsim.provenance.cp2k_inputs import OwnCalculation, own_calculations
 from qdsim.provenance.documents import protocol_of
 
@@ -26,15 +26,15 @@ _UNITS = {"cutoff": "Ry", "rel_cutoff": "Ry", "smearing_temperature": "K"}
 
 
 def find_origins(
-    identifier: str | None = None, phase: Phase | None = None, strains: Sequence[str] = ()
+    identifier: str | Node | None = None, phase: Phase | None = None, strains: Sequence[str] = ()
 ) -> list[Origin]:
     """Return the structures of a campaign, or of a node, with their origins.
 
     Parameters
     ----------
     identifier
-        Name, PK or UUID of a campaign, by default the newest; or PK or UUID of a structure, or of a work chain that
-        returned structures, such as a strain series or a relaxation.
+        What `qdsim.provenance.find_node` finds a campaign by, by default the newest, or PK or UUID of a structure, or
+        of a work chain that returned structures, such as a strain series or a relaxation; or any of these nodes.
     phase
         Which of the structures of each strain; by default the relaxed ones.
     strains
@@ -53,7 +53,7 @@ def find_origins(
     """
     from aiida import orm
 
-    node = find_node(identifier)
+    node = identifier if isinstance(identifier, orm.Node) else find_node(identifier)
     if isinstance(node, orm.StructureData):
         if phase is not None or strains:
             raise QdsimError(f"Node {node.pk} is one structure: leave out --phase and --strain.")
@@ -80,7 +80,7 @@ def _chosen(process: WorkChainNode, phase: Phase, strains: Sequence[str]) -> lis
     """Return the structures of a phase that a work chain has returned, or those of some strains."""
     returned = _returned(process)
     label = single_line(process.label)
-    name = f"Campaign '{label}'" if _is_campaign(process) else f"{process.process_label} {process.pk}"
+    name = f"Campaign '{label}'" if is_campaign(process) else f"{process.process_label} {process.pk}"
     of_phase = [found for found in returned if found.phase == phase]
     known = sorted({found.strain for found in returned} - {""})
     for strain in strains:
@@ -91,7 +91,7 @@ def _chosen(process: WorkChainNode, phase: Phase, strains: Sequence[str]) -> lis
     missing = [strain for strain in strains or known if strain not in there]
     if not of_phase or (strains and missing):
         where = f" of {', '.join(missing)}" if strains else ""
-        more = f"qdsim status {label}" if _is_campaign(process) else f"verdi process report {process.pk}"
+        more = f"qdsim status {name_here(process)}" if is_campaign(process) else f"verdi process report {process.pk}"
         raise QdsimError(f"{name} has no {phase} structure{where}: '{more}' tells why.")
     if missing:
         sentence = f"{name} has no {phase} structure of {', '.join(missing)}, which are left out."
@@ -109,7 +109,7 @@ def _returned(process: WorkChainNode) -> list[_Returned]:
         *before, last = parts = link.link_label.split("__")
         strain = before[-1] if before and last in PHASES else ""
         phase = last if last in PHASES else "relaxed"
-        name = _name(parts[1:] if _is_campaign(process) else parts)
+        name = _name(parts[1:] if is_campaign(process) else parts)
         found.append(_Returned(name, strain, phase, cast("StructureData", link.node)))
     return sorted(found, key=lambda one: (one.strain, one.name))
 
@@ -133,16 +133,12 @@ def _context(node: Node) -> _Context:
     from aiida import orm
 
     process: ProcessNode | None = node if isinstance(node, orm.ProcessNode) else node.creator
-    while process is not None and not _is_campaign(process):
+    while process is not None and not is_campaign(process):
         process = process.caller
     if process is None:
         return _Context()
     campaign = cast("WorkChainNode", process)
     return _Context(campaign, {found.node.uuid: found.name for found in _returned(campaign)})
-
-
-def _is_campaign(process: ProcessNode) -> bool:
-    return process.process_type == CAMPAIGN_PROCESS
 
 
 def _origins(structures: Sequence[StructureData], context: _Context) -> list[Origin]:

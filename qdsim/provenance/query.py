@@ -50,7 +50,7 @@ class Filter:
     Attributes
     ----------
     campaign, compound, protocol
-        Names. A campaign may have been run several times under its name.
+        Names. A campaign may have been run several times under its name: its PK tells which is meant.
     code_version
         Of CP2K, such as "2023.1".
     state, exit_code
@@ -95,8 +95,8 @@ class Result:
 
     Attributes
     ----------
-    campaign, compound
-        Names.
+    campaign, campaign_pk, compound
+        Names; a campaign of the same name may be another one.
     kind, label, quantity
         What the number is of.
     value, unit
@@ -122,6 +122,7 @@ class Result:
     """
 
     campaign: str
+    campaign_pk: int
     compound: str
     kind: str
     label: str
@@ -148,7 +149,7 @@ class CalculationRecord:
 
     Attributes
     ----------
-    campaign, compound, section, label
+    campaign, campaign_pk, compound, section, label
         Whose it is; the label joins those of the work chains that led to it.
     protocol, code_version
         The latter is None where CP2K's output was not read.
@@ -165,6 +166,7 @@ class CalculationRecord:
     """
 
     campaign: str
+    campaign_pk: int
     compound: str
     section: str
     label: str
@@ -314,6 +316,7 @@ def _records(
         if wanted.state in {None, process.state} and wanted.protocol in {None, protocol}:
             yield CalculationRecord(
                 campaign=campaign.name,
+                campaign_pk=campaign.pk,
                 compound=campaign.compound,
                 section=section,
                 label="__".join(labels),
@@ -396,12 +399,12 @@ def _without_numbers(campaign: CampaignRecord, section: str, label: str, process
 
 def _chosen_campaigns(wanted: Filter) -> list[CampaignRecord]:
     campaigns = read_campaigns()
-    _check("campaign", wanted.campaign, {campaign.name for campaign in campaigns})
+    _check("campaign", wanted.campaign, {name for campaign in campaigns for name in (campaign.name, str(campaign.pk))})
     _check("compound", wanted.compound, {campaign.compound for campaign in campaigns})
     return [
         campaign
         for campaign in campaigns
-        if wanted.campaign in {None, campaign.name} and wanted.compound in {None, campaign.compound}
+        if wanted.campaign in {None, campaign.name, str(campaign.pk)} and wanted.compound in {None, campaign.compound}
     ]
 
 
@@ -441,6 +444,7 @@ def _result(row: CampaignRow, quantity: str | None, versions: dict[int, list[str
     number = None if quantity is None else row.row.number(quantity)
     return Result(
         campaign=row.campaign.name,
+        campaign_pk=row.campaign.pk,
         compound=row.campaign.compound,
         kind=row.row.kind,
         label=row.row.label,

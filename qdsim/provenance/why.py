@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qdsim.analysis.result_rows import Number, numbers
 from qdsim.errors import QdsimError
-from qdsim.provenance.campaigns import find_campaign
+from qdsim.provenance.choice import find_campaign
 from qdsim.provenance.cp2k_inputs import INPUT, describe_input
 from qdsim.provenance.documents import CampaignRecord, ResultDocument, read_campaigns, read_documents
 from qdsim.provenance.trace import trace_back
