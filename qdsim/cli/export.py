@@ -61,11 +61,12 @@ def command(
 ) -> None:
     """Write computed structures as starting models of scattering fits.
 
-    CAMPAIGN is a name, file, PK or UUID; without one it is the newest campaign. NODE is the PK or UUID of a structure, or
-    of a strain series or relaxation. Each file tells where its structure comes from and how it was computed. diffpy is
-    the .stru of PDFgui and diffpy.structure, which read cif as well; json is a fit file for qdsim fit. The input for
-    Debussy is for 22 keV, unless --energy or --wavelength says otherwise. phonopy is of a campaign's phonons. Of several
-    structures, those that a format cannot hold, such as clusters in cif, are left out with a note.
+    CAMPAIGN is a name, file, PK or UUID; without one it is the newest campaign. NODE is the PK or UUID of a structure,
+    or of a strain series or relaxation. Each file tells where its structure comes from, and the settings of the
+    calculation that it is of. diffpy is the .stru of PDFgui and diffpy.structure, which read cif as well; json is a fit
+    file for qdsim fit. The input for Debussy is for 22 keV, unless --energy or --wavelength says otherwise. phonopy is
+    of a campaign's phonons. Of several structures, those that a format cannot hold, such as clusters in cif, are left
+    out with a note.
     """
     from qdsim.cli.terminal import Terminal
     from qdsim.exports import safe_name

@@ -20,8 +20,8 @@ Examples:
 def command(session: Session, campaign: str) -> None:
     """Let a campaign go on that was paused, or that has failed.
 
-    CAMPAIGN is a campaign's name, file, PK or UUID. Goes on as well with what AiiDA stopped because a computer could not
-    be reached for long, and starts the daemon where it does not run. A campaign that has ended without success is
+    CAMPAIGN is a campaign's name, file, PK or UUID. Goes on as well with what AiiDA stopped because a computer could
+    not be reached for long, and starts the daemon where it does not run. A campaign that has ended without success is
     submitted anew: what had finished is not computed again, and outputs that qdsim could not read are read again.
     """
     from qdsim.campaign.control import resume
