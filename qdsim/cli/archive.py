@@ -8,7 +8,7 @@ import click
 
 from qdsim.cli import Session
 from qdsim.cli.progress import notice, progress_bar
-from qdsim.cli.source import taken
+from qdsim.cli.source import tell
 
 EXAMPLES = """
 \b
@@ -37,12 +37,14 @@ def command(session: Session, campaign: str | None, output: Path | None, small: 
 
     from qdsim.cli.terminal import Terminal
     from qdsim.exports import safe_name
-    from qdsim.provenance import state_of
+    from qdsim.machine.profile import open_profile
+    from qdsim.provenance import find_campaign, state_of
     from qdsim.provenance.archive_reader import SUFFIX
     from qdsim.provenance.archive_writer import write_archive
     from qdsim.report.document import replacing
 
-    found = taken(session, campaign)
+    open_profile(session.profile)
+    found = find_campaign(campaign)
     path = output or Path(safe_name(found.label) + SUFFIX)
     console = Terminal(stderr=True)
     state = state_of(found)
@@ -51,6 +53,7 @@ def command(session: Session, campaign: str | None, output: Path | None, small: 
     with replacing(path, force) as temporary, progress_bar(console, "Archiving") as progress:
         written = write_archive(found, temporary, small, progress)
     click.echo(path.resolve())
+    tell(found)
     size = decimal(path.stat().st_size)
     click.echo(f"{written.nodes} nodes and {written.files} files in {size}", err=True)
 

@@ -85,7 +85,6 @@ def command(
     section = _section(fits, data, reference, tolerances)
     open_profile(session.profile)
     found = find_node(node)
-    tell(found)
     if _is_cluster(found):
         _check_cluster(found, fits, data, as_json, output, force)
         return
@@ -94,6 +93,7 @@ def command(
     verdicts = consistency(check)
     if verdicts is None:
         raise QdsimError(f"The check {check.pk} has no verdicts: {check.exit_message or 'it has not finished'}")
+    tell(found)
     if as_json:
         click.echo(verdicts.model_dump_json(indent=2))
     else:

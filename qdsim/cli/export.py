@@ -16,6 +16,8 @@ from qdsim.errors import QdsimError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from aiida.orm import WorkChainNode
+
     from qdsim.debye.origin import Origin
 
 EXAMPLES = """
@@ -71,7 +73,7 @@ def command(
     from qdsim.cli.terminal import Terminal
     from qdsim.exports import safe_name
     from qdsim.machine.profile import open_profile
-    from qdsim.provenance import find_node
+    from qdsim.provenance import find_campaign, find_node
     from qdsim.provenance.origins import find_origins
 
     given = _options(form, shape, diameter, photon_energy(energy, wavelength))
@@ -79,14 +81,15 @@ def command(
     if form == PHONOPY:
         if phase is not None or strains:
             raise QdsimError("phonopy is of all phonons of a campaign: leave out --phase and --strain.")
-        for path in _write_phonopy(node, output, force):
+        campaign = find_campaign(node)
+        for path in _write_phonopy(campaign, output, force):
             click.echo(path.resolve())
+        tell(campaign)
         return
     console = Terminal(stderr=True)
     found = find_node(node)
     with spoken_warnings(console):
         origins = find_origins(found, phase, strains)
-    tell(found)
     first = origins[0]
     if len(origins) == 1:
         named = {safe_name(first.label): first}
@@ -97,6 +100,7 @@ def command(
     written, left_out = _write(form, named, place, given, force)
     for path in written:
         click.echo(path.resolve())
+    tell(found)
     for sentence in left_out:
         notice(console, f"left out: {sentence}")
     if form == "json" and not left_out:
@@ -105,13 +109,11 @@ def command(
                 notice(console, f"{origin.label} is no rock-salt crystal: its file holds the structure, and no model.")
 
 
-def _write_phonopy(campaign: str | None, output: Path | None, force: bool) -> list[Path]:
+def _write_phonopy(found: WorkChainNode, output: Path | None, force: bool) -> list[Path]:
     """Write phonopy's file of each crystal, in a folder of its own."""
     from qdsim import exports
-    from qdsim.provenance import find_campaign, phonopy_files
+    from qdsim.provenance import phonopy_files
 
-    found = find_campaign(campaign)
-    tell(found)
     files = phonopy_files(found)
     if not files:
         raise QdsimError(f"Campaign '{found.label}' has no phonons; give one with a phonon section.")

@@ -155,8 +155,9 @@ def _of_phonons(
         raise QdsimError("--b-iso and --phonons both tell B: give one of them.")
     open_profile(session.profile)
     found = find_campaign(campaign)
+    b = thermal_b_iso(found, crystal, 300.0 if temperature is None else temperature)
     tell(found)
-    return thermal_b_iso(found, crystal, 300.0 if temperature is None else temperature)
+    return b
 
 
 def _of_structure(

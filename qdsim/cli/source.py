@@ -11,6 +11,7 @@ import click
 
 from qdsim.cli import Session
 from qdsim.errors import QdsimError
+from qdsim.printable import printable
 
 if TYPE_CHECKING:
     from aiida.orm import Node, WorkChainNode
@@ -29,7 +30,7 @@ def tell(found: Node) -> None:
     from qdsim.provenance import describe_campaign, is_campaign
 
     if is_campaign(found):
-        click.echo(describe_campaign(cast("WorkChainNode", found)), err=True)
+        click.echo(printable(describe_campaign(cast("WorkChainNode", found))), err=True)
 
 
 def taken(session: Session, identifier: str | None) -> WorkChainNode:
@@ -55,7 +56,7 @@ def opened(
 ) -> Iterator[Found]:
     """Give what was asked for; the profile or archive that it is in is open as long as it is used.
 
-    Of a campaign of the profile it is told which it is.
+    Of a campaign of the profile it is told in the end which it is.
 
     Parameters
     ----------
@@ -82,8 +83,8 @@ def opened(
             raise QdsimError(f"{archived} is asked for in an archive, but none is given: name FILE.aiida, too.")
         open_profile(session.profile)
         found = find(identifier)
-        tell(found)
         yield found
+        tell(found)
         return
     path = Path(identifier)
     with folder_of_its_own(), open_archive(path):

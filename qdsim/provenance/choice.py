@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from qdsim.errors import QdsimError
-from qdsim.provenance.campaigns import CAMPAIGN_PROCESS, campaigns, compound_of_campaign, state_of
+from qdsim.provenance.campaigns import CAMPAIGN_PROCESS, campaigns, state_of
+from qdsim.provenance.documents import read_campaigns
 
 if TYPE_CHECKING:
     from aiida.orm import Node, WorkChainNode
@@ -133,8 +134,9 @@ def _of_this_folder(name: str, named: Sequence[WorkChainNode]) -> WorkChainNode:
     first, *others = (_folders(one) for one in candidates)
     if first.intersection(*others) or not any([first, *others]):
         return candidates[0]
+    compounds = {record.pk: record.compound for record in read_campaigns(name)}
     listed = [
-        f"PK {one.pk} ({compound_of_campaign(one)}, {state_of(one)}, {_whence(one)})"
+        f"PK {one.pk} ({compounds[cast('int', one.pk)]}, {state_of(one)}, {_whence(one)})"
         for one in candidates[:LONGEST_LIST]
     ]
     more = f" and {len(candidates) - LONGEST_LIST} older ones" if len(candidates) > LONGEST_LIST else ""

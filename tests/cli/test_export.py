@@ -398,6 +398,6 @@ def test_the_name_of_a_stored_file_leads_nowhere_else(export: Export) -> None:
     result = export(campaign.uuid, "--format", "phonopy")
     assert result.exit_code == 0, result.output
     written = Path("up-phonopy/rest/escaped.yaml").resolve()
-    assert result.output == f"{written}\n"
+    assert result.stdout == f"{written}\n"
     assert written.read_text(encoding="utf-8") == "phonopy: {}\n"
     assert [path.name for path in Path.cwd().iterdir()] == ["up-phonopy"]

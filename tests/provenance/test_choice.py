@@ -25,8 +25,14 @@ def folder(profile: str, tmp_path_factory: pytest.TempPathFactory) -> Path:  # n
     folder = tmp_path_factory.mktemp("campaigns")
     for name in ("a", "b", "c"):
         (folder / name).mkdir()
-        (folder / name / "t.yaml").write_text("name: tension\n", encoding="utf-8")
+        (folder / name / "t.yaml").write_text("name: namesake\n", encoding="utf-8")
     return folder
+
+
+def stored(name: str, compound: str = "PbS") -> orm.WorkChainNode:
+    node = orm.load_node(store_campaign(name, compound))
+    assert isinstance(node, orm.WorkChainNode)
+    return node
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +40,9 @@ def nodes(folder: Path) -> dict[str, orm.WorkChainNode]:
     """Campaigns of one name: two of a, of which one is older, one of b that is the newest; one without a folder."""
     found: dict[str, orm.WorkChainNode] = {}
     for name, place, compound in (("older", "a", "PbS"), ("a", "a", "PbS"), ("b", "b", "PbSe")):
-        found[name] = orm.load_node(store_campaign("tension", compound))
+        found[name] = stored("namesake", compound)
         remember_files(found[name], [folder / place / "t.yaml"])
-    found["alone"] = orm.load_node(store_campaign("alone"))
+    found["alone"] = stored("alone")
     return found
 
 
@@ -45,15 +51,15 @@ def test_a_name_is_that_of_the_current_folder(
 ) -> None:
     for place in ("a", "b"):
         monkeypatch.chdir(folder / place)
-        assert find_campaign("tension").pk == nodes[place].pk
-        assert find_node("tension").pk == nodes[place].pk
-        assert name_here(nodes[place]) == "tension"
+        assert find_campaign("namesake").pk == nodes[place].pk
+        assert find_node("namesake").pk == nodes[place].pk
+        assert name_here(nodes[place]) == "namesake"
         assert name_here(nodes["older"]) == str(nodes["older"].pk)
     assert name_here(nodes["a"]) == str(nodes["a"].pk)
     (folder / "a" / "deeper").mkdir()
     monkeypatch.chdir(folder / "a" / "deeper")
     with pytest.raises(QdsimError, match="several folders"):
-        find_campaign("tension")
+        find_campaign("namesake")
 
 
 def test_where_the_folder_does_not_tell_all_are_listed(
@@ -62,7 +68,7 @@ def test_where_the_folder_does_not_tell_all_are_listed(
     for place in (folder, folder / "c"):
         monkeypatch.chdir(place)
         with pytest.raises(QdsimError) as caught:
-            find_campaign("tension")
+            find_campaign("namesake")
         sentence = str(caught.value)
         for name, compound in (("a", "PbS"), ("b", "PbSe"), ("older", "PbS")):
             place_of = folder / name.replace("older", "a") / "t.yaml"
@@ -76,10 +82,10 @@ def test_a_folder_that_holds_one_of_them_tells_which(
 ) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
-    other = orm.load_node(store_campaign("tension", "PbTe"))
+    other = stored("namesake", "PbTe")
     remember_files(other, [inner / "t.yaml"])
     monkeypatch.chdir(tmp_path)
-    assert find_campaign("tension").pk == other.pk
+    assert find_campaign("namesake").pk == other.pk
     other.base.extras.set("qdsim_files", [str(files_of(nodes["b"])[0])])  # as if it had been run there
 
 
@@ -93,8 +99,8 @@ def test_a_file_a_pk_and_a_uuid_need_no_folder(
         assert find_campaign(nodes[name].uuid).pk == nodes[name].pk
     with pytest.raises(QdsimError, match=r"No campaign was run from c/t\.yaml in this profile; 'qdsim run c/t\.yaml'"):
         find_campaign("c/t.yaml")
-    with pytest.raises(QdsimError, match="did you mean 'tension'"):
-        find_campaign("tensoin")
+    with pytest.raises(QdsimError, match="did you mean 'namesake'"):
+        find_campaign("namesaek")
 
 
 def test_the_same_campaign_run_from_two_folders_is_of_both(
@@ -118,28 +124,28 @@ def test_every_command_tells_which_campaign_it_takes(
         return CliRunner().invoke(cli, [*arguments, "--profile", profile])
 
     commands = (
-        ("results", "tension"),
-        ("results", "tension", "--json"),
-        ("status", "tension"),
-        ("report", "tension", "-o", "report.html"),
-        ("cancel", "tension", "--yes"),
-        ("pause", "tension"),
-        ("resume", "tension"),
-        ("trace", "tension"),
-        ("archive", "tension"),
-        ("diff", "tension", "alone"),
-        ("why", "0.1234", "--campaign", "tension"),
+        ("results", "namesake"),
+        ("results", "namesake", "--json"),
+        ("status", "namesake"),
+        ("report", "namesake", "-o", "report.html"),
+        ("cancel", "namesake", "--yes"),
+        ("pause", "namesake"),
+        ("resume", "namesake"),
+        ("trace", "namesake"),
+        ("archive", "namesake"),
+        ("diff", "namesake", "alone"),
+        ("why", "0.1234", "--campaign", "namesake"),
     )
     monkeypatch.chdir(folder / "a")
     for command in commands:
         result = run(*command)
-        assert f"Campaign 'tension', PK {nodes['a'].pk}, from {folder / 'a' / 't.yaml'}" in result.stderr, command
+        assert f"Campaign 'namesake', PK {nodes['a'].pk}, from {folder / 'a' / 't.yaml'}" in result.stderr, command
         assert "PbSe" not in result.stdout
     monkeypatch.chdir(folder)
     for command in commands:
         result = run(*command)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert "There are campaigns 'tension' of several folders" in result.stderr
+        assert "There are campaigns 'namesake' of several folders" in result.stderr
     listed = run("status").stdout
     assert all(str(node.pk) in listed for node in nodes.values())
     of_one = run("query", "--campaign", str(nodes["b"].pk), "--json").stdout
