@@ -92,7 +92,7 @@ class ComputedStrain(ResultModel):
         gain = self.relaxed.energy - self.centred.energy if self.relaxed and self.centred else None
         return StrainPoint(
             label=self.label,
-            linear_strain=linear_strain(self.volume, equation_of_state),
+            linear_strain=linear_strain(self.volume, equation_of_state.volume),
             volumetric_strain=self.volume / equation_of_state.volume - 1,
             lattice_constant=(4 * self.volume) ** (1 / 3),
             volume=self.volume,

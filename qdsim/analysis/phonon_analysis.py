@@ -132,7 +132,7 @@ def _row(state: PhononState, results: PhononResults, strain: StrainResults | Non
                 message = str(error) if found < 0 else None
     return PhononRow(
         label=state.label,
-        linear_strain=None if strain is None else linear_strain(state.volume, strain.equation_of_state),
+        linear_strain=None if strain is None else linear_strain(state.volume, strain.equation_of_state.volume),
         lattice_constant=(4 * state.volume) ** (1 / 3),
         centred=centred,
         transverse_optical=found,

@@ -144,7 +144,7 @@ def _expanded(equation: EquationOfState, vibrations: _Vibrations, volume: float,
         temperature=temperature,
         volume=volume,
         lattice_constant=(4 * volume) ** (1 / 3),
-        linear_strain=linear_strain(volume, equation),
+        linear_strain=linear_strain(volume, equation.volume),
         expansion=expansion,
         bulk_modulus=bulk_modulus,
     )
@@ -160,7 +160,7 @@ def _beyond(
     equation: EquationOfState, crystal: PhononState, end: int, temperatures: Sequence[float], softening: float | None
 ) -> str:
     """Say why there is no volume at some temperatures, and what would give one."""
-    strain = linear_strain(crystal.volume, equation)
+    strain = linear_strain(crystal.volume, equation.volume)
     where, direction = ("smallest", "smaller") if end == 0 else ("largest", "larger")
     text = (
         f"At {', '.join(f'{one:g}' for one in temperatures)} K the free energy still falls at the {where} volume of a "

@@ -36,7 +36,7 @@ def strained_volume(quantity: Quantity, value: float, equation_of_state: Equatio
             return value**3 / 4
 
 
-def linear_strain(volume: float, equation_of_state: EquationOfState) -> float:
-    """Return the linear strain of a volume in Å^3 per formula unit, as a fraction of the equilibrium edge."""
-    strain = float((volume / equation_of_state.volume) ** (1 / 3) - 1)
+def linear_strain(volume: float, undistorted: float) -> float:
+    """Return the linear strain of a volume against that of the undistorted crystal, as a fraction of the edge."""
+    strain = float((volume / undistorted) ** (1 / 3) - 1)
     return round(strain, 12) + 0.0  # what the cube root leaves of zero would be shown as -0.00 %

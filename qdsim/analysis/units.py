@@ -66,7 +66,7 @@ UNITS: dict[str, Unit] = {
     **_same("D", "dielectric_sphere_lowest", "dielectric_sphere_highest"),
     **_same("D", "dipole", "formal_dipole", "intercept", "lowest", "highest", "reported_dipole"),
     **_same("D/Å", "slope", "slope_error"),
-    **_same("e", "effective_charge", "born_charge", "born_charges", "charge_sum"),
+    **_same("e", "effective_charge", "formal_charge", "born_charge", "born_charges", "charge_sum"),
     **_same("V", "potential_drop"),
     **_same("cm^-3", "electrons", "holes", "residual_charge", "defects.concentration"),
     **dict.fromkeys(("linear_strain", "linear_strain_error", "volumetric_strain", "onset"), PERCENT),

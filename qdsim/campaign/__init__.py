@@ -9,7 +9,7 @@ from qdsim.campaign.load import load_campaign
 from qdsim.campaign.plan import Plan, plan_campaign
 from qdsim.campaign.run import CampaignRun, run_campaign
 from qdsim.campaign.schema import Campaign
-from qdsim.campaign.tables import dipole_table, formation_energy_table, phonon_table, strain_table
+from qdsim.campaign.tables import dipole_table, formation_energy_table, phonon_table, strain_table, with_units
 
 __all__ = [
     "Campaign",
@@ -22,4 +22,5 @@ __all__ = [
     "plan_campaign",
     "run_campaign",
     "strain_table",
+    "with_units",
 ]

@@ -53,8 +53,12 @@ LARGEST_SURFACE_DIPOLE = 1.0
 
 @dataclass(frozen=True)
 class DipolePlan:
-    """A series of dipole moments, with every choice made; `clusters` are the particles, undistorted."""
+    """A series of dipole moments, with every choice made.
 
+    `stages` are the settings of each kind of calculation, `clusters` the particles, undistorted.
+    """
+
+    stages: dict[RunKind, Settings]
     dipole: DipoleSettings
     clusters: dict[str, Cluster]
     parameters: dict[str, dict[str, dict[str, Any]]]
@@ -162,7 +166,7 @@ def plan_dipoles(
     tasks = tuple(_tasks(dipole, stages, parameters))
     elements = {atom.symbol for cluster in clusters.values() for atom in cluster.to_atoms() if atom.tag == 0}
     patterns = pattern_settings(section.patterns, elements)
-    return DipolePlan(dipole, clusters, parameters, models, patterns, crystal, tasks)
+    return DipolePlan(stages, dipole, clusters, parameters, models, patterns, crystal, tasks)
 
 
 def _settings(section: DipoleSection, changes: dict[str, Any], walltime: int) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from qdsim.campaign.codes import check_installation, load_code
@@ -10,16 +11,28 @@ from qdsim.campaign.plan import Plan
 from qdsim.campaign.resources import options
 from qdsim.campaign.tasks import GIGABYTE
 from qdsim.errors import QdsimError
+from qdsim.provenance.campaigns import FINGERPRINT
+from qdsim.provenance.choice import files_of, remember_files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from aiida.orm import Code, WorkChainNode
 
 
-def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
+def launch(plan: Plan, files: Sequence[Path] = ()) -> tuple[WorkChainNode, bool]:
     """Submit a campaign, unless the same one is running or has succeeded already.
 
     A campaign that failed is submitted anew: AiiDA's cache gives back every calculation that had finished. One that is
     running is told how many of its calculations may be in the queue by now.
+
+    Parameters
+    ----------
+    plan
+        Of the campaign.
+    files
+        That the campaign is run from, whole paths: campaigns of one name are told apart by them.
 
     Returns
     -------
@@ -44,6 +57,7 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
         earlier = find_same(plan)
         if earlier is not None:
             earlier.base.extras.set(AT_ONCE, plan.campaign.resources.at_once)
+            remember_files(earlier, files)
             if not earlier.is_terminated:
                 mend_daemon()
             return earlier, False
@@ -56,6 +70,7 @@ def launch(plan: Plan) -> tuple[WorkChainNode, bool]:
         }
         node = cast("WorkChainNode", submit(CampaignWorkChain, **inputs))
         node.base.extras.set(AT_ONCE, plan.campaign.resources.at_once)
+        remember_files(node, files)
     return node, True
 
 
@@ -75,12 +90,12 @@ def launch_again(campaign: WorkChainNode) -> WorkChainNode:
 
     document = campaign.inputs.campaign.get_dict()
     plan = plan_campaign(Campaign.model_validate(document["campaign"]))
-    if plan.fingerprint != document["fingerprint"]:
+    if plan.fingerprint != document[FINGERPRINT]:
         raise QdsimError(
             f"Campaign '{campaign.label}' would not be the same again: its protocol, or a file that it names, has "
             "changed; 'qdsim run' with its file submits it as it is now."
         )
-    node, _ = launch(plan)
+    node, _ = launch(plan, files_of(campaign))
     return node
 
 
@@ -120,13 +135,9 @@ def _document(plan: Plan) -> Any:
     from aiida import orm
 
     campaign = plan.campaign.model_dump(mode="json", exclude_none=True)
-    sections = {"settings": plan.strain, "phonon_settings": plan.phonon, "vacancy_settings": plan.vacancy}
-    settings = {
-        name: section.settings.model_dump(mode="json", exclude_none=True)
-        for name, section in sections.items()
-        if section is not None
-    }
-    return orm.Dict({"campaign": campaign, **settings, "fingerprint": plan.fingerprint})
+    settings = {name: one.model_dump(mode="json", exclude_none=True) for name, one in plan.settings.items()}
+    files = {str(path): sha256(path.read_bytes()).hexdigest() for path in plan.files}
+    return orm.Dict({"campaign": campaign, **settings, "files": files, FINGERPRINT: plan.fingerprint})
 
 
 def _section_inputs(plan: Plan, code: Code) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """From a YAML file to a checked campaign, with paths that exist."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from qdsim.campaign.schema import Campaign, ClusterPatternsSection, ScatteringSection
+from qdsim.campaign.schema import Campaign, Section
 from qdsim.documents import load_document
 
-Patterns = TypeVar("Patterns", bound=ClusterPatternsSection)
+TEMPLATE = "template"
+"""Among overrides, a file that may be one of the package."""
 
 
 def load_campaign(path: str | Path) -> Campaign:
@@ -28,43 +30,38 @@ def load_campaign(path: str | Path) -> Campaign:
         If the file cannot be read, is not YAML, or does not follow the schema: file, line and field are named.
     """
     path = Path(path)
-    return _resolve_paths(load_document(path, Campaign, "a campaign"), path.parent.resolve())
+    campaign = load_document(path, Campaign, "a campaign")
+    resolved: Campaign = _resolve_paths(campaign, path.parent.resolve())
+    return resolved
 
 
-def _resolve_paths(campaign: Campaign, folder: Path) -> Campaign:
-    changes: dict[str, Any] = {}
-    if campaign.structure is not None:
-        changes["structure"] = folder / campaign.structure
-    changes |= _resolve_template(campaign.overrides, folder)
-    for name in ("phonon", "vacancy", "dipole"):
-        section = getattr(campaign, name)
-        if section is not None:
-            changes[name] = section.model_copy(update=_resolve_template(section.overrides, folder))
-    if campaign.dipole is not None:
-        patterns = _resolve_patterns(campaign.dipole.patterns, folder)
-        changes["dipole"] = changes["dipole"].model_copy(update={"patterns": patterns})
-    if campaign.dipole is not None and campaign.dipole.lattice.fits is not None:
-        lattice = campaign.dipole.lattice.model_copy(update={"fits": folder / campaign.dipole.lattice.fits})
-        changes["dipole"] = changes["dipole"].model_copy(update={"lattice": lattice})
-    if campaign.scattering is not None:
-        changes["scattering"] = _resolve_scattering(campaign.scattering, folder)
-    return campaign.model_copy(update=changes)
+def files_of(part: Any) -> Iterator[Path]:
+    """Yield the files that a campaign, or a part of it, names, as they are found; those of the package are left out."""
+    if isinstance(part, Path):
+        yield part
+    elif isinstance(part, Section | dict):
+        for name, value in part if isinstance(part, Section) else part.items():
+            if name == TEMPLATE and isinstance(value, str):
+                yield from (path for path in [Path(value)] if path.is_absolute())
+            else:
+                yield from files_of(value)
 
 
-def _resolve_template(overrides: dict[str, Any], folder: Path) -> dict[str, Any]:
-    template = overrides.get("template")
-    if isinstance(template, str) and (folder / template).is_file():
-        return {"overrides": {**overrides, "template": str(folder / template)}}
-    return {}
+def _resolve_paths(section: Section, folder: Path) -> Any:
+    """Return a section whose paths begin at a folder, those of the sections in it too."""
+    resolved = {name: _resolve(name, value, folder) for name, value in section}
+    changes = {name: value for name, value in resolved.items() if value != getattr(section, name)}
+    return section.model_copy(update=changes)  # what is not changed stays as it was given, or not given
 
 
-def _resolve_scattering(section: ScatteringSection, folder: Path) -> ScatteringSection:
-    fits = None if section.fits is None else folder / section.fits
-    data = {sample: folder / path for sample, path in section.data.items()}
-    patterns = _resolve_patterns(section.patterns, folder)
-    return section.model_copy(update={"fits": fits, "data": data, "patterns": patterns})
-
-
-def _resolve_patterns(section: Patterns, folder: Path) -> Patterns:
-    files = {element: folder / path for element, path in section.form_factors.items()}
-    return section.model_copy(update={"form_factors": files})
+def _resolve(name: str, value: Any, folder: Path) -> Any:
+    """Return what a field says with its paths resolved; a template is one of the folder, or else of the package."""
+    if isinstance(value, Path):
+        return folder / value
+    if isinstance(value, Section):
+        return _resolve_paths(value, folder)
+    if isinstance(value, dict):
+        return {key: _resolve(key, inner, folder) for key, inner in value.items()}
+    if name == TEMPLATE and isinstance(value, str) and (folder / value).is_file():
+        return str(folder / value)
+    return value

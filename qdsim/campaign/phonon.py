@@ -10,7 +10,7 @@ from qdsim.analysis.phonon_results import FiniteFieldSettings, Nonanalytic, Phon
 from qdsim.analysis.phonons import displaced_supercells
 from qdsim.analysis.polarisation import field_supercell
 from qdsim.campaign.nodes import crystal_node
-from qdsim.campaign.points import planned_point
+from qdsim.campaign.points import planned_point, value_of_point
 from qdsim.campaign.schema import CrystalSection, PhononSection, StrainSection
 from qdsim.campaign.tasks import Task
 from qdsim.cp2k.compounds import Compound
@@ -228,8 +228,9 @@ def _crystals(
         if crystal.node is not None:
             state, given[label] = crystal_node(f"{field}.node", crystal.node, compound)
         elif crystal.point is not None and strain is not None:
-            point, phase = strain_label(strain.quantity, crystal.point), crystal.phase
-            state = planned_point(f"{field}.point", crystal.point, phase, strain, compound, lattice_constant)
+            value = value_of_point(f"{field}.point", crystal.point, strain)
+            point, phase = strain_label(strain.quantity, value), crystal.phase
+            state = planned_point(value, phase, strain, compound, lattice_constant)
         else:
             edge = crystal.lattice_constant or lattice_constant * (1 + (crystal.linear_strain or 0.0))
             state = RhombohedralState.from_lattice_constant(edge)

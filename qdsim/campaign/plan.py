@@ -10,6 +10,7 @@ from typing import Any
 
 from qdsim.campaign.crystals import check_complete, check_whole
 from qdsim.campaign.dipole import DipolePlan, plan_dipoles
+from qdsim.campaign.load import files_of
 from qdsim.campaign.phonon import PhononPlan, plan_phonons
 from qdsim.campaign.resources import allotment_of
 from qdsim.campaign.scattering import ScatteringPlan, mesh_reservations, plan_scattering
@@ -19,7 +20,7 @@ from qdsim.campaign.tasks import Task
 from qdsim.campaign.vacancy import VacancyPlan, plan_vacancies
 from qdsim.cp2k.compounds import Compound, compound_of, load_compound
 from qdsim.cp2k.inputs import load_protocol, render
-from qdsim.cp2k.settings import with_walltime
+from qdsim.cp2k.settings import Settings, with_walltime
 from qdsim.cp2k.walltime import cp2k_walltime, limit_walltime
 from qdsim.errors import QdsimError, QdsimWarning
 from qdsim.structures import CUBIC_ANGLE, measure_distortion
@@ -55,6 +56,31 @@ class Plan:
         if self.scattering is not None:
             document["scattering"] = self.scattering.document()
         return sha256(dumps(document, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def settings(self) -> dict[str, Settings]:
+        """What CP2K computes with, by the name that the document of a campaign keeps it under."""
+        found: dict[str, Settings] = {}
+        if self.strain is not None:
+            found["settings"] = self.strain.settings
+        if self.phonon is not None:
+            found["phonon_settings"] = self.phonon.settings
+            if self.phonon.fields is not None:
+                found["finite_field_settings"] = self.phonon.fields.settings
+        if self.vacancy is not None:
+            found["vacancy_settings"] = self.vacancy.settings
+        if self.dipole is not None:
+            found["dipole_settings"] = self.dipole.stages["single_point"]
+            if "coarse" in self.dipole.stages:
+                found["dipole_coarse_settings"] = self.dipole.stages["coarse"]
+        return found
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that the plan was made from, beside the campaign file itself."""
+        measured = () if self.scattering is None else self.scattering.data
+        data = [path for one in measured for path in (one.file, one.blank) if path is not None]
+        return tuple(dict.fromkeys([*files_of(self.campaign), *data]))
 
     @property
     def tasks(self) -> tuple[Task, ...]:

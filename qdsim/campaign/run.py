@@ -84,10 +84,12 @@ def run_campaign(campaign: Campaign | str | Path, profile: str | None = None, wa
         from qdsim.machine.profile import open_profile
 
         open_profile(profile)
+    files: list[Path] = []
     if not isinstance(campaign, Campaign):
+        files = [Path(campaign).resolve()]
         campaign = load_campaign(campaign)
     plan = plan_campaign(on_its_computer(campaign))
-    node, _ = launch(plan)
+    node, _ = launch(plan, files)
     run = CampaignRun(plan, node)
     if wait:
         run.wait()

@@ -52,6 +52,13 @@ def _read_fraction(value: Any) -> Any:
     return value
 
 
+def _check_point(value: Any) -> Any:
+    """Take a number or a percentage as it is: what it means depends on the quantity of the series that it is of."""
+    if isinstance(value, str) and not _PERCENT.fullmatch(value):
+        raise ValueError(f"'{value}' is no value of a strain series; write a number, or a percentage such as '2 %'")
+    return value
+
+
 def _read_name(value: Any) -> Any:
     """Read a number as the name that it is, such as a PK or the facets 100."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -89,6 +96,7 @@ def _check_fraction(value: float) -> float:
 Strain = Annotated[float, BeforeValidator(_read_fraction), AfterValidator(_check_strain)]
 Fraction = Annotated[float, BeforeValidator(_read_fraction), AfterValidator(_check_fraction)]
 Pressure = Annotated[float, AfterValidator(_check_pressure)]
+Point = Annotated[float | str, BeforeValidator(_check_point)]
 Offset = Annotated[float, Field(gt=0, le=0.8)]
 
 
@@ -128,8 +136,8 @@ class StrainSection(Section):
         values = self.values
         if not values:
             raise ValueError(f"{given[0]} lists no values; give at least one")
-        if len(set(values)) < len(values):
-            raise ValueError(f"{given[0]} lists the same value twice")
+        if len({round(value, 4) for value in values}) < len(values):
+            raise ValueError(f"{given[0]} lists the same value twice; values are told apart by 0.0001")
         return self
 
     @property
@@ -196,8 +204,8 @@ class HostSection(Section):
     alpha_rh: float = Field(60.0, gt=50, lt=70, description="Rhombohedral angle, degrees; 60 is cubic.")
     pb_offset: float = Field(0.0, ge=0, le=0.8, description="Where the offset of the cations begins to relax, Å.")
     node: Node | None = Field(None, description="PK or UUID of a crystal, such as a relaxed one of a strain series.")
-    point: Annotated[float, BeforeValidator(_read_fraction)] | None = Field(
-        None, description="A value of this campaign's strain series, as 0.02 or '2 %'."
+    point: Point | None = Field(
+        None, description="A value of this campaign's strain series, in its quantity: 0.02 or '2 %', GPa or Å."
     )
     phase: Literal["centred", "relaxed"] = Field("relaxed", description="Which crystal of that point.")
 
@@ -451,8 +459,8 @@ class CrystalSection(Section):
     linear_strain: Strain | None = Field(None, description="Of the edge, against the compound's reference.")
     lattice_constant: float | None = Field(None, gt=0, description="Cubic edge in Å of the same volume.")
     node: Node | None = Field(None, description="PK or UUID of a crystal, such as a relaxed one of a strain series.")
-    point: Annotated[float, BeforeValidator(_read_fraction)] | None = Field(
-        None, description="A value of this campaign's strain series, as 0.02 or '2 %'."
+    point: Point | None = Field(
+        None, description="A value of this campaign's strain series, in its quantity: 0.02 or '2 %', GPa or Å."
     )
     phase: Literal["centred", "relaxed"] = Field("centred", description="Which crystal of that point.")
 

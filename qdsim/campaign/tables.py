@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from qdsim.analysis.dipole_analysis import DipoleAnalysis
 from qdsim.analysis.ferroelectric import StrainResults
 from qdsim.analysis.phonon_analysis import PhononAnalysis
+from qdsim.analysis.units import unit_of
 from qdsim.analysis.vacancy_analysis import VacancyAnalysis
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_PART = re.compile(r"_(centred|relaxed|unrelaxed|equation_of_state)$")
+"""What a column of a table is of; the rest of its name is the field of the document."""
+
+
+def with_units(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose columns have their units in their names, such as ``volume [Å^3]``."""
+    return table.rename(columns={name: _with_unit(name) for name in table.columns})
+
+
+def _with_unit(column: str) -> str:
+    *outer, name = column.split(".")
+    symbol = unit_of([*outer, _PART.sub("", name).removeprefix("double_well_")]).symbol
+    return f"{column} [{symbol}]" if symbol else column
 
 
 def strain_table(results: StrainResults) -> pd.DataFrame:

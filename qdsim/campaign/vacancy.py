@@ -8,7 +8,7 @@ from ase import Atoms
 
 from qdsim.analysis.vacancy_analysis import CarrierSettings, MeasuredHeat, ReservoirSettings
 from qdsim.campaign.nodes import crystal_node
-from qdsim.campaign.points import planned_point
+from qdsim.campaign.points import planned_point, value_of_point
 from qdsim.campaign.schema import ReservoirSection, StrainSection, VacancySection
 from qdsim.campaign.tasks import Task
 from qdsim.cp2k.compounds import Compound
@@ -227,11 +227,13 @@ def _hosts(
     crystals: dict[str, str] = {}
     wanted: list[HostSettings] = []
     for label, host in section.hosts.items():
+        point = phase = None
         if host.node is not None:
             state, crystals[label] = crystal_node(f"vacancy.hosts.{label}.node", host.node, compound)
         elif host.point is not None and strain is not None:
-            field = f"vacancy.hosts.{label}.point"
-            state = planned_point(field, host.point, host.phase, strain, compound, lattice_constant)
+            value = value_of_point(f"vacancy.hosts.{label}.point", host.point, strain)
+            point, phase = strain_label(strain.quantity, value), host.phase
+            state = planned_point(value, phase, strain, compound, lattice_constant)
         else:
             edge = host.lattice_constant or lattice_constant * (1 + (host.linear_strain or 0.0))
             state = RhombohedralState.from_lattice_constant(edge, host.alpha_rh, host.pb_offset)
@@ -242,9 +244,9 @@ def _hosts(
                 volume=state.volume,
                 alpha_rh=state.alpha,
                 pb_offset=state.offset,
-                crystal=host.node is not None or host.point is not None,
-                point=None if host.point is None or strain is None else strain_label(strain.quantity, host.point),
-                phase=None if host.point is None else host.phase,
+                crystal=host.node is not None or point is not None,
+                point=point,
+                phase=phase,
             )
         )
     steps = list(_steps(wanted, lattice_constant))

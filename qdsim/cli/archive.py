@@ -8,6 +8,7 @@ import click
 
 from qdsim.cli import Session
 from qdsim.cli.progress import notice, progress_bar
+from qdsim.cli.source import tell
 
 EXAMPLES = """
 \b
@@ -28,7 +29,7 @@ Examples:
 def command(session: Session, campaign: str | None, output: Path | None, small: bool, force: bool) -> None:
     """Write CAMPAIGN into one file that qdsim report, results and trace read on any machine.
 
-    CAMPAIGN is a name, PK or UUID; without one it is the newest campaign. The file is an AiiDA archive of its
+    CAMPAIGN is a name, file, PK or UUID; without one it is the newest campaign. The file is an AiiDA archive of its
     processes, and of all data that they took and made, back to where these were made. It has the set-up of computers
     and codes, with the commands that they begin jobs with, but nothing that you connect to them with.
     """
@@ -52,6 +53,7 @@ def command(session: Session, campaign: str | None, output: Path | None, small: 
     with replacing(path, force) as temporary, progress_bar(console, "Archiving") as progress:
         written = write_archive(found, temporary, small, progress)
     click.echo(path.resolve())
+    tell(found)
     size = decimal(path.stat().st_size)
     click.echo(f"{written.nodes} nodes and {written.files} files in {size}", err=True)
 

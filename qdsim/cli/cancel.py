@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from qdsim.cli import Session
+from qdsim.cli.source import taken
 
 EXAMPLES = """
 \b
@@ -21,21 +22,20 @@ Examples:
 def command(session: Session, campaign: str, yes: bool) -> None:
     """End a campaign, and take what it has in a queue out of it.
 
-    CAMPAIGN is a campaign's name, PK or UUID. Finished calculations are kept: the same campaign, run again, takes them
-    from the cache.
+    CAMPAIGN is a campaign's name, file, PK or UUID. Finished calculations are kept: the same campaign, run again,
+    takes them from the cache.
     """
     from qdsim.campaign.control import cancel, refuse_finished
     from qdsim.cli.terminal import Terminal
-    from qdsim.machine.profile import open_profile
-    from qdsim.provenance import find_campaign, jobs_of
+    from qdsim.provenance import jobs_of
 
-    open_profile(session.profile)
-    node = find_campaign(campaign)
+    node = taken(session, campaign)
     refuse_finished(node, "cancel")
     if not yes:
         jobs = jobs_of(node)
         click.confirm(
-            f"End campaign '{node.label}', with {jobs.queued} calculation(s) in the queue and {jobs.waiting} waiting?",
+            f"End campaign '{node.label}', PK {node.pk}, with {jobs.queued} calculation(s) in the queue and "
+            f"{jobs.waiting} waiting?",
             abort=True,
         )
     console = Terminal()

@@ -9,6 +9,7 @@ import click
 
 from qdsim.cli import Session
 from qdsim.cli.options import AssignmentType, finite_number
+from qdsim.cli.source import tell
 from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def command(
 ) -> None:
     """Check what was computed by scattering, and print a verdict for every quantity.
 
-    CAMPAIGN is a name, PK or UUID, the newest one where none is given; NODE is that of a strain series or of one
+    CAMPAIGN is a name, file, PK or UUID, the newest one where none is given; NODE is that of a strain series or of one
     computed structure. Relaxed lattices are taken at the strain of each sample's volume and at its Laplace tension;
     a cluster is compared with a pattern. The exit code is 0 whatever the verdicts are.
     """
@@ -92,6 +93,7 @@ def command(
     verdicts = consistency(check)
     if verdicts is None:
         raise QdsimError(f"The check {check.pk} has no verdicts: {check.exit_message or 'it has not finished'}")
+    tell(found)
     if as_json:
         click.echo(verdicts.model_dump_json(indent=2))
     else:

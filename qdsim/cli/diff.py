@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qdsim.cli import Session
+from qdsim.cli.source import taken
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,14 +36,11 @@ Examples:
 def command(session: Session, first: str, second: str, everything: bool, as_json: bool) -> None:
     """Tell what differs between the settings and results of two campaigns.
 
-    CAMPAIGN is a name, PK or UUID; of several campaigns of a name the newest is taken.
+    CAMPAIGN is a name, file, PK or UUID; of several campaigns of a name in one folder the newest is taken.
     """
-    from qdsim.machine.profile import open_profile
-
-    open_profile(session.profile)
     from qdsim.provenance.difference import compare_campaigns
 
-    found = compare_campaigns(first, second)
+    found = compare_campaigns(*(taken(session, one) for one in (first, second)))
     if as_json:
         results = [asdict(one) | {"unit": one.unit.symbol} for one in found.results]
         click.echo(json.dumps(asdict(found) | {"results": results}, indent=2))

@@ -107,8 +107,13 @@ def _print_news(console: Console, name: str, step: CampaignProgress, last: Campa
 def strain_results_table(results: StrainResults) -> Table:
     """Show one row a strain, narrow enough for a terminal of 80 columns."""
     title = f"{results.compound}, protocol {results.protocol}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
-    headings = ("strain\n%", "a\nÅ", "P\nGPa", "α_rh\ndeg", "offset\nÅ", "bonds 3+3\nÅ", "gain\nmeV", "gap\neV")
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, header_style="bold", padding=(0, 1, 0, 0)
+    )
+    headings = (
+        *("strain\n%", "a\nÅ", "cubic\nP\nGPa", "own\nP\nGPa", "α_rh\n°", "offset\nÅ"),
+        *("bonds 3+3\nÅ", "gain\nmeV", "gap\neV"),
+    )
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("space\ngroup", no_wrap=True)
@@ -116,13 +121,18 @@ def strain_results_table(results: StrainResults) -> Table:
         row = [f"{100 * point.linear_strain:+.2f}", f"{point.lattice_constant:.4f}", f"{point.eos_pressure:+.2f}"]
         relaxed = point.relaxed
         if relaxed is None:
-            table.add_row(*row, *[""] * 5, Text("failed", style="red"))
+            table.add_row(*row, *[""] * 6, Text("failed", style="red"))
             continue
-        row += [f"{relaxed.alpha_rh:.3f}", f"{relaxed.pb_offset:.4f}"]
+        row += [f"{relaxed.pressure:+.2f}", f"{relaxed.alpha_rh:.3f}", f"{relaxed.pb_offset:.4f}"]
         row.append(f"{relaxed.bond_short:.3f} {relaxed.bond_long:.3f}")
         row.append("" if point.energy_gain is None else f"{1000 * point.energy_gain:.2f}")
         row.append("" if relaxed.gap is None else f"{relaxed.gap:.3f}")
         table.add_row(*row, relaxed.space_group.split()[0])
+    table.caption = (
+        "Cubic P: of the undistorted crystal at that volume, by the equation of state; own P: of the relaxed one, by "
+        "its stress. All that follows is of the relaxed one."
+    )
+    table.caption_justify = "left"
     return table
 
 

@@ -10,10 +10,13 @@ import click
 from qdsim.cli import Session
 from qdsim.cli.options import energy_options, photon_energy
 from qdsim.cli.progress import notice, spoken_warnings
+from qdsim.cli.source import tell
 from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from aiida.orm import WorkChainNode
 
     from qdsim.debye.origin import Origin
 
@@ -60,14 +63,17 @@ def command(
 ) -> None:
     """Write computed structures as starting models of scattering fits.
 
-    CAMPAIGN is a name, PK or UUID; without one it is the newest campaign. NODE is the PK or UUID of a structure, or of
-    a strain series or relaxation. Each file tells where its structure comes from and how it was computed. diffpy is the
-    .stru of PDFgui and diffpy.structure, which read cif as well; json is a fit file for qdsim fit. The input for
-    Debussy is for 22 keV, unless --energy or --wavelength says otherwise. phonopy is of a campaign's phonons.
+    CAMPAIGN is a name, file, PK or UUID; without one it is the newest campaign. NODE is the PK or UUID of a structure,
+    or of a strain series or relaxation. Each file tells where its structure comes from, and the settings of the
+    calculation that it is of. diffpy is the .stru of PDFgui and diffpy.structure, which read cif as well; json is a fit
+    file for qdsim fit. The input for Debussy is for 22 keV, unless --energy or --wavelength says otherwise. phonopy is
+    of a campaign's phonons. Of several structures, those that a format cannot hold, such as clusters in cif, are left
+    out with a note.
     """
     from qdsim.cli.terminal import Terminal
     from qdsim.exports import safe_name
     from qdsim.machine.profile import open_profile
+    from qdsim.provenance import find_campaign, find_node
     from qdsim.provenance.origins import find_origins
 
     given = _options(form, shape, diameter, photon_energy(energy, wavelength))
@@ -75,33 +81,39 @@ def command(
     if form == PHONOPY:
         if phase is not None or strains:
             raise QdsimError("phonopy is of all phonons of a campaign: leave out --phase and --strain.")
-        for path in _write_phonopy(node, output, force):
+        campaign = find_campaign(node)
+        for path in _write_phonopy(campaign, output, force):
             click.echo(path.resolve())
+        tell(campaign)
         return
     console = Terminal(stderr=True)
+    found = find_node(node)
     with spoken_warnings(console):
-        origins = find_origins(node, phase, strains)
+        origins = find_origins(found, phase, strains)
     first = origins[0]
     if len(origins) == 1:
-        names = [safe_name(first.label)]
-        place = output or Path(names[0] + (FORMATS[form] or "-debussy"))
+        named = {safe_name(first.label): first}
+        place = output or Path(safe_name(first.label) + (FORMATS[form] or "-debussy"))
     else:
-        names = _names(origins)
+        named = dict(zip(_names(origins), origins, strict=True))
         place = output or Path(f"{safe_name(first.campaign or node or '')}-{form}")
-    for path in _write(form, dict(zip(names, origins, strict=True)), place, given, force):
+    written, left_out = _write(form, named, place, given, force)
+    for path in written:
         click.echo(path.resolve())
-    if form == "json":
+    tell(found)
+    for sentence in left_out:
+        notice(console, f"left out: {sentence}")
+    if form == "json" and not left_out:
         for origin in origins:
             if origin.rocksalt is None:
                 notice(console, f"{origin.label} is no rock-salt crystal: its file holds the structure, and no model.")
 
 
-def _write_phonopy(campaign: str | None, output: Path | None, force: bool) -> list[Path]:
+def _write_phonopy(found: WorkChainNode, output: Path | None, force: bool) -> list[Path]:
     """Write phonopy's file of each crystal, in a folder of its own."""
     from qdsim import exports
-    from qdsim.provenance import find_campaign, phonopy_files
+    from qdsim.provenance import phonopy_files
 
-    found = find_campaign(campaign)
     files = phonopy_files(found)
     if not files:
         raise QdsimError(f"Campaign '{found.label}' has no phonons; give one with a phonon section.")
@@ -139,31 +151,44 @@ def _names(origins: Sequence[Origin]) -> list[str]:
     return names
 
 
-def _write(form: str, origins: dict[str, Origin], place: Path, given: dict[str, Any], force: bool) -> list[Path]:
-    """Write structures: one to a file, or to a folder for Debussy, and several to a folder."""
+def _write(
+    form: str, origins: dict[str, Origin], place: Path, given: dict[str, Any], force: bool
+) -> tuple[list[Path], list[str]]:
+    """Write structures: one to a file, or to a folder for Debussy, and several to a folder.
+
+    Returns
+    -------
+    tuple
+        The files, and a sentence for each of several structures that cannot be written so.
+    """
     from qdsim import exports
     from qdsim.report.document import check_place, write_file
 
-    if form == "debussy" or len(origins) > 1:
+    several = len(origins) > 1
+    if form == "debussy" or several:
         exports.check_folder(place, force)
     else:
         check_place(place, force)
-    if form == "debussy":
-        inputs = {name: exports.format_debussy(origin, **given) for name, origin in origins.items()}
-        files = {
-            (f"{name}/{file}" if len(origins) > 1 else file): text
-            for name, texts in inputs.items()
-            for file, text in texts.items()
-        }
-        return exports.write_folder(place, files, force)
-    formats = {
+    formats: dict[str, Callable[..., str | dict[str, str]]] = {
         "xyz": exports.format_xyz,
         "cif": exports.format_cif,
         "diffpy": exports.format_stru,
         "json": exports.format_json,
+        "debussy": exports.format_debussy,
     }
-    files = {name + FORMATS[form]: formats[form](origin, **given) for name, origin in origins.items()}
-    if len(files) > 1:
-        return exports.write_folder(place, files, force)
-    (text,) = files.values()
-    return [write_file(place, lambda: text, force)]
+    texts: dict[str, str] = {}
+    refusals: list[QdsimError] = []
+    for name, origin in origins.items():
+        try:
+            made = formats[form](origin, **given)
+        except QdsimError as error:
+            refusals.append(error)
+            continue
+        inner = {f"{name}{FORMATS[form]}": made} if isinstance(made, str) else made
+        texts |= {(f"{name}/{file}" if several and form == "debussy" else file): text for file, text in inner.items()}
+    if not texts:
+        raise refusals[0]
+    if form == "debussy" or several:
+        return exports.write_folder(place, texts, force), [str(error) for error in refusals]
+    (text,) = texts.values()
+    return [write_file(place, lambda: text, force)], []

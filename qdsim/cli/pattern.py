@@ -19,6 +19,7 @@ from qdsim.cli.options import (
     photon_energy,
 )
 from qdsim.cli.progress import notice, progress_bar
+from qdsim.cli.source import tell
 from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
@@ -200,7 +201,10 @@ def _of_phonons(
     if b_iso is not None:
         raise QdsimError("--b-iso and --phonons both tell B: give one of them.")
     open_profile(session.profile)
-    return thermal_b_iso(find_campaign(campaign), crystal, 300.0 if temperature is None else temperature)
+    found = find_campaign(campaign)
+    b = thermal_b_iso(found, crystal, 300.0 if temperature is None else temperature)
+    tell(found)
+    return b
 
 
 def _of_structure(

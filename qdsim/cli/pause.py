@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from qdsim.cli import Session
+from qdsim.cli.source import taken
 
 EXAMPLES = """
 \b
@@ -20,18 +21,16 @@ Examples:
 def command(session: Session, campaign: str) -> None:
     """Submit nothing new of a campaign for the time being.
 
-    CAMPAIGN is a campaign's name, PK or UUID. What is in the queue goes on, and its results are kept.
+    CAMPAIGN is a campaign's name, file, PK or UUID. What is in the queue goes on, and its results are kept.
     """
     from qdsim.campaign.control import pause
     from qdsim.cli.terminal import Terminal
-    from qdsim.machine.profile import open_profile
-    from qdsim.provenance import find_campaign
+    from qdsim.provenance import name_here
 
-    open_profile(session.profile)
-    node = find_campaign(campaign)
+    node = taken(session, campaign)
     jobs = pause(node)
     Terminal().print(
         f"Campaign '{node.label}' is paused: {jobs.queued} calculation(s) in the queue go on, {jobs.waiting} wait; "
-        f"'qdsim resume {node.label}' submits them.",
+        f"'qdsim resume {name_here(node)}' submits them.",
         soft_wrap=True,
     )

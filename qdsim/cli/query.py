@@ -54,7 +54,7 @@ class DateType(click.ParamType):
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("--campaign", metavar="NAME", help="Of this name.")
+@click.option("--campaign", metavar="NAME|PK", help="Of this name or PK.")
 @click.option("--compound", metavar="FORMULA", help="Such as PbS.")
 @click.option("--protocol", metavar="NAME", help="Of the section that the result is of.")
 @click.option("--cp2k", "code_version", metavar="VERSION", help="Computed with this version of CP2K, such as 2023.1.")
@@ -157,6 +157,7 @@ def _result_table(found: Sequence[Any]) -> Table:
     }
     columns = [
         "campaign",
+        "PK",
         "compound",
         "kind",
         "label",
@@ -164,11 +165,12 @@ def _result_table(found: Sequence[Any]) -> Table:
         *(n for n in ("host", "charge", "verdict") if n in held),
     ]
     columns += ["protocol", "CP2K", "quantity", "value", "date", "exit", "uuid"]
-    table = _table({name: "right" if name in {"strain", "charge", "value", "exit"} else "" for name in columns})
+    table = _table({name: "right" if name in {"PK", "strain", "charge", "value", "exit"} else "" for name in columns})
     for one in found:
         missing = Text("" if one.state == "done" else one.state, style="red" if one.state == "failed" else "yellow")
         cells: dict[str, Any] = {
             "campaign": Text(one.campaign),
+            "PK": str(one.campaign_pk),
             "compound": one.compound,
             "kind": one.kind,
             "label": Text(one.label),
@@ -194,6 +196,7 @@ def _calculation_table(found: Sequence[Any]) -> Table:
     one: CalculationRecord
     columns = (
         "campaign",
+        "PK",
         "compound",
         "section",
         "label",
@@ -206,11 +209,12 @@ def _calculation_table(found: Sequence[Any]) -> Table:
         "date",
         "uuid",
     )
-    table = _table({name: "right" if name in {"exit", "energy, eV", "CP2K time"} else "" for name in columns})
+    table = _table({name: "right" if name in {"PK", "exit", "energy, eV", "CP2K time"} else "" for name in columns})
     styles = {"failed": "red", "done": "green"}
     for one in found:
         table.add_row(
             Text(one.campaign),
+            str(one.campaign_pk),
             one.compound,
             one.section,
             Text(one.label),

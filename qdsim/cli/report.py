@@ -34,8 +34,8 @@ Examples:
 def command(session: Session, campaign: str | None, archived: str | None, output: Path, force: bool) -> None:
     """Write the results of CAMPAIGN as one HTML file.
 
-    CAMPAIGN is a name, PK or UUID; without one it is the newest campaign. FILE.aiida is what qdsim archive has written:
-    it is read where it lies, and needs no profile.
+    CAMPAIGN is a name, file, PK or UUID; without one it is the newest campaign. FILE.aiida is what qdsim archive has
+    written: it is read where it lies, and needs no profile.
     """
     from qdsim.provenance import find_campaign
     from qdsim.report import write_report

@@ -60,22 +60,22 @@ def command(session: Session, file: Path, detach: bool, dry_run: bool, output: P
         raise click.UsageError("--output goes with --dry-run.")
 
     from qdsim.campaign.launch import launch
-    from qdsim.provenance import state_of
+    from qdsim.provenance import describe_campaign, name_here, state_of
 
     open_profile(session.profile)
-    node, new = launch(plan)
+    node, new = launch(plan, [file.resolve()])
+    console.print(describe_campaign(node), soft_wrap=True)
     if new:
         _tell_cost(console, plan)
     if state_of(node) == "paused":
-        name = plan.campaign.name
-        console.print(f"Campaign '{name}' is paused; 'qdsim resume {name}' lets it go on.")
+        console.print(f"It is paused; 'qdsim resume {name_here(node)}' lets it go on.")
     if detach:
-        _tell_detached(console, file, plan)
+        _tell_detached(console, file, node)
         return
     if not new and node.is_finished:
-        console.print(f"Campaign '{plan.campaign.name}' has finished already; nothing was computed again.")
+        console.print("It has finished already; nothing was computed again.")
     _watch(console, file, plan, node)
-    _show_results(console, file, plan, node)
+    _show_results(console, file, node)
 
 
 def _tell_cost(console: Console, plan: Plan) -> None:
@@ -95,14 +95,16 @@ def _watch(console: Console, file: Path, plan: Plan, node: WorkChainNode) -> Non
     try:
         watch(console, plan.campaign.name, follow(node))
     except KeyboardInterrupt:
-        _tell_detached(console, file, plan)
+        _tell_detached(console, file, node)
         raise
 
 
-def _tell_detached(console: Console, file: Path, plan: Plan) -> None:
+def _tell_detached(console: Console, file: Path, node: WorkChainNode) -> None:
+    from qdsim.provenance import name_here
+
     console.print(
         f"Detached: the work goes on. {_again(file)} attaches again, "
-        f"'qdsim status {plan.campaign.name}' shows how far it is.",
+        f"'qdsim status {name_here(node)}' shows how far it is.",
         soft_wrap=True,
     )
 
@@ -112,11 +114,11 @@ def _again(file: Path) -> str:
     return f"`qdsim run {shlex.quote(str(file))}`"
 
 
-def _show_results(console: Console, file: Path, plan: Plan, node: WorkChainNode) -> None:
+def _show_results(console: Console, file: Path, node: WorkChainNode) -> None:
     from rich.text import Text
 
     from qdsim.cli.show import print_results
-    from qdsim.provenance import consistency, failures, restarts, section
+    from qdsim.provenance import consistency, failures, name_here, restarts, section
 
     print_results(console, node)
     check = section(node, "scattering")
@@ -129,16 +131,17 @@ def _show_results(console: Console, file: Path, plan: Plan, node: WorkChainNode)
     for sentence in restarts(node):
         console.print(Text.assemble(("restarted ", "yellow"), sentence))
     if node.is_killed:
-        console.print(f"'{plan.campaign.name}' was cancelled; {_again(file)} takes it up again.", soft_wrap=True)
+        console.print(f"'{node.label}' was cancelled; {_again(file)} takes it up again.", soft_wrap=True)
         raise SystemExit(1)
     if not node.is_finished_ok:
         for sentence in failures(node):
             console.print(Text.assemble(("failed ", "red"), sentence))
         console.print(f"{_again(file)} again repeats what failed, and nothing else.", soft_wrap=True)
         raise SystemExit(1)
-    console.print(f"'qdsim report {plan.campaign.name}' draws it.")
+    name = name_here(node)
+    console.print(f"'qdsim report {name}' draws it.")
     if verdicts is not None:
-        console.print(f"'qdsim trace {plan.campaign.name}' leads from the verdicts to CP2K's outputs.")
+        console.print(f"'qdsim trace {name}' leads from the verdicts to CP2K's outputs.")
 
 
 def _dry_run(console: Console, plan: Plan, folder: Path) -> None:

@@ -55,8 +55,8 @@ def command(
 ) -> None:
     """Follow a result back to the CP2K calculations that it was made from, or on to what was made of it.
 
-    CAMPAIGN is a name, PK or UUID, the newest one where none is given: its verdicts, or else its results, are followed.
-    NODE is any node of the provenance graph. FILE.aiida is what qdsim archive has written.
+    CAMPAIGN is a name, file, PK or UUID, the newest one where none is given: its verdicts, or else its results, are
+    followed. NODE is any node of the provenance graph. FILE.aiida is what qdsim archive has written.
     """
     from qdsim.cli.terminal import Terminal
     from qdsim.cli.trace_graph import check_format, write_graph

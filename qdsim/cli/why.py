@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qdsim.cli import Session
+from qdsim.cli.source import tell
 from qdsim.errors import QdsimError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES, context_settings={"ignore_unknown_options": True})
 @click.argument("number")
-@click.option("--campaign", help="Look in this one only: name, PK or UUID.")
+@click.option("--campaign", help="Look in this one only: name, file, PK or UUID.")
 @click.option("--limit", type=click.IntRange(min=1), default=MATCHES, show_default=True, help="List at most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print the matches, and what is behind the first, as JSON.")
 @click.pass_obj
@@ -46,15 +47,19 @@ def command(session: Session, number: str, campaign: str | None, limit: int, as_
     from qdsim.machine.profile import open_profile
 
     open_profile(session.profile)
+    from qdsim.provenance import find_campaign
     from qdsim.provenance.why import find_number, origin_of
 
-    matches = find_number(number, campaign)
+    only = None if campaign is None else find_campaign(campaign)
+    matches = find_number(number, None if only is None else only.uuid)
     if not matches:
         where = "any campaign" if campaign is None else f"campaign '{campaign}'"
         raise QdsimError(
             f"No result of {where} is printed as {number}: copy it with all its digits; differences and sums that a "
             "report makes of results are in no document."
         )
+    if only is not None:
+        tell(only)
     origin = origin_of(matches[0])
     if as_json:
         click.echo(
@@ -69,6 +74,7 @@ def command(session: Session, number: str, campaign: str | None, limit: int, as_
 def _match(match: Match) -> dict[str, Any]:
     return {
         "campaign": match.campaign,
+        "campaign_pk": match.record.pk,
         "campaign_uuid": match.record.process.uuid,
         "section": match.section,
         "document": match.document,
@@ -96,12 +102,13 @@ def _print_matches(console: Terminal, matches: list[Match], limit: int) -> None:
     from qdsim.cli.values import printed
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("campaign", "document", "path", "value", "node"):
-        table.add_column(heading, justify="right" if heading == "value" else "left", no_wrap=heading != "path")
+    for heading in ("campaign", "PK", "document", "path", "value", "node"):
+        table.add_column(heading, justify="right" if heading in {"PK", "value"} else "left", no_wrap=heading != "path")
     for one in matches[:limit]:
         value = printed(one.number.value, one.number.unit)
         document = f"{one.section}.{one.document}"
-        table.add_row(Text(one.campaign), document, Text(one.number.path), value, Text(one.uuid[:8], style="cyan"))
+        campaign = (Text(one.campaign), str(one.record.pk))
+        table.add_row(*campaign, document, Text(one.number.path), value, Text(one.uuid[:8], style="cyan"))
     console.print(table)
     if len(matches) > limit:
         console.print(f"{len(matches) - limit} more; --campaign NAME narrows, and so do more digits.")

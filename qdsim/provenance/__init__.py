@@ -13,8 +13,6 @@ from qdsim.provenance.campaigns import (
     campaigns,
     compound_of_campaign,
     failures,
-    find_campaign,
-    find_node,
     nodes_behind,
     restarts,
     section,
@@ -25,6 +23,7 @@ from qdsim.provenance.campaigns import (
     tasks,
 )
 from qdsim.provenance.checks import consistency, nodes_of_check
+from qdsim.provenance.choice import describe_campaign, files_of, find_campaign, find_node, is_campaign, name_here
 from qdsim.provenance.dipoles import dipole_analysis, dipole_patterns, dipole_results, dipole_structures
 from qdsim.provenance.phonons import phonon_analysis, phonon_results, phonopy_files
 from qdsim.provenance.queue import Jobs, jobs_of
@@ -44,14 +43,18 @@ __all__ = [
     "campaigns",
     "compound_of_campaign",
     "consistency",
+    "describe_campaign",
     "dipole_analysis",
     "dipole_patterns",
     "dipole_results",
     "dipole_structures",
     "failures",
+    "files_of",
     "find_campaign",
     "find_node",
+    "is_campaign",
     "jobs_of",
+    "name_here",
     "nodes_behind",
     "nodes_of_check",
     "phonon_analysis",

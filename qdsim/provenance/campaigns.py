@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from qdsim.analysis.ferroelectric import StrainResults
-from qdsim.errors import QdsimError
 from qdsim.provenance.checks import nodes_of_check
 from qdsim.provenance.queue import is_paused
 
 if TYPE_CHECKING:
-    from aiida.orm import Node, ProcessNode, StructureData, WorkChainNode
+    from aiida.orm import ProcessNode, StructureData, WorkChainNode
 
 CAMPAIGN_PROCESS = "aiida.workflows:qdsim.campaign"
+FINGERPRINT = "fingerprint"
+"""Of a plan, in the document of a campaign; all else in it are settings."""
 STRAIN_DOCUMENTS = ("results", "equation_of_state")
 DOCUMENTS = {
     "phonon": ("phonons", "phonon_analysis"),
@@ -63,73 +64,17 @@ class Task:
     calculations: tuple[Calculation, ...] = field(repr=False)
 
 
-def find_campaign(identifier: str | None = None) -> WorkChainNode:
-    """Return the newest campaign, the newest of a name, or the one of a PK or UUID.
-
-    Raises
-    ------
-    QdsimError
-        If there is none; the nearest name is offered.
-    """
-    from difflib import get_close_matches
-
-    from aiida import orm
-    from aiida.common import MultipleObjectsError, NotExistent
-
-    if identifier is None:
-        newest = _campaigns({})
-        if not newest:
-            raise QdsimError("No campaign has been run in this profile; 'qdsim run FILE' starts one.")
-        return newest[0]
-    named = _campaigns({"label": identifier})
-    if named:
-        return named[0]
-    try:
-        node = orm.load_node(identifier)
-    except (NotExistent, MultipleObjectsError, ValueError):
-        node = None
-    if isinstance(node, orm.WorkChainNode) and node.process_type == CAMPAIGN_PROCESS:
-        return node
-    names = sorted({found.label for found in _campaigns({})})
-    near = get_close_matches(identifier, names, n=1)
-    hint = (
-        f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(names)}." if names else "; none has run."
-    )
-    raise QdsimError(f"There is no campaign '{identifier}'{hint}")
-
-
-def find_node(identifier: str | None = None) -> Node:
-    """Return the newest campaign (of a name), or any node of a PK or UUID.
-
-    Raises
-    ------
-    QdsimError
-        If there is neither; the nearest name of a campaign is offered.
-    """
-    from aiida import orm
-    from aiida.common import MultipleObjectsError, NotExistent
-
-    if identifier is not None and not _campaigns({"label": identifier}):
-        try:
-            return orm.load_node(identifier)
-        except (NotExistent, MultipleObjectsError, ValueError):
-            pass
-    return find_campaign(identifier)
-
-
-def campaigns(fingerprint: str | None = None) -> list[WorkChainNode]:
-    """Return all campaigns, or those of a plan's fingerprint, the newest first."""
-    return _campaigns({}, {} if fingerprint is None else {"attributes.fingerprint": fingerprint})
-
-
-def _campaigns(filters: dict[str, Any], document: dict[str, Any] | None = None) -> list[WorkChainNode]:
+def campaigns(fingerprint: str | None = None, name: str | None = None) -> list[WorkChainNode]:
+    """Return all campaigns, or those of a plan's fingerprint or of a name, the newest first."""
     from aiida import orm
 
+    of_plan = {} if fingerprint is None else {f"attributes.{FINGERPRINT}": fingerprint}
+    of_name = {} if name is None else {"label": name}
     query = orm.QueryBuilder()
-    query.append(orm.Dict, filters=document or {}, tag="document")
+    query.append(orm.Dict, filters=of_plan, tag="document")
     query.append(
         orm.WorkChainNode,
-        filters={"process_type": CAMPAIGN_PROCESS, **filters},
+        filters={"process_type": CAMPAIGN_PROCESS, **of_name},
         with_incoming="document",
         edge_filters={"label": "campaign"},
         tag="campaign",

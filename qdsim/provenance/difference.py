@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qdsim.analysis.units import Unit
-from qdsim.provenance.campaigns import find_campaign
+from qdsim.provenance.campaigns import FINGERPRINT
+from qdsim.provenance.choice import find_campaign
 from qdsim.provenance.documents import CampaignRecord, read_campaigns
 from qdsim.provenance.query import CampaignRow, rows_of_campaigns
 from qdsim.provenance.runs import code_versions
 
 if TYPE_CHECKING:
+    from aiida.orm import WorkChainNode
+
     from qdsim.analysis.result_rows import Number
 
-NO_SETTINGS = {"fingerprint", "description"}
+NO_SETTINGS = {FINGERPRINT, "description"}
 SAME = 1e-9
 """Relative difference below which numbers are equal: the same calculation read twice, or summed in another order."""
 ABSENT = "–"
@@ -81,20 +84,20 @@ class Difference:
     equal: int
 
 
-def compare_campaigns(first: str, second: str) -> Difference:
+def compare_campaigns(first: str | WorkChainNode, second: str | WorkChainNode) -> Difference:
     """Compare two campaigns.
 
     Parameters
     ----------
     first, second
-        Names (of which the newest campaign is taken), PKs or UUIDs.
+        The campaigns, or what `qdsim.provenance.find_campaign` finds them by.
 
     Raises
     ------
     QdsimError
-        If there is no such campaign; the nearest name is offered.
+        If there is no such campaign (the nearest name is offered), or a name stands for several.
     """
-    nodes = [find_campaign(first), find_campaign(second)]
+    nodes = [find_campaign(one) if isinstance(one, str) else one for one in (first, second)]
     known = {campaign.pk: campaign for campaign in read_campaigns()}
     one, other = (known[node.pk] for node in nodes if node.pk is not None)
     settings = tuple(_settings(one, other))

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from aiida.orm import QueryBuilder
 
 SECTIONS = ("strain", "phonon", "vacancy", "dipole", "scattering")
-SETTINGS_OF = {"strain": "settings", "phonon": "phonon_settings", "vacancy": "vacancy_settings"}
-"""Where the document of a campaign keeps the settings of a section."""
 COMPOUND_INPUTS = ("strain__lattice", "vacancy__lattice", "phonon__settings", "dipole__settings")
 """Inputs of a campaign that name its compound."""
 STATE = ("attributes.process_state", "attributes.exit_status", "attributes.exit_message")
@@ -79,17 +77,16 @@ class CampaignRecord:
         return found
 
     def protocol(self, section: str) -> str | None:
-        """Return the protocol of a section: its own, or the campaign's; a check by scattering has none."""
-        if section == "scattering":
-            return None
-        name = (self.file.get(section) or {}).get("protocol", self.file.get("protocol"))
-        return None if name is None else str(name)
+        """Return the protocol of a section: see `protocol_of`."""
+        return protocol_of(self.file, section)
 
-    def strain_of_host(self, host: str) -> float | None:
-        """Return the linear strain that the campaign file gives a host of vacancies, where it gives one."""
-        described = ((self.file.get("vacancy") or {}).get("hosts") or {}).get(host) or {}
-        found = described.get("linear_strain", described.get("point"))
-        return None if found is None else float(found)
+
+def protocol_of(file: Mapping[str, Any], section: str) -> str | None:
+    """Return the protocol that a campaign file gives a section: its own, or the campaign's; checks have none."""
+    if section == "scattering":
+        return None
+    name = (file.get(section) or {}).get("protocol", file.get("protocol"))
+    return None if name is None else str(name)
 
 
 @dataclass(frozen=True)
@@ -148,6 +145,28 @@ def _compounds(campaigns: Sequence[int]) -> dict[int, str]:
         project="attributes.compound",
     )
     return dict(query.all())
+
+
+def undistorted_volumes(campaigns: Sequence[int]) -> dict[int, float]:
+    """Return the volume of the undistorted crystal that vacancies of campaigns are counted from, Å^3 a formula unit."""
+    from aiida import orm
+
+    if not campaigns:
+        return {}
+    query = orm.QueryBuilder()
+    query.append(orm.WorkChainNode, filters={"id": {"in": campaigns}}, tag="campaign", project="id")
+    query.append(
+        orm.Dict,
+        with_outgoing="campaign",
+        edge_filters={"label": "vacancy__settings"},
+        project=["attributes.reference", "attributes.hosts"],
+    )
+    return {
+        campaign: host["volume"]
+        for campaign, reference, hosts in query.all()
+        for host in hosts
+        if host["label"] == reference
+    }
 
 
 def read_documents(campaigns: Sequence[int], wanted: Collection[tuple[str, str]] | None = None) -> list[ResultDocument]:

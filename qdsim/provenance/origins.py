@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args
 from qdsim.debye.origin import Origin, single_line
 from qdsim.documents import nearest
 from qdsim.errors import QdsimError, QdsimWarning
-from qdsim.provenance.campaigns import CAMPAIGN_PROCESS, calculations, find_node, strain_structures
+from qdsim.provenance.choice import find_node, is_campaign, name_here
+from qdsim.provenance.cp2k_inputs import OwnCalculation, own_calculations
+from qdsim.provenance.documents import protocol_of
 
 if TYPE_CHECKING:
     from aiida.orm import Node, ProcessNode, StructureData, WorkChainNode
@@ -18,28 +20,21 @@ if TYPE_CHECKING:
 Phase = Literal["relaxed", "centred"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 
-_NO_SETTINGS = {"description", "walltime"}
-_UNITS = {
-    "cutoff": "Ry",
-    "rel_cutoff": "Ry",
-    "smearing_temperature": "K",
-    "max_force": "hartree/bohr",
-    "rms_force": "hartree/bohr",
-    "max_displacement": "bohr",
-    "rms_displacement": "bohr",
-}
+_NO_SETTINGS = {"run_type", "files"}
+"""Of the input of a calculation, what says nothing of its structure."""
+_UNITS = {"cutoff": "Ry", "rel_cutoff": "Ry", "smearing_temperature": "K"}
 
 
 def find_origins(
-    identifier: str | None = None, phase: Phase | None = None, strains: Sequence[str] = ()
+    identifier: str | Node | None = None, phase: Phase | None = None, strains: Sequence[str] = ()
 ) -> list[Origin]:
     """Return the structures of a campaign, or of a node, with their origins.
 
     Parameters
     ----------
     identifier
-        Name, PK or UUID of a campaign, by default the newest; or PK or UUID of a structure, or of a work chain that
-        returned structures, such as a strain series or a relaxation.
+        What `qdsim.provenance.find_node` finds a campaign by, by default the newest, or PK or UUID of a structure, or
+        of a work chain that returned structures, such as a strain series or a relaxation; or any of these nodes.
     phase
         Which of the structures of each strain; by default the relaxed ones.
     strains
@@ -58,23 +53,24 @@ def find_origins(
     """
     from aiida import orm
 
-    node = find_node(identifier)
+    node = identifier if isinstance(identifier, orm.Node) else find_node(identifier)
     if isinstance(node, orm.StructureData):
         if phase is not None or strains:
             raise QdsimError(f"Node {node.pk} is one structure: leave out --phase and --strain.")
-        return [_origin(node, _context(node))]
+        return _origins([node], _context(node))
     if not isinstance(node, orm.WorkChainNode):
         raise QdsimError(
             f"Node {node.pk} is of type {type(node).__name__}: give a campaign, a work chain that returned structures, "
             "or a StructureData."
         )
-    context = _context(node)
-    return [_origin(found.node, context) for found in _chosen(node, phase or "relaxed", strains)]
+    chosen = _chosen(node, phase or "relaxed", strains)
+    return _origins([found.node for found in chosen], _context(node))
 
 
 class _Returned(NamedTuple):
     """A structure that a work chain returned; `strain` is empty where it belongs to no strain."""
 
+    name: str
     strain: str
     phase: str
     node: StructureData
@@ -84,7 +80,7 @@ def _chosen(process: WorkChainNode, phase: Phase, strains: Sequence[str]) -> lis
     """Return the structures of a phase that a work chain has returned, or those of some strains."""
     returned = _returned(process)
     label = single_line(process.label)
-    name = f"Campaign '{label}'" if _is_campaign(process) else f"{process.process_label} {process.pk}"
+    name = f"Campaign '{label}'" if is_campaign(process) else f"{process.process_label} {process.pk}"
     of_phase = [found for found in returned if found.phase == phase]
     known = sorted({found.strain for found in returned} - {""})
     for strain in strains:
@@ -95,7 +91,7 @@ def _chosen(process: WorkChainNode, phase: Phase, strains: Sequence[str]) -> lis
     missing = [strain for strain in strains or known if strain not in there]
     if not of_phase or (strains and missing):
         where = f" of {', '.join(missing)}" if strains else ""
-        more = f"qdsim status {label}" if _is_campaign(process) else f"verdi process report {process.pk}"
+        more = f"qdsim status {name_here(process)}" if is_campaign(process) else f"verdi process report {process.pk}"
         raise QdsimError(f"{name} has no {phase} structure{where}: '{more}' tells why.")
     if missing:
         sentence = f"{name} has no {phase} structure of {', '.join(missing)}, which are left out."
@@ -110,64 +106,71 @@ def _returned(process: WorkChainNode) -> list[_Returned]:
 
     found = []
     for link in process.base.links.get_outgoing(orm.StructureData, link_type=LinkType.RETURN).all():
-        *before, last = link.link_label.split("__")
+        *before, last = parts = link.link_label.split("__")
         strain = before[-1] if before and last in PHASES else ""
-        found.append(_Returned(strain, last if last in PHASES else "relaxed", cast("StructureData", link.node)))
-    return sorted(found, key=lambda one: one.strain)
+        phase = last if last in PHASES else "relaxed"
+        name = _name(parts[1:] if is_campaign(process) else parts)
+        found.append(_Returned(name, strain, phase, cast("StructureData", link.node)))
+    return sorted(found, key=lambda one: (one.strain, one.name))
+
+
+def _name(parts: Sequence[str]) -> str:
+    """Return what a structure is called of the names that lead to it in the outputs of a section."""
+    first, *rest = parts
+    return " ".join([*rest, "host"] if first == "hosts" else rest)
 
 
 @dataclass(frozen=True)
 class _Context:
-    """What the structures of a campaign have in common, and their names by UUID."""
+    """The campaign that structures are of, where they are of one, and their names by UUID."""
 
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    campaign: WorkChainNode | None = None
     names: Mapping[str, str] = field(default_factory=dict)
 
 
 def _context(node: Node) -> _Context:
-    """Find the campaign that a node was made in, and describe it."""
+    """Find the campaign that a node was made in."""
     from aiida import orm
 
     process: ProcessNode | None = node if isinstance(node, orm.ProcessNode) else node.creator
-    while process is not None and not _is_campaign(process):
+    while process is not None and not is_campaign(process):
         process = process.caller
     if process is None:
         return _Context()
     campaign = cast("WorkChainNode", process)
-    versions = sorted({run.version for run in calculations(campaign) if run.version})
-    names = {
-        structure.uuid: f"{point} {phase}"
-        for point, phases in strain_structures(campaign).items()
-        for phase, structure in phases.items()
-    }
-    facts = {
-        "campaign": campaign.label,
-        "campaign_uuid": campaign.uuid,
-        "code": ", ".join(f"CP2K {version}" for version in versions) or None,
-        "settings": _settings(campaign),
-    }
-    return _Context(facts, names)
+    return _Context(campaign, {found.node.uuid: found.name for found in _returned(campaign)})
 
 
-def _is_campaign(process: ProcessNode) -> bool:
-    return process.process_type == CAMPAIGN_PROCESS
+def _origins(structures: Sequence[StructureData], context: _Context) -> list[Origin]:
+    """Describe structures: each with the settings of the calculation that it is of, and no others."""
+    campaign = context.campaign
+    pks = [cast("int", structure.pk) for structure in structures]
+    runs = own_calculations(pks, None if campaign is None else campaign.pk)
+    facts = {} if campaign is None else {"campaign": campaign.label, "campaign_uuid": campaign.uuid}
+    file = {} if campaign is None else campaign.inputs.campaign.get_dict().get("campaign", {})
+    return [
+        _origin(structure, context.names, {**facts, **(_computed(runs[pk], file) if pk in runs else {})})
+        for pk, structure in zip(pks, structures, strict=True)
+    ]
 
 
-def _origin(node: StructureData, context: _Context) -> Origin:
-    label = context.names.get(node.uuid) or single_line(node.label) or f"structure {node.pk}"
+def _origin(node: StructureData, names: Mapping[str, str], facts: Mapping[str, Any]) -> Origin:
+    label = names.get(node.uuid) or single_line(node.label) or f"structure {node.pk}"
     try:
         atoms = node.get_ase()
     except ValueError as error:  # AiiDA's, for kinds that are alloys or have vacancies
         raise QdsimError(f"{label} has sites that are shared or partly empty, which no export here keeps.") from error
-    return Origin.of(atoms, uuid=node.uuid, label=label, **context.facts)
+    return Origin.of(atoms, uuid=node.uuid, label=label, **facts)
 
 
-def _settings(campaign: WorkChainNode) -> dict[str, str | int | float]:
-    """Return how a campaign computed, flat, with units."""
-    document = campaign.inputs.campaign.get_dict()
-    settings = {name: value for name, value in document.get("settings", {}).items() if name not in _NO_SETTINGS}
-    functional = _functional(campaign)
-    return ({} if functional is None else {"functional": functional}) | _flat(settings)
+def _computed(run: OwnCalculation, file: Mapping[str, Any]) -> dict[str, Any]:
+    """Return with what a structure was computed, and how: flat, with units."""
+    protocol = protocol_of(file, run.section)
+    settings: dict[str, Any] = {} if protocol is None else {"protocol": protocol}
+    settings |= {name: value for name, value in run.settings.items() if value and name not in _NO_SETTINGS}
+    settings["k_points"] = run.settings["k_points"] or "none, the Gamma point alone"
+    code = None if run.version is None else f"CP2K {run.version}"
+    return {"code": code, "settings": {"calculation": run.uuid} | _flat(settings)}
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, str | int | float]:
@@ -175,21 +178,8 @@ def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, str | int 
     for name, value in settings.items():
         if isinstance(value, Mapping):
             found |= _flat(value, f"{before}{name}.")
-        elif isinstance(value, list | tuple):
-            found[before + name] = " ".join(map(str, value))
         elif name in _UNITS:
             found[before + name] = f"{value:g} {_UNITS[name]}"
-        elif value is not None:
+        else:
             found[before + name] = value
     return found
-
-
-def _functional(campaign: WorkChainNode) -> str | None:
-    """Return the name of the functional in the input of CP2K, or None where it has none of that kind."""
-    try:
-        section = campaign.inputs.strain.cp2k.parameters["FORCE_EVAL"]["DFT"]["XC"]["XC_FUNCTIONAL"]
-    except (AttributeError, KeyError, TypeError):
-        return None
-    if isinstance(section, Mapping):
-        return str(section["_"]) if "_" in section else " + ".join(section)
-    return str(section)

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from qdsim.analysis.result_rows import DOCUMENTS, KINDS, ResultRow, rows_of
+from qdsim.analysis.strain import linear_strain
 from qdsim.analysis.units import NO_UNIT, Unit
 from qdsim.analysis.verdict import VERDICTS
 from qdsim.documents import nearest
@@ -20,9 +21,11 @@ from qdsim.provenance.documents import (
     SECTIONS,
     CampaignRecord,
     ProcessRecord,
+    ResultDocument,
     read_campaigns,
     read_documents,
     read_parts,
+    undistorted_volumes,
 )
 from qdsim.provenance.runs import Run, code_versions, newest_runs, ways_to_roots
 
@@ -35,6 +38,8 @@ PAGE = 500
 """CP2K calculations that are looked at together, the newest first, where only so many are wanted."""
 NEWEST = 32
 """Campaigns that are looked at first where only so many results are wanted; mostly no other is needed."""
+HOSTS = ("vacancy", "results")
+"""Section and name of the document that the hosts of vacancies are described in."""
 STATES = ("waiting", "running", "done", "failed", "cancelled")
 
 
@@ -45,7 +50,7 @@ class Filter:
     Attributes
     ----------
     campaign, compound, protocol
-        Names. A campaign may have been run several times under its name.
+        Names. A campaign may have been run several times under its name: its PK tells which is meant.
     code_version
         Of CP2K, such as "2023.1".
     state, exit_code
@@ -90,8 +95,8 @@ class Result:
 
     Attributes
     ----------
-    campaign, compound
-        Names.
+    campaign, campaign_pk, compound
+        Names; a campaign of the same name may be another one.
     kind, label, quantity
         What the number is of.
     value, unit
@@ -117,6 +122,7 @@ class Result:
     """
 
     campaign: str
+    campaign_pk: int
     compound: str
     kind: str
     label: str
@@ -143,7 +149,7 @@ class CalculationRecord:
 
     Attributes
     ----------
-    campaign, compound, section, label
+    campaign, campaign_pk, compound, section, label
         Whose it is; the label joins those of the work chains that led to it.
     protocol, code_version
         The latter is None where CP2K's output was not read.
@@ -160,6 +166,7 @@ class CalculationRecord:
     """
 
     campaign: str
+    campaign_pk: int
     compound: str
     section: str
     label: str
@@ -203,13 +210,6 @@ class CampaignRow:
     def protocol(self) -> str | None:
         """Of the section."""
         return self.campaign.protocol(self.section)
-
-    @property
-    def strain(self) -> float | None:
-        """Linear strain, a fraction; of a host of vacancies, what the campaign file says."""
-        if self.row.strain is None and self.row.host is not None:
-            return self.campaign.strain_of_host(self.row.host)
-        return self.row.strain
 
 
 def find_results(wanted: Filter | None = None, limit: int | None = None) -> list[Result]:
@@ -316,6 +316,7 @@ def _records(
         if wanted.state in {None, process.state} and wanted.protocol in {None, protocol}:
             yield CalculationRecord(
                 campaign=campaign.name,
+                campaign_pk=campaign.pk,
                 compound=campaign.compound,
                 section=section,
                 label="__".join(labels),
@@ -345,8 +346,12 @@ def rows_of_campaigns(campaigns: Sequence[CampaignRecord]) -> list[CampaignRow]:
     parts = {(part.campaign, part.section, part.label): part.process for part in read_parts(unsuccessful)}
     found: dict[int, list[CampaignRow]] = {pk: [] for pk in pks}
     told: set[tuple[int, str, str]] = set()
-    for document in read_documents(pks, DOCUMENTS):
-        for row in rows_of(document.section, document.name, document.content):
+    documents = read_documents(pks, (*DOCUMENTS, HOSTS))
+    strains = _strains_of_hosts(documents, undistorted_volumes(pks))
+    for document in documents:
+        for found_row in rows_of(document.section, document.name, document.content):
+            strain = strains.get((document.campaign, found_row.host or ""))
+            row = found_row if strain is None else replace(found_row, strain=strain)
             campaign = by_pk[document.campaign]
             keys = [(document.campaign, document.section, label) for label in (row.label, row.host or "", "")]
             process = next((parts[key] for key in keys if key in parts), campaign.process)
@@ -365,6 +370,28 @@ def rows_of_campaigns(campaigns: Sequence[CampaignRecord]) -> list[CampaignRow]:
     return [row for rows in found.values() for row in rows]
 
 
+def _strains_of_hosts(
+    documents: Sequence[ResultDocument], undistorted: Mapping[int, float]
+) -> dict[tuple[int, str], float]:
+    """Return the linear strain of each host of vacancies by the PK of its campaign and its label.
+
+    It is that of the computed cell, against the campaign's own equation of state where there is one: strains of one
+    campaign compare with each other. Else it is against the undistorted crystal that the plan begins with.
+    """
+    fitted = {
+        document.campaign: document.content["equation_of_state"]["volume"]
+        for document in documents
+        if document.section == "strain" and document.content.get("equation_of_state")
+    }
+    zeros = {**undistorted, **fitted}
+    return {
+        (document.campaign, host["label"]): linear_strain(host["volume"], zeros[document.campaign])
+        for document in documents
+        if (document.section, document.name) == HOSTS and document.campaign in zeros
+        for host in document.content.get("hosts", ())
+    }
+
+
 def _without_numbers(campaign: CampaignRecord, section: str, label: str, process: ProcessRecord) -> CampaignRow:
     row = ResultRow(section, label, "", {}, None, message=process.message)
     return CampaignRow(campaign, section, row, process, process.uuid, process.changed)
@@ -372,12 +399,12 @@ def _without_numbers(campaign: CampaignRecord, section: str, label: str, process
 
 def _chosen_campaigns(wanted: Filter) -> list[CampaignRecord]:
     campaigns = read_campaigns()
-    _check("campaign", wanted.campaign, {campaign.name for campaign in campaigns})
+    _check("campaign", wanted.campaign, {name for campaign in campaigns for name in (campaign.name, str(campaign.pk))})
     _check("compound", wanted.compound, {campaign.compound for campaign in campaigns})
     return [
         campaign
         for campaign in campaigns
-        if wanted.campaign in {None, campaign.name} and wanted.compound in {None, campaign.compound}
+        if wanted.campaign in {None, campaign.name, str(campaign.pk)} and wanted.compound in {None, campaign.compound}
     ]
 
 
@@ -391,7 +418,7 @@ def _check(what: str, name: str | None, known: Collection[str | None]) -> None:
 
 
 def _matches(row: CampaignRow, wanted: Filter) -> bool:
-    strain = row.strain
+    strain = row.row.strain
     return (
         wanted.kind in {None, row.row.kind}
         and wanted.host in {None, row.row.host}
@@ -417,13 +444,14 @@ def _result(row: CampaignRow, quantity: str | None, versions: dict[int, list[str
     number = None if quantity is None else row.row.number(quantity)
     return Result(
         campaign=row.campaign.name,
+        campaign_pk=row.campaign.pk,
         compound=row.campaign.compound,
         kind=row.row.kind,
         label=row.row.label,
         quantity=quantity,
         value=None if number is None else number.value,
         unit=NO_UNIT if number is None else number.unit,
-        strain=row.strain,
+        strain=row.row.strain,
         host=row.row.host,
         charge=row.row.charge,
         verdict=row.row.verdict,

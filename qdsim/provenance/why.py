@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from qdsim.analysis.result_rows import Number, numbers
 from qdsim.errors import QdsimError
-from qdsim.provenance.campaigns import find_campaign
+from qdsim.provenance.choice import find_campaign
+from qdsim.provenance.cp2k_inputs import INPUT, describe_input
 from qdsim.provenance.documents import CampaignRecord, ResultDocument, read_campaigns, read_documents
 from qdsim.provenance.trace import trace_back
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 ROUNDING = 1e-6
 """Of half a unit in the last decimal, by which a match may miss: binary numbers are no decimal ones."""
-ONLY_FOR_STRAIN = {"linear_strain", "volumetric_strain", "eos_pressure", "pressure"}
-"""What of a strain point follows from the equation of state, too."""
+ONLY_FOR_STRAIN = {"linear_strain", "volumetric_strain", "eos_pressure"}
+"""What of a strain point follows from the equation of state, too; the pressure of a crystal is of its own stress."""
 
 
 ITEMS = ("points", "states", "rows", "clusters", "hosts", "formation_energies", "equilibria")
@@ -64,8 +65,14 @@ class Settings:
         As in CP2K's input; None for the Gamma point.
     cutoff, rel_cutoff
         Ry.
-    eps_scf
+    eps_default, eps_scf
         As in the input.
+    smearing_temperature
+        K; None where levels are filled or empty.
+    charge
+        Of the cell, in elementary charges.
+    poisson_solver
+        Of a cluster alone in its cell.
     basis_sets, potentials
         By kind of atom.
     files
@@ -83,7 +90,11 @@ class Settings:
     k_points: str | None
     cutoff: float | None
     rel_cutoff: float | None
+    eps_default: float | None
     eps_scf: float | None
+    smearing_temperature: float | None
+    charge: int
+    poisson_solver: str | None
     basis_sets: Mapping[str, str]
     potentials: Mapping[str, str]
     files: tuple[str, ...]
@@ -223,7 +234,7 @@ def _settings(runs: Sequence[int]) -> Iterator[Settings]:
         with_outgoing="run",
         edge_filters={"label": "parameters"},
         tag="parameters",
-        project=[f"attributes.{name}" for name in ("GLOBAL", "FORCE_EVAL")],
+        project=[*INPUT],
     )
     query.append(orm.Code, with_outgoing="run", tag="code", project=["label"])
     query.append(orm.Computer, with_node="run", tag="computer", project=["label"])
@@ -231,8 +242,7 @@ def _settings(runs: Sequence[int]) -> Iterator[Settings]:
     groups: dict[str, list[tuple[str, datetime]]] = {}
     first: dict[str, dict[str, Any]] = {}
     for row in query.dict():
-        parameters = {name: row["parameters"][f"attributes.{name}"] or {} for name in ("GLOBAL", "FORCE_EVAL")}
-        described = _described(parameters) | {
+        described = describe_input(row["parameters"]) | {
             "version": row["output"]["attributes.cp2k_version"],
             "code": row["code"]["label"],
             "computer": row["computer"]["label"],
@@ -244,25 +254,3 @@ def _settings(runs: Sequence[int]) -> Iterator[Settings]:
         dates = [date for _, date in made]
         uuids = tuple(uuid for uuid, _ in sorted(made, key=lambda one: one[1]))
         yield Settings(**first[key], first=min(dates), last=max(dates), calculations=uuids)
-
-
-def _described(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a reader wants to know of CP2K's input."""
-    dft = parameters["FORCE_EVAL"].get("DFT", {})
-    kinds = parameters["FORCE_EVAL"].get("SUBSYS", {}).get("KIND", [])
-    grid = dft.get("MGRID", {})
-    functional = dft.get("XC", {}).get("XC_FUNCTIONAL")
-    if isinstance(functional, Mapping):
-        functional = functional.get("_") or " + ".join(functional)
-    files = [dft.get(name) for name in ("BASIS_SET_FILE_NAME", "POTENTIAL_FILE_NAME")]
-    return {
-        "run_type": parameters["GLOBAL"].get("RUN_TYPE"),
-        "functional": functional,
-        "k_points": dft.get("KPOINTS", {}).get("SCHEME"),
-        "cutoff": grid.get("CUTOFF"),
-        "rel_cutoff": grid.get("REL_CUTOFF"),
-        "eps_scf": dft.get("SCF", {}).get("EPS_SCF"),
-        "basis_sets": {kind["_"]: kind.get("BASIS_SET") for kind in kinds},
-        "potentials": {kind["_"]: kind.get("POTENTIAL") for kind in kinds},
-        "files": tuple(name for one in files if one for name in (one if isinstance(one, list) else [one])),
-    }

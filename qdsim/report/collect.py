@@ -20,6 +20,7 @@ from qdsim.provenance import (
     strain_results,
     strain_structures,
 )
+from qdsim.provenance.campaigns import FINGERPRINT
 from qdsim.provenance.dipoles import dipole_analysis, dipole_patterns, dipole_results, dipole_structures
 from qdsim.provenance.phonons import phonon_analysis, phonon_results
 from qdsim.provenance.vacancies import vacancy_analysis, vacancy_results, vacancy_structures
@@ -39,10 +40,6 @@ STATES = {
 }
 
 
-SETTINGS = ("campaign", "settings", "phonon_settings", "vacancy_settings")
-"""Of a campaign's document, what the report shows."""
-
-
 def collect(campaign: WorkChainNode) -> ReportData:
     """Return everything a report shows of a campaign, finished or not."""
     stored = campaign.inputs.campaign.get_dict()
@@ -58,7 +55,7 @@ def collect(campaign: WorkChainNode) -> ReportData:
         code_version=_code_version(runs),
         status=STATES[state_of(campaign)],
         failures=(*failures(campaign), *restarts(campaign)),
-        settings={name: stored[name] for name in SETTINGS if name in stored},
+        settings={name: value for name, value in stored.items() if name != FINGERPRINT},
         strain=strain_results(campaign),
         structures=_structures(campaign),
         nodes={"campaign": campaign.uuid, **nodes_behind(campaign)},

@@ -1,8 +1,10 @@
 """Campaign files: what is read, and the one sentence that each mistake gets."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from qdsim.campaign.load import load_campaign
 from qdsim.campaign.schema import Campaign
@@ -88,13 +90,42 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert load(tmp_path, text).overrides["template"] == str(tmp_path / "own.inp")
 
 
-def test_paths_of_sections_are_relative_to_the_file(tmp_path: Path) -> None:
+DIPOLE = "dipole: {lattice: {lattice_constant: 6}, particles: {template: {diameter: 9}}, "
+
+
+@pytest.mark.parametrize(
+    ("section", "way"),
+    [
+        ("phonon: {overrides: {template: own.inp}}", "phonon.overrides.template"),
+        (
+            "phonon: {nonanalytic: {finite_field: {overrides: {template: own.inp}}}}",
+            "phonon.nonanalytic.finite_field.overrides.template",
+        ),
+        ("vacancy: {overrides: {template: own.inp}}", "vacancy.overrides.template"),
+        (DIPOLE + "overrides: {template: own.inp}}", "dipole.overrides.template"),
+        (DIPOLE + "coarse_start: {template: own.inp}}", "dipole.coarse_start.template"),
+        (DIPOLE.replace("lattice_constant: 6", "fits: own.inp, sample: a") + "}", "dipole.lattice.fits"),
+        ("scattering: {fits: own.inp}", "scattering.fits"),
+        ("scattering: {data: {template: own.inp}}", "scattering.data.template"),
+    ],
+)
+def test_paths_of_sections_are_relative_to_the_file(tmp_path: Path, section: str, way: str) -> None:
     (tmp_path / "own.inp").write_text("&GLOBAL\n&END\n", encoding="utf-8")
-    for section in (
-        "phonon: {",
-        "vacancy: {",
-        "dipole: {lattice: {lattice_constant: 6}, particles: {a: {diameter: 9}}, ",
-    ):
-        text = f"name: a\ncompound: PbS\nstrain: {{linear: [0.01]}}\n{section}overrides: {{template: own.inp}}}}\n"
-        read = getattr(load(tmp_path, text), section.partition(":")[0])
-        assert read.overrides["template"] == str(tmp_path / "own.inp")
+    campaign = load(tmp_path, f"name: a\ncompound: PbS\nstrain: {{linear: [0.01]}}\n{section}\n")
+    found: Any = campaign
+    for name in way.split("."):
+        found = found[name] if isinstance(found, dict) else getattr(found, name)
+    assert str(found) == str(tmp_path / "own.inp")
+    first, *_ = way.split(".")
+    assert getattr(campaign, first).model_fields_set == set(_keys(section))
+
+
+def _keys(section: str) -> list[str]:
+    """Return the keys of a section that a campaign file gives."""
+    (inner,) = YAML(typ="safe").load(section).values()
+    return list(inner)
+
+
+def test_a_template_that_is_not_beside_the_file_is_one_of_the_package(tmp_path: Path) -> None:
+    text = HEAD.replace("protocol: fast", "overrides: {template: crystal.inp}") + "  linear: [0.01]\n"
+    assert load(tmp_path, text).overrides["template"] == "crystal.inp"

@@ -28,16 +28,6 @@ from qdsim.provenance import CAMPAIGN_PROCESS
 from qdsim.provenance.origins import find_origins
 from qdsim.structures import RhombohedralState
 
-SETTINGS = {
-    "protocol": "fast",
-    "description": "Not for headers.",
-    "k_points": [4, 4, 4],
-    "cutoff": 300.0,
-    "eps_scf": 1e-6,
-    "walltime": 3600,
-    "variables": {"own": "words"},
-}
-PARAMETERS = {"FORCE_EVAL": {"DFT": {"XC": {"XC_FUNCTIONAL": {"_": "PBE"}}}}}
 VOLUMES = {"linear_m0p0100": 53.0, "linear_p0p0200": 57.5}
 RELAXED = RhombohedralState(57.5, 59.1, 0.25)
 
@@ -74,7 +64,6 @@ class Series(WorkChain):
     def define(cls, spec: WorkChainSpec) -> None:
         super().define(spec)
         spec.input("relaxes", valid_type=orm.List)
-        spec.input_namespace("cp2k", dynamic=True)
         spec.output_namespace("structures", dynamic=True)
         spec.outline(cls.relax, cls.finish)
 
@@ -120,8 +109,8 @@ def run_campaign(aiida_profile: Profile) -> RunCampaign:
     def run(label: str, relaxes: list[str]) -> orm.WorkChainNode:
         _, node = run_get_node(
             Campaign,
-            campaign=orm.Dict({"campaign": {"name": label}, "settings": SETTINGS, "fingerprint": label}),
-            strain={"relaxes": orm.List(relaxes), "cp2k": {"parameters": orm.Dict(PARAMETERS)}},
+            campaign=orm.Dict({"campaign": {"name": label}, "settings": {"cutoff": 300.0}, "fingerprint": label}),
+            strain={"relaxes": orm.List(relaxes)},
             metadata={"label": label},
         )
         assert isinstance(node, orm.WorkChainNode)
@@ -181,10 +170,9 @@ def test_a_campaign_goes_to_a_folder(campaign: orm.WorkChainNode, export: Export
     same_crystal(paths[1], RELAXED)
     text = paths[1].read_text(encoding="utf-8")
     node = campaign.outputs.strain.structures["linear_p0p0200"].relaxed
-    for word in (node.uuid, campaign.uuid, "tension", "10.1038/nmat4661", "PBE", "300 Ry", "4 4 4", "words"):
+    for word in (node.uuid, campaign.uuid, "tension", "10.1038/nmat4661"):
         assert word in text
-    assert "Not for headers" not in text
-    assert "3600" not in text
+    assert "300 Ry" not in text  # CP2K has not computed it
 
 
 def test_one_structure_goes_to_one_file(campaign: orm.WorkChainNode, export: Export) -> None:
@@ -392,21 +380,6 @@ def test_help_has_examples_and_takes_the_profile() -> None:
     assert "starting models of scattering fits" in CliRunner().invoke(cli, ["--help"]).output
 
 
-def test_settings_of_any_depth_become_flat(campaign: orm.WorkChainNode) -> None:
-    first, second = find_origins(campaign.uuid)
-    assert first.settings == second.settings
-    assert first.settings == {
-        "functional": "PBE",
-        "protocol": "fast",
-        "k_points": "4 4 4",
-        "cutoff": "300 Ry",
-        "eps_scf": 1e-6,
-        "variables.own": "words",
-    }
-    assert (first.campaign, first.campaign_uuid, first.code) == ("tension", campaign.uuid, None)
-    assert [one.label for one in (first, second)] == ["linear_m0p0100 relaxed", "linear_p0p0200 relaxed"]
-
-
 def test_the_name_of_a_stored_file_leads_nowhere_else(export: Export) -> None:
     campaign, series = orm.WorkChainNode(process_type=CAMPAIGN_PROCESS, label="../up"), orm.WorkChainNode()
     campaign.base.links.add_incoming(orm.Dict({}).store(), LinkType.INPUT_WORK, "campaign")
@@ -425,6 +398,6 @@ def test_the_name_of_a_stored_file_leads_nowhere_else(export: Export) -> None:
     result = export(campaign.uuid, "--format", "phonopy")
     assert result.exit_code == 0, result.output
     written = Path("up-phonopy/rest/escaped.yaml").resolve()
-    assert result.output == f"{written}\n"
+    assert result.stdout == f"{written}\n"
     assert written.read_text(encoding="utf-8") == "phonopy: {}\n"
     assert [path.name for path in Path.cwd().iterdir()] == ["up-phonopy"]

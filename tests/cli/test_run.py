@@ -68,7 +68,9 @@ def runs(machine: "Machine") -> dict[str, int]:
 
 @pytest.mark.usefixtures("finished")
 def test_results_as_table_csv_and_json(machine: "Machine") -> None:
-    assert "a0 = " in machine.qdsim("results", "finished").stdout
+    shown = machine.qdsim("results", "finished").stdout
+    assert "a0 = " in shown
+    assert "own P: of the relaxed one" in shown
     lines = machine.qdsim("results", "finished", "--csv").stdout.splitlines()
     assert lines[0].startswith("label,linear_strain,lattice_constant")
     assert len(lines) == 2
@@ -91,6 +93,11 @@ def test_same_file_again_computes_nothing(machine: "Machine", finished: Path) ->
     assert runs(machine) == before
     status = json.loads(machine.qdsim("status", "finished", "--json").stdout)
     assert status["state"] == "done"
+    assert status["files"] == [str(finished)]
+    assert f"Campaign 'finished', PK {status['pk']}, from {finished}" in again.stdout
+    by_file = machine.qdsim("results", str(finished), "--csv")
+    assert by_file.stdout == machine.qdsim("results", "finished", "--csv").stdout
+    assert f"PK {status['pk']}, from {finished}" in by_file.stderr
     assert {line["state"] for line in status["lines"]} == {"done"}
 
 
@@ -131,7 +138,14 @@ def test_relaxed_structures_are_exported(machine: "Machine", tmp_path: Path) -> 
     assert state.alpha == pytest.approx(point["relaxed"]["alpha_rh"], abs=1e-6)
     assert abs(state.offset) == pytest.approx(point["relaxed"]["pb_offset"], abs=1e-6)
     text = path.read_text(encoding="ascii")
-    for word in (results["nodes"][f"points.{point['label']}.relaxed.structure"], results["uuid"], "PBE", "CP2K"):
+    for word in (
+        results["nodes"][f"points.{point['label']}.relaxed.structure"],
+        results["uuid"],
+        "PBE",
+        "CP2K",
+        "300 Ry",
+        "4 4 4",
+    ):
         assert word in text
 
 

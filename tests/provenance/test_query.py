@@ -10,11 +10,12 @@ from qdsim.provenance import query
 from qdsim.provenance.difference import compare_campaigns
 from qdsim.provenance.query import Filter, find_calculations, find_results
 from qdsim.provenance.why import find_number, origin_of
-from tests.provenance.graphs import LATTICE, STRAINS, store_campaign, store_lone_run
+from tests.provenance.graphs import LATTICE, STRAINS, store_campaign, store_hosts, store_lone_run
 
 
 @pytest.fixture(scope="module", autouse=True)
-def uuids(aiida_profile: Any) -> dict[str, str]:  # noqa: ARG001 (loads the profile)
+def uuids(aiida_profile: Any) -> dict[str, str]:
+    aiida_profile.reset_storage()  # of the campaigns of other tests
     store_lone_run()
     return {
         "first": store_campaign("first"),
@@ -153,3 +154,15 @@ def test_two_campaigns_differ_in_settings_and_results() -> None:
     same = compare_campaigns("first", "first")
     assert (same.settings, same.results) == ((), ())
     assert same.equal > 0
+
+
+def test_a_host_has_the_strain_of_its_computed_cell() -> None:
+    # By hand: 3 % of volume are 1.03^(1/3) - 1 = 0.99016 % of the edge, and 6.03 Å against 6 Å are 0.5 %.
+    undistorted = LATTICE**3 / 4
+    store_hosts("volumetric", {"a": undistorted, "b": 1.03 * undistorted}, None)
+    store_hosts("pressure", {"a": 6.01**3 / 4, "b": 6.03**3 / 4}, undistorted)
+    for name, strains in (("volumetric", [0.0, 0.0099016]), ("pressure", [0.0016667, 0.005])):
+        found = {one.host: one.strain for one in find_results(Filter(campaign=name, kind="vacancy"))}
+        assert [found["a"], found["b"]] == pytest.approx(strains, abs=1e-6)
+    assert {one.host for one in find_results(Filter(campaign="pressure", strain=(0.004, 0.006)))} == {"b"}
+    assert not find_results(Filter(campaign="pressure", strain=(-1.0, -0.1)))

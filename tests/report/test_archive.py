@@ -205,8 +205,8 @@ def test_results_and_traces_are_those_of_the_profile(good: Path, invoke: Invoke,
     command, *options = arguments
     from_profile, from_archive = invoke(command, "tension", *options), invoke(command, good, *options)
     assert from_archive.exit_code == 0, from_archive.output
-    assert from_archive.output == from_profile.output
-    assert from_archive.output
+    assert from_archive.stdout == from_profile.stdout
+    assert from_archive.stdout
 
 
 def test_any_node_of_an_archive_is_traced(good: Path, campaign: str, invoke: Invoke) -> None:
