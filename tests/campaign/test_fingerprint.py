@@ -29,7 +29,8 @@ FILES = {
     "other-fits.yaml": FITS.replace("59.5", "59.4"),
     "fit.yaml": FIT.format(spread=2),
     "other-fit.yaml": FIT.format(spread=3),
-    "dots.xye": "".join(f"{1 + 0.1 * i} 100 10\n" for i in range(100)),
+    "pb.txt": "# s(1/A) Pb\n" + "".join(f"{0.1 * i} {82 / (1 + i)}\n" for i in range(20)),
+    "dots.xye": "# Q(1/A) I sigma\n" + "".join(f"{1 + 0.1 * i} 100 10\n" for i in range(100)),
 }
 VACANCY: dict[str, Any] = {
     "hosts": {"x": {"linear_strain": 0}},
@@ -96,6 +97,7 @@ BASES: dict[str, dict[str, Any]] = {
     "dipole of a node": {"dipole": DIPOLE | {"lattice": {"node": "NODE"}}},
     "dipole of a sample": {"dipole": DIPOLE | {"lattice": SAMPLE}},
     "target": {"dipole": DIPOLE | {"target": {}}},
+    "spheres": {"dipole": DIPOLE | {"models": {"spheres": [{"born_charge": 4, "eps_inf": 11, "source": "a paper"}]}}},
 }  # fmt: skip
 """Campaigns that the changes are made to."""
 CHANGES: dict[str, tuple[str, Any]] = {
@@ -136,6 +138,8 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "scattering.tolerances": ("scattering", {"alpha_rh": 0.2}),
     "scattering.patterns.b_iso": ("scattering", 1.1),
     "scattering.patterns.energy_kev": ("scattering", 20),
+    "scattering.patterns.form_factors": ("scattering", {"Pb": "pb.txt"}),
+    "scattering.patterns.dispersion": ("scattering", "none"),
     "scattering.patterns.diameter": ("scattering", 30),
     "scattering.patterns.shape": ("scattering", "cube"),
     "phonon.protocol": ("crystal of a mesh", "moderate"),
@@ -216,8 +220,11 @@ CHANGES: dict[str, tuple[str, Any]] = {
     "dipole.coarse_start": ("dipole", None),
     "dipole.patterns.b_iso": ("dipole", 1.1),
     "dipole.patterns.energy_kev": ("dipole", 20),
-    "dipole.models.born_charge": ("dipole", 4.4),
-    "dipole.models.eps_inf": ("dipole", 12),
+    "dipole.patterns.form_factors": ("dipole", {"Pb": "pb.txt"}),
+    "dipole.patterns.dispersion": ("dipole", "none"),
+    "dipole.models.spheres.0.born_charge": ("spheres", 4.4),
+    "dipole.models.spheres.0.eps_inf": ("spheres", 12),
+    "dipole.models.spheres.0.source": ("spheres", "another paper"),
     "dipole.target.diameter": ("target", 30),
     "dipole.target.pb_offset": ("target", 0.1),
     "dipole.target.reported_dipole": ("target", 190),

@@ -307,9 +307,12 @@ def test_samples_scatter_with_the_b_of_their_fit_and_with_that_of_the_phonons(se
         np.testing.assert_allclose(curve.y, intensity(particle, curve.x, b_iso=b_iso), rtol=1e-9)
 
 
+USUAL = ["lattice_constant", "b_iso_cation", "b_iso_anion"]
+
+
 def test_settings_of_a_fit_reach_it(series: StrainResults) -> None:
     pattern = pattern_file(truth(series), GOOD)
-    result, _ = run_get_node(fit_pattern, fit=orm.Dict(fit_file(background=7, vary={})), pattern=pattern)
+    result, _ = run_get_node(fit_pattern, fit=orm.Dict(fit_file(background=7, vary={}, fix=USUAL)), pattern=pattern)
     found = read_result(result["result"], result["curves"])
     assert len(found.background) == 7
     assert found.parameters == {}
