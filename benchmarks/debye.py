@@ -409,14 +409,13 @@ def exact_distribution(size: tuple[float, float]) -> FloatArray:
 
 
 def distributions() -> list[Distribution]:
-    """Measure all size distributions."""
+    """Measure all size distributions; exact sums come last, for a process begins with the peak memory of its parent."""
+    sizes = [(diameter, spread) for diameter, spreads in DISTRIBUTIONS.items() for spread in spreads]
+    measured = [in_new_process(distribution, size) for size in sizes]
     found = []
-    for diameter, spreads in DISTRIBUTIONS.items():
-        for spread in spreads:
-            row, curve = in_new_process(distribution, (diameter, spread))
-            errors = np.abs(curve / exact_distribution((diameter, spread)) - 1)
-            found.append(replace(row, error=float(errors.max()), mean_error=float(errors.mean())))
-            print(found[-1], file=sys.stderr)
+    for size, (row, curve) in zip(sizes, measured, strict=True):
+        errors = np.abs(curve / exact_distribution(size) - 1)
+        found.append(replace(row, error=float(errors.max()), mean_error=float(errors.mean())))
     return found
 
 

@@ -41,7 +41,8 @@ def command(file: Path, output: Path | None, force: bool, as_json: bool, **optio
 
     FILE names model, parameters and data; DATA, in place of the file's, has columns Q (or 2 theta), intensity and
     uncertainty; their labels, or --quantity, say which. Errors are widened where the model does not describe the data,
-    and that is said first. The exit code is 1 if the search did not converge.
+    and that is said first; they hold for the shape of the model, and `qdsim compare` tells what others give. The exit
+    code is 1 if the search did not converge.
     """
     from qdsim.cli.fit_tables import print_fit
     from qdsim.cli.progress import progress_bar

@@ -91,6 +91,9 @@ def print_comparison(console: Console, title: str, comparison: Comparison) -> No
         )
     console.print(table)
     console.print(f"{'preferred' if comparison.described else 'least wrong'}: {comparison.preferred.name}")
+    for name, mean in comparison.averaged.items():
+        averaged = with_error(mean.value, mean.error, mean.unit, DECIMALS)
+        console.print(f"{name} = {averaged} over all models, by weight")
     for message in comparison.preferred.result.messages:
         notice(console, f"{comparison.preferred.name}: {message}")
 

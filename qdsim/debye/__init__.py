@@ -4,7 +4,7 @@ from qdsim.debye.abscissa import q_from_two_theta, two_theta_from_q
 from qdsim.debye.atoms import AtomicCluster, as_cluster
 from qdsim.debye.candidates import shape_models, stoichiometry_models
 from qdsim.debye.cluster_fit import ClusterFit, ClusterPattern, ClusterSettings, fit_cluster
-from qdsim.debye.comparison import ComparedModel, Comparison, compare, compare_shapes
+from qdsim.debye.comparison import AveragedParameter, ComparedModel, Comparison, compare, compare_shapes
 from qdsim.debye.corrections import absorption_factor_transmission, correct, lorentz_factor, polarisation_factor
 from qdsim.debye.data import ScatteringData
 from qdsim.debye.data_files import read_data, write_data
@@ -33,6 +33,7 @@ from qdsim.debye.structure_files import read_structure
 __all__ = [
     "PARAMETERS",
     "AtomicCluster",
+    "AveragedParameter",
     "Chi2Map",
     "Chi2Profile",
     "ClusterFit",

@@ -1,8 +1,9 @@
 """Which of several models the data prefer."""
 
 from collections.abc import Callable, Mapping
-from math import exp, log
+from math import exp, log, sqrt
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from qdsim.debye.candidates import STOICHIOMETRIC, Candidate, shape_models, stoichiometry_models
@@ -14,6 +15,9 @@ from qdsim.debye.models import NanocrystalModel
 from qdsim.errors import QdsimError
 
 Progress = Callable[[int, int], None]
+
+TELLING = 1e-3
+"""Least weight with which a model counts in averages."""
 
 _LOWER = 0.1  # part of what a standard error costs, by which chi^2 of a smaller model may be lower
 
@@ -46,6 +50,30 @@ class ComparedModel(BaseModel):
     weight: float
 
 
+class AveragedParameter(BaseModel):
+    """A parameter averaged over models by their weights.
+
+    Attributes
+    ----------
+    value
+        The mean.
+    error
+        Its standard error: that of each model, and how the models differ (Burnham & Anderson, as above, section 4.3).
+    unit
+        Of both.
+    lowest, highest
+        Values in models whose weight is at least `TELLING`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    value: float
+    error: float
+    unit: str
+    lowest: float
+    highest: float
+
+
 class Comparison(BaseModel):
     """Models fitted to the same data, the preferred one (lowest Bayesian information criterion) first.
 
@@ -53,6 +81,8 @@ class Comparison(BaseModel):
     ----------
     models
         The fits.
+    averaged
+        Parameters that every model of some weight varies, averaged over them.
     described
         Whether the preferred one describes the data.
     messages
@@ -62,6 +92,7 @@ class Comparison(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     models: list[ComparedModel]
+    averaged: dict[str, AveragedParameter]
     described: bool
     messages: list[str]
 
@@ -237,4 +268,22 @@ def _ranked(results: Mapping[str, FitResult]) -> Comparison:
             f"None of the models describes the data; the best leaves a reduced chi^2 of {lowest.chi2_reduced:.3g}. The "
             "weights rank them, and say nothing of what is not among them: try other shapes, sizes and backgrounds."
         )
-    return Comparison(models=models, described=described, messages=messages)
+    return Comparison(models=models, averaged=_averaged(models), described=described, messages=messages)
+
+
+def _averaged(models: list[ComparedModel]) -> dict[str, AveragedParameter]:
+    """Average the parameters that all models of some weight have."""
+    telling = [one for one in models if one.weight >= TELLING]
+    weights = np.array([one.weight for one in telling]) / sum(one.weight for one in telling)
+    averaged = {}
+    for name, first in telling[0].result.parameters.items():
+        found = [one.result.parameters[name] for one in telling if name in one.result.parameters]
+        errors = [parameter.error for parameter in found if parameter.error is not None]
+        if len(errors) < len(telling):  # not varied, or not determined, in one of them
+            continue
+        values = np.array([parameter.value for parameter in found])
+        mean = float(weights @ values)
+        error = sqrt(float(weights @ (np.array(errors) ** 2 + (values - mean) ** 2)))
+        ends = float(values.min()), float(values.max())
+        averaged[name] = AveragedParameter(value=mean, error=error, unit=first.unit, lowest=ends[0], highest=ends[1])
+    return averaged

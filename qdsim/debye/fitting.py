@@ -20,7 +20,6 @@ from qdsim.debye.fit_result import FitResult, FittedParameter
 from qdsim.debye.least_squares import AT_BOUND, certainty_messages, known, linearised, search, search_messages, stopped
 from qdsim.debye.linear_part import CurveSettings, LinearPart
 from qdsim.debye.misfit import SIGNIFICANT, Misfit
-from qdsim.debye.mixtures import TooLargeError
 from qdsim.debye.models import PARAMETERS, NanocrystalModel
 from qdsim.debye.particles import ParticleLibrary
 from qdsim.debye.patterns import ModelPattern
@@ -250,7 +249,7 @@ class Fit:
     def _residual(self, x: FloatArray) -> FloatArray:
         try:
             return self._linear.residual(self._intensity(x))
-        except TooLargeError:  # no place to go to; the search takes a shorter step
+        except QdsimError:  # such as sizes beyond what can be computed: the search takes a shorter step
             return np.full(len(self.data), np.nan)
 
     def _jacobian(self, x: FloatArray) -> FloatArray:
@@ -386,7 +385,7 @@ class Fit:
         first, _ = linearised(design, kept, widening)
         for i, name in enumerate(self.names):
             if name in SIZES and np.isfinite(first[i]):
-                with suppress(TooLargeError):
+                with suppress(QdsimError):
                     design[:, i] = scale * self._difference(best.values, i, first[i]) * self._linear.weights
         errors, matrix = linearised(design, kept, widening)
         return errors[:n_varied], matrix[:n_varied, :n_varied], float(errors[n_varied])

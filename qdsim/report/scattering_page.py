@@ -154,7 +154,20 @@ def render_comparison(title: str, source: str, comparison: Comparison) -> str:
         *comparison.messages,
         *(f"{one.name}: {message}" for one in comparison.models for message in one.result.messages),
     ]
-    sections = [_section("models", "", messages=messages, blocks=[table])]
+    averaged = Table(
+        "Parameters over all models, by weight; the error holds that of each model and how they differ",
+        [("parameter", ""), ("value", ""), ("from", ""), ("to", "")],
+        [
+            [
+                Cell(NAMES[name], name),
+                Cell(with_error(one.value, one.error, one.unit, DECIMALS), f"{one.value!r} ± {one.error!r} {one.unit}"),
+                Cell(_short(one.lowest)),
+                Cell(_short(one.highest)),
+            ]
+            for name, one in comparison.averaged.items()
+        ],
+    )
+    sections = [_section("models", "", messages=messages, blocks=[table, *([averaged] if averaged.rows else [])])]
     sections += [_fit_section(one.name, one.result, f"_{index}") for index, one in enumerate(comparison.models)]
     preferred = comparison.preferred
     return render_document(

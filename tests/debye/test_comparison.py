@@ -108,6 +108,30 @@ class TestWeights:
             assert one.weight / found[0].weight == pytest.approx(exp(-one.delta_bic / 2))
             assert one.delta_bic == pytest.approx(one.result.bic - found[0].result.bic)
 
+    def test_values_are_averaged_by_weight_with_the_differences_of_the_models(self) -> None:
+        vary = ["b_iso_cation", "diameter"]
+        settings = FitSettings(vary=dict.fromkeys(vary), background=2)
+        models = {
+            "one": (START, settings),
+            "other": (START.with_values({"b_iso_anion": 1.02}), settings),
+            "alone": (START, FitSettings(vary={"b_iso_cation": None}, background=2)),
+        }
+        found = compare(models, self.data)
+        assert min(one.weight for one in found.models) > 0.001
+        values, errors, weights = [], [], []
+        for one in found.models:
+            parameter = one.result.parameters["b_iso_cation"]
+            assert parameter.error is not None
+            values.append(parameter.value)
+            errors.append(parameter.error)
+            weights.append(one.weight)
+        averaged = found.averaged["b_iso_cation"]
+        assert averaged.value == pytest.approx(np.average(values, weights=weights))
+        second = np.average(np.square(values) + np.square(errors), weights=weights)
+        assert averaged.error == pytest.approx(np.sqrt(second - averaged.value**2), rel=1e-6)
+        assert (averaged.lowest, averaged.highest) == (min(values), max(values))
+        assert list(found.averaged) == ["b_iso_cation"]  # the diameter is not varied in one of them
+
     def test_parameters_without_use_are_penalised(self) -> None:
         useless = {"b_iso_cation": None, "b_iso_anion": None, "alpha_rh": None, "occupancy_anion_core": None}
         few = FitSettings(vary={"b_iso_cation": None}, background=2)

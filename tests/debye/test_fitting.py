@@ -597,3 +597,31 @@ def test_a_trial_point_that_cannot_be_computed_is_no_end(monkeypatch: pytest.Mon
         parameter = result.parameters[name]
         assert parameter.error is not None
         assert abs(parameter.value - getattr(truth, name)) < 3 * parameter.error
+
+
+def test_no_refusal_at_a_trial_point_ends_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    # sizes are refused in several places, as by the number of atoms of one particle
+    truth = NanocrystalModel(diameter=20.0, diameter_sd=3.0, b_iso_cation=1.0, b_iso_anion=1.0)
+    fit = Fit(truth.with_values({"diameter": 16.0}), measured(truth, seed=2), FitSettings(vary={"diameter": None}))
+    computed, tried = fit.pattern.intensity, []
+
+    def refuse(values: Mapping[str, float], *more: Any) -> FloatArray:
+        tried.append(values["diameter"])
+        if tried[-1] != 16.0 and len(set(tried)) == 3:
+            raise QdsimError("A particle of 503 Å has too many atoms.")
+        return computed(values, *more)
+
+    monkeypatch.setattr(fit.pattern, "intensity", refuse)
+    result = fit.run()
+    assert len(set(tried)) > 3
+    assert result.converged
+    found = result.parameters["diameter"]
+    assert found.error is not None
+    assert abs(found.value - 20) < 3 * found.error
+
+
+def test_a_start_that_cannot_be_computed_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixtures, "LARGEST", 30.0)
+    model = NanocrystalModel(diameter=20.0, diameter_sd=3.0)
+    with pytest.raises(QdsimError, match="30 Å is the most that can be computed"):
+        Fit(model, ScatteringData(Q, 1 + Q), FitSettings(vary={"diameter": None})).run()

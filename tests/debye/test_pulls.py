@@ -15,14 +15,16 @@ import pytest
 from scipy.stats import lognorm
 
 from qdsim.debye import (
+    AveragedParameter,
     Fit,
     FitResult,
     FitSettings,
+    FittedParameter,
     NanocrystalModel,
     ScatteringData,
     compare,
     intensity,
-    stoichiometry_models,
+    shape_models,
 )
 
 FloatArray = npt.NDArray[np.float64]
@@ -94,51 +96,74 @@ def check(pulled: dict[str, FloatArray]) -> None:
     assert all(abs(one) < 0.3 for one in mean.values()), mean
 
 
-@pytest.mark.parametrize("size", [(50.0, 4.0), (40.0, 3.0, 4.3, 0.7), (32.0, 9.6)])
+@pytest.mark.parametrize("size", [(50.0, 4.0), (40.0, 3.0, 4.3, 0.7)])
 def test_of_size_distributions(size: tuple[float, ...]) -> None:
     # sizes that are left out of them move what is found by several errors
     true = truth("sphere", *size)
     names = [*SIZES, *LATTICE, *(["occupancy_anion_shell"] if len(size) > 2 else [])]
     begin = true.with_values({"diameter": 0.96 * size[0], "diameter_sd": 1.2 * size[1], "b_iso_cation": 1.0})
     fits = [
-        Fit(begin, counted(pattern("sphere", *size), 1e5, seed), settings_for(names)).run() for seed in range(DRAWS)
+        Fit(begin, counted(pattern("sphere", *size), 1e5, seed), settings_for(names)).run() for seed in range(3 * DRAWS)
     ]
     check(pulls(fits, true, names))
-    assert sum(fit.misfit is not None and fit.misfit.significant for fit in fits) <= 1
+    assert sum(fit.misfit is not None and fit.misfit.significant for fit in fits) <= 3
 
 
-@pytest.mark.parametrize("counts", [3e2, 3e3, 3e4])
-def test_of_a_wrong_shape(counts: float) -> None:
-    # a cuboctahedron fitted as a sphere: where noise hides the difference the truth lies within the errors
-    true, names = truth("cuboctahedron", 24.0, 2.0), [*SIZES, *LATTICE]
-    begin = truth("sphere", 24.0, 2.0)
-    told = 0
+def test_of_a_broad_distribution() -> None:
+    # on the way are distributions that no computer holds
+    true, names = truth("sphere", 32.0, 9.6), [*SIZES, *LATTICE]
+    begin = true.with_values({"diameter": 30.0, "diameter_sd": 5.0, "b_iso_cation": 1.0})
+    fit = Fit(begin, counted(pattern("sphere", 32.0, 9.6), 1e5, 0), settings_for(names)).run()
+    assert fit.converged
+    assert all(np.abs(pull[0]) < 3 for pull in pulls([fit], true, names).values())
+
+
+def test_of_a_wrong_shape_that_shows() -> None:
+    # a cuboctahedron fitted as a sphere: no error tells what that does, and that is said before anything else
+    begin = truth("sphere", 32.0, 3.0)
     for seed in range(DRAWS):
-        data = counted(pattern("cuboctahedron", 24.0, 2.0), counts, seed)
-        result = Fit(begin, data, settings_for(names)).run()
-        away = [abs(one[0]) for one in pulls([result], true, names).values()]
-        if result.messages and result.messages[0].startswith("The model does not describe the data"):
-            told += 1
-        else:
-            assert max(away) < 4, (seed, away)
-    assert told == (DRAWS if counts > 1e4 else 0 if counts < 1e3 else pytest.approx(told))
+        data = counted(pattern("cuboctahedron", 32.0, 3.0), 3e4, seed)
+        result = Fit(begin, data, settings_for([*SIZES, *LATTICE])).run()
+        assert result.messages[0].startswith("The model does not describe the data (reduced chi^2")
+
+
+def test_of_a_wrong_shape_that_hides_in_the_noise() -> None:
+    # spheres describe the data, and their sizes are wrong by several errors: other shapes must be asked
+    true, names = truth("cuboctahedron", 32.0, 3.0), [*SIZES, *LATTICE]
+    spheres, averages = [], []
+    for seed in range(DRAWS // 4):
+        data = counted(pattern("cuboctahedron", 32.0, 3.0), 1e3, seed)
+        shapes = shape_models(truth("sphere", 32.0, 3.0))
+        found = compare({name: (model, settings_for(names)) for name, model in shapes.items()}, data)
+        assert found.described
+        sphere = next(one.result for one in found.models if one.name == "sphere")
+        spheres.append([away(sphere.parameters[name], getattr(true, name)) for name in SIZES])
+        averages.append([away(found.averaged[name], getattr(true, name)) for name in SIZES if name in found.averaged])
+    assert max(map(max, spheres)) > 4
+    assert all(max(one, default=0.0) < 3 for one in averages), averages
+
+
+def away(found: FittedParameter | AveragedParameter, true: float) -> float:
+    """Return by how many standard errors a value is wrong; 0 if none is claimed."""
+    return 0.0 if not found.error else abs(found.value - true) / found.error
 
 
 def test_of_nested_models() -> None:
-    # vacancies that are not there: the larger model never ends above the smaller one, and is rarely preferred
-    true, names = truth("sphere", 24.0, 2.0), [*SIZES, *LATTICE]
-    begin = true.with_values({"diameter": 23.5, "diameter_sd": 2.3, "lattice_constant": 5.94})
-    models = stoichiometry_models(begin, settings_for(names))
-    del models["core-shell"]
+    # a distortion that is not there: the larger model never ends above the smaller one, and is rarely preferred
+    true, names = truth("sphere", 32.0, 3.0), [*SIZES, *LATTICE]
+    begin = true.with_values({"diameter": 31.0, "diameter_sd": 3.5, "lattice_constant": 5.94})
+    models = {
+        "undistorted": (begin, settings_for(names)),
+        "distorted": (begin, settings_for([*names, "alpha_rh", "pb_offset"])),
+    }
     preferred, smaller, gains = [], [], []
     for seed in range(DRAWS):
-        found = compare(models, counted(pattern("sphere", 24.0, 2.0), 3e4, seed))
-        assert found.described
+        found = compare(models, counted(pattern("sphere", 32.0, 3.0), 1e5, seed))
         by_name = {one.name: one.result for one in found.models}
         preferred.append(found.preferred.name)
-        smaller.append(by_name["stoichiometric"])
-        gains.append(by_name["stoichiometric"].chi2 - by_name["S-deficient shell"].chi2)
+        smaller.append(by_name["undistorted"])
+        gains.append(by_name["undistorted"].chi2 - by_name["distorted"].chi2)
     assert min(gains) > -0.1
-    assert np.mean(gains) < 4  # two further numbers, of which only the half that takes atoms away is allowed
-    assert preferred.count("stoichiometric") >= 0.9 * DRAWS
+    assert np.mean(gains) < 3  # two further numbers gain 2 by chance, and less where one of them may not be negative
+    assert preferred.count("undistorted") >= 0.9 * DRAWS
     check(pulls(smaller, true, names))
