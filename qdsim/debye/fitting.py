@@ -284,8 +284,8 @@ class Fit:
             *self._linear.messages(solution),
             *self._ambiguity(best, rival, misfit.widening),
             *(
-                f"{name} = {UNDISTORTED[name]:g}{PARAMETERS[name][0]} describes the data nearly as well: it lies "
-                f"{away:.1f} standard errors away."
+                f"{name} lies {away:.1f} standard errors from {_with_unit(UNDISTORTED[name], name)}, by chi^2: without "
+                "this distortion the data are described nearly as well."
                 for name, away in undistorted.items()
                 if away < SIGNIFICANT
             ),
@@ -401,6 +401,12 @@ class Fit:
     def _fitted_model(self, values: FloatArray, ratio: float) -> NanocrystalModel:
         kept = {name: ratio * getattr(self.model, name) for name in LENGTHS if name not in self.names}
         return self.model.with_values(kept | dict(zip(self.names, values.tolist(), strict=True)))
+
+
+def _with_unit(value: float, name: str) -> str:
+    """Write a value of a parameter with its unit."""
+    unit = PARAMETERS[name][0]
+    return f"{value:g}{unit}" if unit == "°" else f"{value:g} {unit}".rstrip()
 
 
 def _half_width(away: float) -> float:

@@ -96,7 +96,7 @@ class TestDataWithoutNoise:
             assert not parameter.at_bound
         assert result.scale == pytest.approx(SCALE, rel=1e-5)
         np.testing.assert_allclose(result.background, BACKGROUND, rtol=1e-4)
-        told = ("correlated", "on which side of 60°", "describes the data nearly as well")
+        told = ("correlated", "on which side of 60°", "described nearly as well")
         assert [message for message in result.messages if not any(words in message for words in told)] == []
 
     @pytest.mark.parametrize("sigma", [True, False])
@@ -523,7 +523,7 @@ class TestDistortion:
         without = dict.fromkeys(other for other in self.vary if other != name)
         held = fitted(result.model.with_values({name: value}), data, without)
         away = sqrt(max(held.chi2 - result.chi2, 0))
-        said = any(message.startswith(f"{name} = {value:g}") and "lies" in message for message in result.messages)
+        said = any(message.startswith(f"{name} lies") for message in result.messages)
         assert said == (away < 3 and not found.at_bound)
         if not said:
             return
@@ -546,7 +546,7 @@ class TestDistortion:
         assert offset.error is not None
         assert abs(offset.value - 0.3) < 3 * offset.error
         assert offset.error < 0.01
-        assert not any("describes the data nearly as well" in message for message in result.messages)
+        assert not any("described nearly as well" in message for message in result.messages)
 
 
 class TestAveragedPoints:
