@@ -16,8 +16,8 @@ HELD = ("diameter", "lattice_constant")
 def fitted_sample(name: str, source: str, result: FitResult, stated: Sample | None = None) -> Sample:
     """Return what a fit says of a sample; what is stated of it elsewhere goes before.
 
-    A systematic misfit, of a reduced chi^2 above 1, widens the standard errors by its square root. Parameters that
-    stopped at a bound, or that the data do not determine, are left out, and all of them where the fit did not converge.
+    Where the model does not describe the data, the source of each value says so. Parameters that stopped at a bound, or
+    that the data do not determine, are left out, and all of them where the fit did not converge.
 
     Parameters
     ----------
@@ -28,26 +28,31 @@ def fitted_sample(name: str, source: str, result: FitResult, stated: Sample | No
     stated
         What is known already.
     """
-    widened = max(1.0, result.gof) if result.sigma is not None else 1.0
+    noise_alone = result.misfit is None and result.sigma is not None  # the errors of documents of earlier versions
+    widened = max(1.0, result.gof) if noise_alone else 1.0
+    fit = f"fit of {source}" if _describes(result) else f"fit of {source}, whose model does not describe it"
     fitted: dict[str, Measured] = {}
     for quantity in QUANTITIES:
         parameter = result.parameters.get(quantity)
         if parameter is None and quantity in HELD:
             fitted[quantity] = Measured(value=getattr(result.model, quantity), source=f"held in the fit of {source}")
         elif result.converged and parameter is not None and parameter.error is not None and not parameter.at_bound:
-            error = widened * parameter.error
-            fitted[quantity] = Measured(value=parameter.value, error=error, source=f"fit of {source}")
+            fitted[quantity] = Measured(value=parameter.value, error=widened * parameter.error, source=fit)
     if result.model.size_strain != 0.0 and "lattice_constant" in fitted:
         shrink = 1 - result.model.size_strain / result.model.diameter
         edge = fitted.pop("lattice_constant")
         if result.converged or not {"size_strain", "diameter"} & set(result.parameters):
             fitted["lattice_constant"] = edge.model_copy(update={"value": edge.value * shrink})
     if result.converged:
-        fitted["chi2_reduced"] = Measured(value=result.chi2_reduced, source=f"fit of {source}")
+        fitted["chi2_reduced"] = Measured(value=result.chi2_reduced, source=fit)
     known = {} if stated is None else stated.stated()
     if {"volume", "volumetric_strain"} & set(known):
         fitted.pop("lattice_constant", None)
     return Sample(name=name, **{**fitted, **known})
+
+
+def _describes(result: FitResult) -> bool:
+    return result.misfit is None or result.misfit.described
 
 
 def with_fitted(fits: ScatteringFits | None, compound: str, samples: Sequence[Sample]) -> ScatteringFits:
@@ -84,6 +89,9 @@ def check_pattern(source: str, condition: Condition, results: Mapping[str, FitRe
     )
     needed = (FREE, DFT, *(PROBES if verdict == "agrees" else ()))
     unfinished = [name for name in needed if name in results and not results[name].converged]
+    if not _describes(results[FREE]):
+        left = f"even the free model does not describe the data (reduced chi^2 {results[FREE].chi2_reduced:.3g})"
+        verdict, reason = "cannot say", f"{left}; {reason}"
     if unfinished:
         verdict, reason = "cannot say", f"the fit '{unfinished[0]}' did not converge; {reason}"
     if condition.lattice.extrapolated:

@@ -58,6 +58,31 @@ def test_fits_that_converged_give_a_verdict(results: dict[str, FitResult], condi
     assert check_pattern("dots.xye", condition, undistorted).verdict == "disagrees"
 
 
+def undescribed(result: FitResult) -> FitResult:
+    assert result.misfit is not None
+    return result.model_copy(
+        update={"chi2_reduced": 16.0, "misfit": result.misfit.model_copy(update={"described": False})}
+    )
+
+
+def test_no_verdict_is_stronger_than_the_model(results: dict[str, FitResult], condition: Condition) -> None:
+    for fits in (results, {**results, DFT: results[UNDISTORTED]}):
+        found = check_pattern("dots.xye", condition, {**fits, FREE: undescribed(fits[FREE])})
+        assert found.verdict == "cannot say"
+        assert found.reason.startswith("even the free model does not describe the data (reduced chi^2 16)")
+
+
+def test_errors_of_a_sample_are_those_of_the_fit_and_are_widened_once(results: dict[str, FitResult]) -> None:
+    free = results[FREE]
+    error = free.parameters["alpha_rh"].error
+    for result, told in ((free, "fit of dots.xye"), (undescribed(free), "whose model does not describe it")):
+        found = fitted_sample("dots", "dots.xye", result).alpha_rh
+        assert found is not None
+        assert found.error == error
+        assert found.source is not None
+        assert found.source.endswith(told)
+
+
 @pytest.mark.parametrize("name", [FREE, DFT, PROBE])
 def test_agreement_needs_every_fit(name: str, results: dict[str, FitResult], condition: Condition) -> None:
     found = check_pattern("dots.xye", condition, unfinished(results, name))
