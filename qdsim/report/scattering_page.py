@@ -150,10 +150,6 @@ def render_comparison(title: str, source: str, comparison: Comparison) -> str:
         [*heads, ("weight", "")],
         rows,
     )
-    messages = [
-        *comparison.messages,
-        *(f"{one.name}: {message}" for one in comparison.models for message in one.result.messages),
-    ]
     averaged = Table(
         "Parameters over all models, by weight; the error holds that of each model and how they differ",
         [("parameter", ""), ("value", ""), ("from", ""), ("to", "")],
@@ -167,8 +163,13 @@ def render_comparison(title: str, source: str, comparison: Comparison) -> str:
             for name, one in comparison.averaged.items()
         ],
     )
-    sections = [_section("models", "", messages=messages, blocks=[table, *([averaged] if averaged.rows else [])])]
-    sections += [_fit_section(one.name, one.result, f"_{index}") for index, one in enumerate(comparison.models)]
+    sections = [_section("models", "", messages=comparison.messages, blocks=[table])]
+    if averaged.rows:
+        sections.append(_section("averaged", "Over all models", blocks=[averaged]))
+    sections += [
+        _fit_section(one.name, one.result, f"_{index}", one.result.messages)
+        for index, one in enumerate(comparison.models)
+    ]
     preferred = comparison.preferred
     return render_document(
         title,
@@ -237,7 +238,7 @@ def _state(fit: FittedCurve) -> _State:
     return _State(status="converged", troubled=False)
 
 
-def _fit_section(title: str, result: FitResult, suffix: str = "") -> DocumentSection:
+def _fit_section(title: str, result: FitResult, suffix: str = "", messages: Sequence[str] = ()) -> DocumentSection:
     """Return pattern, parameters, sizes and model of a fit; `suffix` tells it from others of the document."""
     caption = (
         f"Data, fit and background; below, their difference. R_wp = {fixed(100 * result.r_wp, 2, '%')}, "
@@ -254,7 +255,7 @@ def _fit_section(title: str, result: FitResult, suffix: str = "") -> DocumentSec
         matrix = figures.correlation(list(result.parameters), result.correlation)
         blocks.append(FigureBlock(f"correlation{suffix}", matrix, "Correlation coefficients of the parameters."))
     blocks.append(_model_table(result.model))
-    return _section(f"fit{suffix}", title, blocks=blocks)
+    return _section(f"fit{suffix}", title, messages=messages, blocks=blocks)
 
 
 def _section(
