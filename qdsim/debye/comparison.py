@@ -82,7 +82,7 @@ class Comparison(BaseModel):
     models
         The fits.
     averaged
-        Parameters that every model of some weight varies, averaged over them.
+        Parameters that every model of some weight varies, averaged over them; none where no model describes the data.
     described
         Whether the preferred one describes the data.
     messages
@@ -268,7 +268,9 @@ def _ranked(results: Mapping[str, FitResult]) -> Comparison:
             f"None of the models describes the data; the best leaves a reduced chi^2 of {lowest.chi2_reduced:.3g}. The "
             "weights rank them, and say nothing of what is not among them: try other shapes, sizes and backgrounds."
         )
-    return Comparison(models=models, averaged=_averaged(models), described=described, messages=messages)
+    return Comparison(
+        models=models, averaged=_averaged(models) if described else {}, described=described, messages=messages
+    )
 
 
 def _averaged(models: list[ComparedModel]) -> dict[str, AveragedParameter]:

@@ -177,8 +177,7 @@ def render_comparison(title: str, source: str, comparison: Comparison) -> str:
             source, f"{len(rows)} models", f"{'preferred' if comparison.described else 'least wrong'}: {preferred.name}"
         ),
         sections,
-        status="all converged" if all(one.result.converged for one in comparison.models) else "not all converged",
-        troubled=not all(one.result.converged for one in comparison.models),
+        **_comparison_state(comparison),
     )
 
 
@@ -227,6 +226,14 @@ def render_cluster(title: str, source: str, cluster: ClusterFit, model: FitResul
         [section],
         **_state(cluster),
     )
+
+
+def _comparison_state(comparison: Comparison) -> _State:
+    if not all(one.result.converged for one in comparison.models):
+        return _State(status="not all converged", troubled=True)
+    if not comparison.described:
+        return _State(status="none describes the data", troubled=True)
+    return _State(status="all converged", troubled=False)
 
 
 def _state(fit: FittedCurve) -> _State:

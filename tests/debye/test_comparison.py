@@ -227,6 +227,7 @@ class TestShapes:
     def test_among_wrong_ones_none_is_said_to_describe_the_data(self) -> None:
         found = compare(stoichiometry_models(START, self.settings), self.data)
         assert not found.described
+        assert found.averaged == {}
         assert found.messages[0].startswith("None of the models describes the data; the best leaves a reduced chi^2 of")
         for one in found.models:
             assert one.result.messages[0].startswith("The model does not describe the data (reduced chi^2")

@@ -203,3 +203,18 @@ def test_negative_curves_are_not_offered_a_logarithmic_axis() -> None:
 
 def test_every_parameter_has_a_name_for_readers() -> None:
     assert set(NAMES) == set(PARAMETERS)
+
+
+def test_a_model_that_does_not_describe_the_data_is_told_in_the_head(fit: Fit) -> None:
+    cube = MODEL.model_copy(update={"shape": "cube", "lattice_constant": 5.93})
+    none = SETTINGS.model_copy(update={"vary": {}})
+    result = Fit(cube, fit.data, none).run()
+    assert result.misfit is not None
+    assert not result.misfit.described
+    document = render_fit("fit", "pbs.xye", result)
+    assert "does not describe the data" in document.split("<main")[0]
+    assert result.messages[0].split(" (")[0] in document
+    compared = render_comparison("models", "pbs.xye", compare({"cube": (cube, none)}, fit.data))
+    assert "none describes the data" in compared.split("<main")[0]
+    assert "least wrong: cube" in compared.split("<main")[0]
+    assert "Over all models" not in compared
