@@ -415,12 +415,9 @@ def _half_width(away: float) -> float:
     Parameters
     ----------
     away
-        Standard errors between the square and zero; below 1 the interval includes zero, and its upper half is taken for
-        more than it is, so that zero never lies farther away than it does.
+        Standard errors between the square and zero; below 1 the interval reaches to zero.
     """
-    if away <= 1:
-        return 1 / away if away > 0 else np.nan
-    return 1 - sqrt(1 - 1 / away)
+    return 1.0 if away <= 1 else 1 - sqrt(1 - 1 / away)
 
 
 def bounds_of(model: NanocrystalModel, name: str, given: Bounds | None = None) -> Bounds:

@@ -527,17 +527,16 @@ class TestDistortion:
         assert said == (away < 3 and not found.at_bound)
         if not said:
             return
-        if found.error is not None:  # with u^2 = n s +- s of what is known, the lower end is sqrt(n - 1)
-            assert found.error >= 0.99 * abs(found.value - value) * (1 - sqrt(max(1 - 1 / max(away, 1e-9), 0)))
-        else:
-            assert away < 1e-3
+        assert found.error is not None  # with u^2 = n s +- s of what is known, the lower end is sqrt(n - 1)
+        assert found.error >= 0.99 * abs(found.value - value) * (1 - sqrt(max(1 - 1 / max(away, 1e-9), 0)))
 
     def test_what_is_known_by_its_square_has_the_interval_of_chi2(self) -> None:
         # u^2 = 4 +- 1: u from sqrt(3) to sqrt(5), where chi^2 = ((u^2 - 4)/1)^2 is 1
         assert 2 * fitting._half_width(4.0) == pytest.approx(2 - sqrt(3))
         assert 2 * fitting._half_width(400.0) == pytest.approx(2 / 800, rel=1e-3)
         assert fitting._half_width(1.0) == 1
-        assert fitting._half_width(0.5) == 2
+        assert fitting._half_width(0.5) == 1
+        assert fitting._half_width(0.0) == 1
 
     def test_an_offset_that_is_there_keeps_its_error(self) -> None:
         truth = self.truth.with_values({"pb_offset": 0.3, "alpha_rh": 59.2})
