@@ -227,7 +227,7 @@ class TestShapes:
     def test_among_wrong_ones_none_is_said_to_describe_the_data(self) -> None:
         found = compare(stoichiometry_models(START, self.settings), self.data)
         assert not found.described
-        assert found.messages[0].startswith("None of the models describes the data; the best leaves a reduced chi^2 of")
+        assert found.messages[0].startswith("None of the models describes the data (of the best: reduced chi^2")
         for one in found.models:
             assert one.result.messages[0].startswith("The model does not describe the data (reduced chi^2")
         # what a standard error costs is what the best of them leaves, so that its own misfit does not count as evidence
