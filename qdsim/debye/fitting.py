@@ -42,6 +42,7 @@ LENGTHS = ("diameter", "diameter_sd", "shell_thickness", "size_strain")
 
 UNDISTORTED = {"alpha_rh": CUBIC_ANGLE, "pb_offset": 0.0}
 """Values about which a pattern is an even function of a parameter, or nearly so."""
+_UNDISTORTED_WORDS = {"alpha_rh": f"{CUBIC_ANGLE:g}°", "pb_offset": "0 Å"}
 
 _TINY = float(np.finfo(float).tiny)
 
@@ -278,13 +279,19 @@ class Fit:
         for name, away in undistorted.items():
             i = self.names.index(name)
             errors[i] = max(errors[i], abs(best.values[i] - UNDISTORTED[name]) * _half_width(away))
+            if not errors[i] <= _sensible(name):
+                errors[i] = self._error_without_slope(best, name, misfit.widening)
+        unknown = errors > [_sensible(name) for name in self.names]
+        errors[unknown] = np.nan
+        matrix[unknown] = matrix[:, unknown] = 0.0
+        np.fill_diagonal(matrix, 1.0)
         messages = [
             *filter(None, [misfit.message]),
             *search_messages(self.names, best.values, bounds, best.converged, MOST_EVALUATIONS),
             *self._linear.messages(solution),
             *self._ambiguity(best, rival, misfit.widening),
             *(
-                f"{name} = {UNDISTORTED[name]:g}{PARAMETERS[name][0]} describes the data nearly as well: it lies "
+                f"{name} = {_UNDISTORTED_WORDS[name]} describes the data nearly as well: it lies "
                 f"{away:.1f} standard errors away."
                 for name, away in undistorted.items()
                 if away < SIGNIFICANT
@@ -335,9 +342,10 @@ class Fit:
         higher = rival.chi2 - best.chi2
         if higher > _AMBIGUOUS * widening or abs(rival.values[i] - best.values[i]) < _ONE_ANGLE:
             return []
+        away = sqrt(max(higher, 0.0) / (widening or 1.0))
         return [
-            f"alpha_rh = {rival.values[i]:.2f}° describes the data nearly as well as {best.values[i]:.2f}° (chi^2 is "
-            f"higher by {higher:.2g}): they hardly tell on which side of 60° it lies."
+            f"alpha_rh = {rival.values[i]:.2f}° describes the data nearly as well as {best.values[i]:.2f}° ({away:.1f} "
+            "standard errors away): they hardly tell on which side of 60° it lies."
         ]
 
     def _thinned(self, values: Mapping[str, float]) -> list[str]:
@@ -360,6 +368,23 @@ class Fit:
                 start[i] = UNDISTORTED[name]
                 found[name] = sqrt(max(self.minimise(start, [name]).chi2 - best.chi2, 0.0) / widening)
         return found
+
+    def _error_without_slope(self, best: Minimum, name: str, widening: float) -> float:
+        """Return by how much a parameter may leave its undistorted value before chi^2 is higher by a standard error.
+
+        At that value the pattern does not change with it to first order, and chi^2 rises with its fourth power.
+        """
+        i, centre = self.names.index(name), UNDISTORTED[name]
+        far = max((self.low[i], self.high[i]), key=lambda bound: abs(bound - centre)) - centre
+        away = far / 2
+        for _ in range(_ROUNDS):
+            start = best.values.copy()
+            start[i] = centre + away
+            rise = self.minimise(start, [name]).chi2 - best.chi2
+            if not rise > 0:
+                return np.nan
+            away = copysign(min(abs(away) * (widening / rise) ** 0.25, abs(far)), far)
+        return float(abs(away))
 
     def _uncertainties(
         self, best: Minimum, at_bound: BoolArray, curves: FloatArray, scale: float, widening: float
@@ -401,6 +426,12 @@ class Fit:
     def _fitted_model(self, values: FloatArray, ratio: float) -> NanocrystalModel:
         kept = {name: ratio * getattr(self.model, name) for name in LENGTHS if name not in self.names}
         return self.model.with_values(kept | dict(zip(self.names, values.tolist(), strict=True)))
+
+
+def _sensible(name: str) -> float:
+    """Return the extent of the values that a parameter may have: an error beyond it says nothing."""
+    _, low, high = PARAMETERS[name]
+    return high - low
 
 
 def _half_width(away: float) -> float:

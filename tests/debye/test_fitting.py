@@ -294,6 +294,30 @@ class TestErrors:
         assert any("are correlated by" in message for message in result.messages)
 
 
+class TestWhatDataDoNotDetermine:
+    def test_the_angle_of_an_undistorted_lattice_has_an_error_though_the_pattern_has_no_slope(self) -> None:
+        data = measured(ONE_SIZE)
+        vary: Vary = {"alpha_rh": None, "lattice_constant": None}
+        found = fitted(ONE_SIZE.with_values({"alpha_rh": 60.3}), data, vary).parameters["alpha_rh"]
+        assert found.value == pytest.approx(60, abs=1e-4)
+        assert found.error is not None
+        edge = ONE_SIZE.with_values({"alpha_rh": 60 - found.error})
+        rise = fitted(edge, data, {"lattice_constant": None}).chi2
+        assert rise == pytest.approx(1, rel=0.1)
+
+    def test_no_error_exceeds_every_value_that_there_may_be(self) -> None:
+        noisy = measured(SIZES, relative=30.0, seed=0)
+        names = ("alpha_rh", "pb_offset", "b_iso_cation", "b_iso_anion")
+        found = Fit(SIZES, noisy, FitSettings(vary=dict.fromkeys(names))).run()
+        assert "b_iso_anion" in str(found.messages)
+        for name, parameter in found.parameters.items():
+            _, low, high = PARAMETERS[name]
+            assert parameter.error is None or parameter.error <= high - low
+        unknown = [i for i, one in enumerate(found.parameters.values()) if one.error is None]
+        assert unknown
+        assert np.array(found.correlation)[unknown].sum() == pytest.approx(len(unknown))
+
+
 class TestFiguresOfMerit:
     def test_they_follow_from_chi2(self) -> None:
         data = measured(ONE_SIZE, seed=4)
