@@ -47,8 +47,8 @@ def print_fit(console: Console, title: str, result: FitResult) -> None:
     cations, anions = result.composition
     model = result.model
     lines = [
-        f"reduced chi2 = {result.chi2_reduced:.6g} (goodness of fit {result.gof:.4g}), "
-        f"R_wp = {fixed(100 * result.r_wp, 3, '%')}; {result.n_points} points, {result.n_parameters} numbers fitted",
+        f"{_goodness(result)}R_wp = {fixed(100 * result.r_wp, 3, '%')}; {result.n_points} points, "
+        f"{result.n_parameters} numbers fitted",
         f"scale = {_with_error(result.scale, result.scale_error)}"
         + ("" if result.blank_factor is None else f", blank = {result.blank_factor:.6g}"),
         f"composition = {cations:.1f} {model.cation}, {anions:.1f} {model.anion} in a particle on average; "
@@ -100,6 +100,13 @@ def print_comparison(console: Console, title: str, comparison: Comparison) -> No
 
 def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0))
+
+
+def _goodness(result: FitResult) -> str:
+    """Return the reduced chi^2 in words; without uncertainties its unit is that of the data."""
+    if result.sigma is None:
+        return ""
+    return f"reduced chi2 = {result.chi2_reduced:.6g} (goodness of fit {result.gof:.4g}), "
 
 
 def _with_error(value: float, error: float | None) -> str:

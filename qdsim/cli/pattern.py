@@ -176,7 +176,7 @@ def one_dispersion(
     """Return the dispersion that repeated options give; None if there are none."""
     words = [one for one in given if isinstance(one, str)]
     if words and len(given) > 1:
-        raise QdsimError("--dispersion none goes alone: leave out it, or the numbers of elements.")
+        raise QdsimError("--dispersion none goes alone: leave it out, or the numbers of elements.")
     return words[0] if words else dict(one for one in given if not isinstance(one, str)) or None
 
 
@@ -301,6 +301,8 @@ def _of_model(
     if kind != "intensity":
         raise QdsimError(f"{kind} is made for structures only: a model has an intensity.")
     fit = load_fit_file(file)
+    b_iso = {fit.model.cation: fit.model.b_iso_cation, fit.model.anion: fit.model.b_iso_anion}
+    notice(console, f"{file}: " + ", ".join(f"B of {element} = {value:g} Å²" for element, value in b_iso.items()) + ".")
     settings = fit.settings(fit.data.stated_wavelength).model_copy(update=scattering)
     model = ModelPattern(fit.model, x, (), settings.scattering)
     with progress_bar(console, "counting pairs") as progress:

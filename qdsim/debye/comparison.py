@@ -265,8 +265,8 @@ def _ranked(results: Mapping[str, FitResult]) -> Comparison:
     messages = []
     if not described:
         messages.append(
-            f"None of the models describes the data; the best leaves a reduced chi^2 of {lowest.chi2_reduced:.3g}. The "
-            "weights rank them, and say nothing of what is not among them: try other shapes, sizes and backgrounds."
+            f"None of the models describes the data (of the best: {misfit.seen}). The weights rank them, and say "
+            "nothing of what is not among them: try other shapes, sizes and backgrounds."
         )
     return Comparison(
         models=models, averaged=_averaged(models) if described else {}, described=described, messages=messages

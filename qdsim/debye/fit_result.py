@@ -13,8 +13,8 @@ class FittedParameter(BaseModel):
     Attributes
     ----------
     value, error
-        Value and standard error; the error is None where the data do not determine the parameter, or it stopped at
-        a bound.
+        Value and standard error; the error is None where the data do not determine the parameter (it would exceed the
+        whole range of sensible values), or it stopped at a bound.
     unit
         Unit of both.
     start, low, high

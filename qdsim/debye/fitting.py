@@ -6,7 +6,7 @@ The search is over the model's parameters alone: scale, background and blank fol
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from math import copysign, log, sqrt
+from math import copysign, log, pi, sqrt
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -42,6 +42,7 @@ LENGTHS = ("diameter", "diameter_sd", "shell_thickness", "size_strain")
 
 UNDISTORTED = {"alpha_rh": CUBIC_ANGLE, "pb_offset": 0.0}
 """Values about which a pattern is an even function of a parameter, or nearly so."""
+_UNDISTORTED_WORDS = {"alpha_rh": f"{CUBIC_ANGLE:g}°", "pb_offset": "0 Å"}
 
 _TINY = float(np.finfo(float).tiny)
 
@@ -278,19 +279,25 @@ class Fit:
         for name, away in undistorted.items():
             i = self.names.index(name)
             errors[i] = max(errors[i], abs(best.values[i] - UNDISTORTED[name]) * _half_width(away))
+            if not errors[i] <= _sensible(name):
+                errors[i] = self._error_without_slope(best, name, misfit.widening)
+        unknown = errors > [_sensible(name) for name in self.names]
+        errors[unknown] = np.nan
+        matrix[unknown] = matrix[:, unknown] = 0.0
+        np.fill_diagonal(matrix, 1.0)
         messages = [
             *filter(None, [misfit.message]),
             *search_messages(self.names, best.values, bounds, best.converged, MOST_EVALUATIONS),
             *self._linear.messages(solution),
             *self._ambiguity(best, rival, misfit.widening),
             *(
-                f"{name} lies {away:.1f} standard errors from {_with_unit(UNDISTORTED[name], name)}, by chi^2: without "
+                f"{name} lies {away:.1f} standard errors from {_UNDISTORTED_WORDS[name]}, by chi^2: without "
                 "this distortion the data are described nearly as well."
                 for name, away in undistorted.items()
                 if away < SIGNIFICANT
             ),
             *certainty_messages(self.names, errors, at_bound, matrix, STRONG_CORRELATION),
-            *self._thinned(values),
+            *self._coarse(values),
         ]
 
         ratio = values.get("lattice_constant", self.model.lattice_constant) / self.model.lattice_constant
@@ -335,17 +342,28 @@ class Fit:
         higher = rival.chi2 - best.chi2
         if higher > _AMBIGUOUS * widening or abs(rival.values[i] - best.values[i]) < _ONE_ANGLE:
             return []
+        away = sqrt(max(higher, 0.0) / (widening or 1.0))
         return [
-            f"alpha_rh = {rival.values[i]:.2f}° describes the data nearly as well as {best.values[i]:.2f}° (chi^2 is "
-            f"higher by {higher:.2g}): they hardly tell on which side of 60° it lies."
+            f"alpha_rh = {rival.values[i]:.2f}° describes the data nearly as well as {best.values[i]:.2f}° ({away:.1f} "
+            "standard errors away): they hardly tell on which side of 60° it lies."
         ]
 
-    def _thinned(self, values: Mapping[str, float]) -> list[str]:
-        """Say so where the pattern of the model is not as exact as elsewhere."""
+    def _coarse(self, values: Mapping[str, float]) -> list[str]:
+        """Say so where the pattern of the model or the data are coarser than sizes need."""
+        messages = []
         exact = self.pattern.exact_up_to(values)
-        if exact is None:
-            return []
-        return [f"A few sizes stand for all particles beyond {exact:.0f} Å: their pattern is wrong by up to 0.3 %."]
+        if exact is not None:
+            messages.append(
+                f"A few sizes stand for all particles beyond {exact:.0f} Å: their pattern is wrong by up to 0.3 %."
+            )
+        diameter = values.get("diameter", self.model.diameter)
+        step, fringe = float(np.median(np.diff(self.data.q))), 2 * pi / diameter
+        if step > fringe and set(self.names) & set(SIZES):
+            messages.append(
+                f"The points are {step:.2g} Å^-1 apart, and the fringes of particles of {diameter:.0f} Å {fringe:.2g} "
+                "Å^-1: they hardly tell sizes; use more points."
+            )
+        return messages
 
     def _undistorted(self, best: Minimum, at_bound: BoolArray, widening: float) -> dict[str, float]:
         """Return how many standard errors away chi^2 puts an undistorted lattice, by parameter of the distortion.
@@ -360,6 +378,23 @@ class Fit:
                 start[i] = UNDISTORTED[name]
                 found[name] = sqrt(max(self.minimise(start, [name]).chi2 - best.chi2, 0.0) / widening)
         return found
+
+    def _error_without_slope(self, best: Minimum, name: str, widening: float) -> float:
+        """Return by how much a parameter may leave its undistorted value before chi^2 is higher by a standard error.
+
+        At that value the pattern does not change with it to first order, and chi^2 rises with its fourth power.
+        """
+        i, centre = self.names.index(name), UNDISTORTED[name]
+        far = max((self.low[i], self.high[i]), key=lambda bound: abs(bound - centre)) - centre
+        away = far / 2
+        for _ in range(_ROUNDS):
+            start = best.values.copy()
+            start[i] = centre + away
+            rise = self.minimise(start, [name]).chi2 - best.chi2
+            if not rise > 0:
+                return np.nan
+            away = copysign(min(abs(away) * (widening / rise) ** 0.25, abs(far)), far)
+        return float(abs(away))
 
     def _uncertainties(
         self, best: Minimum, at_bound: BoolArray, curves: FloatArray, scale: float, widening: float
@@ -403,10 +438,10 @@ class Fit:
         return self.model.with_values(kept | dict(zip(self.names, values.tolist(), strict=True)))
 
 
-def _with_unit(value: float, name: str) -> str:
-    """Write a value of a parameter with its unit."""
-    unit = PARAMETERS[name][0]
-    return f"{value:g}{unit}" if unit == "°" else f"{value:g} {unit}".rstrip()
+def _sensible(name: str) -> float:
+    """Return the extent of the values that a parameter may have: an error beyond it says nothing."""
+    _, low, high = PARAMETERS[name]
+    return high - low
 
 
 def _half_width(away: float) -> float:

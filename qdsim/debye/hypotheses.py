@@ -295,9 +295,10 @@ def _messages(results: Mapping[str, FitResult], lowest: str) -> list[str]:
             "The data have no uncertainties: differences of chi^2 are measured by what the free fit leaves."
         )
     elif (widening := _widening(free)) > 1:
+        seen = f"reduced chi^2 {free.chi2_reduced:.3g}" if free.misfit is None else free.misfit.seen
         messages.append(
-            f"Even the free model does not describe the data within their uncertainties (reduced chi^2 "
-            f"{free.chi2_reduced:.3g}): differences of chi^2 are divided by {widening:.3g}."
+            f"Even the free model leaves more than independent noise would ({seen}): differences of chi^2 are divided "
+            f"by {widening:.3g}."
         )
     return messages
 

@@ -32,7 +32,7 @@ class Misfit(BaseModel):
 
     Attributes
     ----------
-    chi2_reduced
+    variance_ratio
         Sum of squared weighted differences over the number of points less that of fitted numbers. Without uncertainties
         it is estimated from the correlation: 1/(1 - correlation).
     correlation
@@ -47,35 +47,56 @@ class Misfit(BaseModel):
         Whether it misses less than noise adds.
     without_sigma
         Whether the data have no uncertainties.
+    overstated
+        Whether uncertainties are so large that the model misses less than half of what they let expect.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    chi2_reduced: float
+    variance_ratio: float
     correlation: float
     alike: float
     widening: float
     significant: bool
     described: bool
     without_sigma: bool
+    overstated: bool = False
 
     @property
     def message(self) -> str | None:
         """What a user must know of it before anything else."""
+        if self.overstated:
+            return (
+                f"The uncertainties of the data look too large ({self.seen}): so are the errors of the parameters, and "
+                "a misfit may be hidden by them."
+            )
         if not self.significant:
             return None
-        seen = [f"differences of neighbouring points are correlated by {self.correlation:+.2f}"] * (self.alike > 1)
-        if self.without_sigma:
-            errors = "scaled to what the fit leaves"
-        else:
-            errors = f"widened {sqrt(self.widening):.3g}-fold"
-            seen = [f"reduced chi^2 {self.chi2_reduced:.3g} where noise alone gives 1", *seen]
+        errors = "scaled to what the fit leaves" if self.without_sigma else f"widened {sqrt(self.widening):.3g}-fold"
+        if self.described and not self.without_sigma and self.variance_ratio <= 1:
+            return (
+                f"What the fit leaves is no independent noise ({self.seen}): the model misses something, or the data "
+                f"are smoothed. Errors are {errors}."
+            )
         if self.described:
-            return f"The data hold more than the model describes ({'; '.join(seen)}): its errors are {errors}."
+            return f"The data hold more than the model describes ({self.seen}): its errors are {errors}."
+        if self.alike > 1:
+            return (
+                f"The model does not describe the data ({self.seen}): its parameters mean little. Their errors are "
+                f"{errors}, and may still be too small."
+            )
         return (
-            f"The model does not describe the data ({'; '.join(seen)}): its parameters mean little. Their errors are "
-            f"{errors}, and may still be too small."
+            f"The model does not describe the data, or their uncertainties are too small ({self.seen}; differences of "
+            f"neighbouring points are not correlated). The errors of its parameters are {errors}, and may still be too "
+            "small."
         )
+
+    @property
+    def seen(self) -> str:
+        """What it is judged by; empty where the data have no uncertainties and nothing is correlated."""
+        chi2 = f"reduced chi^2 {self.variance_ratio:.3g} where noise alone gives 1"
+        correlated = f"differences of neighbouring points are correlated by {self.correlation:+.2f}"
+        return "; ".join([chi2] * (not self.without_sigma) + [correlated] * (self.alike > 1))
 
 
 def assess(differences: FloatArray, n_parameters: int, size: float, *, without_sigma: bool) -> Misfit:
@@ -100,19 +121,22 @@ def assess(differences: FloatArray, n_parameters: int, size: float, *, without_s
         widening = scatter * alike
         ratio = 1 / (1 - min(max(correlation, 0.0), 1 - 1e-9))
         significant = alike > 1 and sqrt(chi2) > _NEGLIGIBLE * size
+        overstated = False
     else:
-        ratio = scatter
-        large = scatter > 1 + SIGNIFICANT * sqrt(2 / (n - n_parameters))
+        ratio, spread = scatter, SIGNIFICANT * sqrt(2 / (n - n_parameters))
+        large = scatter > 1 + spread
+        overstated = 0 < scatter < min(1 / POOR, 1 - spread) and sqrt(chi2) > _NEGLIGIBLE * size
         widening = max(1.0, scatter * alike) if large or alike > 1 else 1.0
         significant = large or widening > 1
     return Misfit(
-        chi2_reduced=ratio,
+        variance_ratio=ratio,
         correlation=correlation,
         alike=alike,
         widening=widening,
         significant=significant,
         described=not significant or ratio <= POOR,
         without_sigma=without_sigma,
+        overstated=overstated and not significant,
     )
 
 

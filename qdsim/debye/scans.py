@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy.optimize import brentq
 
 from qdsim.debye.fitting import Fit, Minimum
+from qdsim.debye.misfit import Misfit
 from qdsim.debye.models import PARAMETERS
 from qdsim.errors import QdsimError
 
@@ -45,12 +46,12 @@ class Chi2Profile(_Scan):
     best
         Value of the lowest chi^2, by a search from the lowest point.
     low, high
-        Where chi^2 is higher than its minimum by 1 (by chi2_reduced where the data have no uncertainties): the
-        interval of 68 %. None where the scan does not reach so far.
+        Where chi^2 is higher than its minimum by what a standard error costs (1, or `widening` of the misfit there):
+        the interval of 68 %. None where the scan does not reach so far.
     refitted
         Names of the parameters that were fitted anew at each value.
     messages
-        Reservations, one sentence each.
+        Reservations, one sentence each, a misfit at the minimum first.
     """
 
     name: str
@@ -79,7 +80,7 @@ class Chi2Map(_Scan):
     refitted
         Names of the parameters that were fitted anew at each point; scale and background always are.
     messages
-        Reservations, one sentence each.
+        Reservations, one sentence each, a misfit at the minimum next to it first.
     """
 
     x_name: str
@@ -123,11 +124,11 @@ def chi2_profile(fit: Fit, axis: ScanAxis, *, refit: bool = True, progress: Prog
         values=list(axis.values),
         chi2=chi2.tolist(),
         chi2_reduced=[scanned.chi2_reduced(one) for one in chi2.tolist()],
-        best=best,
+        best=float(best.values[scanned.names.index(axis.name)]),
         low=low,
         high=high,
         refitted=refitted,
-        messages=_messages(points),
+        messages=_messages(points, scanned.misfit(best)),
     )
 
 
@@ -156,6 +157,7 @@ def chi2_map(fit: Fit, x: ScanAxis, y: ScanAxis, *, refit: bool = False, progres
     points = list(_along(scanned, [(y.name, y.values), (x.name, x.values)], progress))
     chi2 = np.array([point.chi2 for point in points])
     chi2 = chi2.reshape(len(y.values), len(x.values))
+    lowest = min(points, key=lambda point: point.chi2)
     row, column = np.unravel_index(chi2.argmin(), chi2.shape)
     return Chi2Map(
         x_name=x.name,
@@ -167,7 +169,7 @@ def chi2_map(fit: Fit, x: ScanAxis, y: ScanAxis, *, refit: bool = False, progres
         chi2_reduced=[[scanned.chi2_reduced(one) for one in line] for line in chi2.tolist()],
         best=(x.values[column], y.values[row]),
         refitted=refitted,
-        messages=_messages(points),
+        messages=_messages(points, scanned.misfit(scanned.minimise(lowest.values))),
     )
 
 
@@ -206,15 +208,14 @@ def _along(fit: Fit, axes: list[tuple[str, tuple[float, ...]]], progress: Progre
         yield found
 
 
-def _messages(points: list[Minimum]) -> list[str]:
+def _messages(points: list[Minimum], misfit: Misfit) -> list[str]:
     failed = sum(not point.converged for point in points)
-    return (
-        [f"At {failed} of {len(points)} points the search did not converge; chi^2 is too high there."] if failed else []
-    )
+    told = f"At {failed} of {len(points)} points the search did not converge; chi^2 is too high there."
+    return [*filter(None, [misfit.message]), *([told] if failed else [])]
 
 
-def _interval(fit: Fit, axis: ScanAxis, chi2: FloatArray) -> tuple[float, float | None, float | None]:
-    """Return where chi^2 is lowest along the axis, and where it has risen by what a standard error costs."""
+def _interval(fit: Fit, axis: ScanAxis, chi2: FloatArray) -> tuple[Minimum, float | None, float | None]:
+    """Return the minimum along the axis, and where chi^2 has risen by what a standard error costs."""
     place = fit.names.index(axis.name)
 
     def along(value: float, start: FloatArray) -> Minimum:
@@ -241,4 +242,4 @@ def _interval(fit: Fit, axis: ScanAxis, chi2: FloatArray) -> tuple[float, float 
     points = list(zip(axis.values, chi2.tolist(), strict=True))
     low = crossing([value for value, height in reversed(points) if value < middle and height > limit])
     high = crossing([value for value, height in points if value > middle and height > limit])
-    return middle, low, high
+    return best, low, high

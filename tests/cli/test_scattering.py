@@ -183,6 +183,8 @@ def test_the_pattern_of_a_model_is_averaged_over_its_sizes(folder: Path, tmp_pat
     q = np.linspace(1, 13, 9)
     table = columns(run("pattern", file, "--q", "1:13:9").stdout)
     np.testing.assert_allclose(table["intensity"], ModelPattern(model, q).intensity({}), rtol=1e-12)
+    file.write_text("model: {diameter: 20, diameter_sd: 2}", encoding="utf-8")  # a fit of it begins at the usual B
+    assert "B of Pb = 1 Å², B of S = 1 Å²" in run("pattern", file, "--q", "1:13:9").stderr
     assert "numbers of its own" in refused("pattern", folder / "model.yaml", "--b-iso", "1")
     assert "a model has an intensity" in refused("pattern", folder / "model.yaml", "--kind", "S")
 

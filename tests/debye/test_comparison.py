@@ -228,7 +228,7 @@ class TestShapes:
         found = compare(stoichiometry_models(START, self.settings), self.data)
         assert not found.described
         assert found.averaged == {}
-        assert found.messages[0].startswith("None of the models describes the data; the best leaves a reduced chi^2 of")
+        assert found.messages[0].startswith("None of the models describes the data (of the best: reduced chi^2")
         for one in found.models:
             assert one.result.messages[0].startswith("The model does not describe the data (reduced chi^2")
         # what a standard error costs is what the best of them leaves, so that its own misfit does not count as evidence

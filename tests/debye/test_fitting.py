@@ -294,6 +294,30 @@ class TestErrors:
         assert any("are correlated by" in message for message in result.messages)
 
 
+class TestWhatDataDoNotDetermine:
+    def test_the_angle_of_an_undistorted_lattice_has_an_error_though_the_pattern_has_no_slope(self) -> None:
+        data = measured(ONE_SIZE)
+        vary: Vary = {"alpha_rh": None, "lattice_constant": None}
+        found = fitted(ONE_SIZE.with_values({"alpha_rh": 60.3}), data, vary).parameters["alpha_rh"]
+        assert found.value == pytest.approx(60, abs=1e-4)
+        assert found.error is not None
+        edge = ONE_SIZE.with_values({"alpha_rh": 60 - found.error})
+        rise = fitted(edge, data, {"lattice_constant": None}).chi2
+        assert rise == pytest.approx(1, rel=0.1)
+
+    def test_no_error_exceeds_every_value_that_there_may_be(self) -> None:
+        noisy = measured(SIZES, relative=30.0, seed=0)
+        names = ("alpha_rh", "pb_offset", "b_iso_cation", "b_iso_anion")
+        found = Fit(SIZES, noisy, FitSettings(vary=dict.fromkeys(names))).run()
+        assert "b_iso_anion" in str(found.messages)
+        for name, parameter in found.parameters.items():
+            _, low, high = PARAMETERS[name]
+            assert parameter.error is None or parameter.error <= high - low
+        unknown = [i for i, one in enumerate(found.parameters.values()) if one.error is None]
+        assert unknown
+        assert np.array(found.correlation)[unknown].sum() == pytest.approx(len(unknown))
+
+
 class TestFiguresOfMerit:
     def test_they_follow_from_chi2(self) -> None:
         data = measured(ONE_SIZE, seed=4)
@@ -566,6 +590,12 @@ class TestAveragedPoints:
             assert parameter.error is not None
             assert abs(parameter.value - getattr(self.truth, name)) < 3.5 * parameter.error, name
 
+    @pytest.mark.parametrize(("n", "told"), [(150, False), (40, True)])
+    def test_points_farther_apart_than_fringes_are_told(self, n: int, told: bool) -> None:
+        data = measured(self.truth, q=np.linspace(0.5, 15, 3000), relative=0.02, seed=6).rebinned(n)
+        result = fitted(self.truth, data, {"diameter": None})
+        assert any("the fringes of particles of 45 Å 0.14 Å^-1" in message for message in result.messages) == told
+
     def test_a_blank_is_averaged_alike(self) -> None:
         q = np.linspace(1, 12, 1200)
         blank = ScatteringData(q, 5 + np.sin(30 * q))
@@ -624,3 +654,11 @@ def test_a_start_that_cannot_be_computed_is_a_mistake(monkeypatch: pytest.Monkey
     model = NanocrystalModel(diameter=20.0, diameter_sd=3.0)
     with pytest.raises(QdsimError, match="30 Å is the most that can be computed"):
         Fit(model, ScatteringData(Q, 1 + Q), FitSettings(vary={"diameter": None})).run()
+
+
+def test_sizes_that_few_stand_for_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mixtures, "MOST_PAIRS", 1e4)
+    truth = NanocrystalModel(diameter=20.0, diameter_sd=3.0)
+    assert any("A few sizes stand for" in message for message in fitted(truth, measured(truth), {}).messages)
+    monkeypatch.undo()
+    assert not any("A few sizes stand for" in message for message in fitted(truth, measured(truth), {}).messages)

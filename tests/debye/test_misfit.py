@@ -52,7 +52,7 @@ def test_correlated_differences_count_as_fewer(part: float, without_sigma: bool)
 
 def test_a_smooth_misfit_is_told_with_its_size() -> None:
     found = judge(4 * np.sin(np.arange(N) / 8) + noise(0))
-    assert found.chi2_reduced == pytest.approx(9, rel=0.1)  # 1 from noise, 4^2/2 from the wave
+    assert found.variance_ratio == pytest.approx(9, rel=0.1)  # 1 from noise, 4^2/2 from the wave
     assert found.widening > 9 * 10  # half a wave of 50 points is missed alike
     assert not found.described
     assert found.message is not None
@@ -64,12 +64,12 @@ def test_a_smooth_misfit_is_told_with_its_size() -> None:
 
 def test_without_uncertainties_the_correlation_tells_how_much_is_no_noise() -> None:
     found = judge(4 * np.sin(np.arange(N) / 8) + noise(0), without_sigma=True)
-    assert found.chi2_reduced == pytest.approx(9, rel=0.15)
+    assert found.variance_ratio == pytest.approx(9, rel=0.15)
     assert not found.described
     # the scale of the differences does not matter to the verdict, and variances are in its unit
     larger = judge(10 * (4 * np.sin(np.arange(N) / 8) + noise(0)), without_sigma=True)
     assert larger.widening == pytest.approx(100 * found.widening)
-    assert larger.chi2_reduced == pytest.approx(found.chi2_reduced)
+    assert larger.variance_ratio == pytest.approx(found.variance_ratio)
     assert larger.message == found.message
 
 
@@ -92,3 +92,33 @@ def test_what_is_less_than_any_measurement_shows_is_no_misfit(without_sigma: boo
 def test_a_perfect_fit_is_one() -> None:
     assert judge(np.zeros(N)).widening == 1
     assert judge(np.zeros(N), without_sigma=True).widening == 0
+
+
+def test_uncertainties_that_are_too_small_are_no_proof_of_a_wrong_model() -> None:
+    found = judge(10 * noise(0))
+    assert found.widening == pytest.approx(100, rel=0.1)
+    assert found.message is not None
+    assert "their uncertainties are too small" in found.message
+    assert "mean little" not in found.message
+
+
+@pytest.mark.parametrize("n", [12, N])
+def test_uncertainties_that_are_too_large_are_told(n: int) -> None:
+    found = [assess(0.1 * noise(seed, n=n), 5, 1.0, without_sigma=False) for seed in range(50)]
+    assert all(one.widening == 1 and one.described for one in found)
+    if n == N:
+        assert all("look too large (reduced chi^2 0.0" in (one.message or "") for one in found)
+    else:  # chance alone makes as little of seven degrees of freedom now and then
+        assert not any(one.message for one in found)
+
+
+def test_smoothed_noise_is_not_blamed_on_the_model_alone() -> None:
+    found = judge(0.9 * noise(0, 0.9))
+    assert found.widening > 5
+    assert found.message is not None
+    assert found.message.startswith("What the fit leaves is no independent noise")
+    assert "or the data are smoothed" in found.message
+
+
+def test_without_uncertainties_no_reduced_chi2_is_told() -> None:
+    assert "chi^2" not in judge(4 * np.sin(np.arange(N) / 8) + noise(0), without_sigma=True).seen
