@@ -67,6 +67,8 @@ def command(
     data, blank = read_data(console, _common_data(list(loaded.values()), options["data"]), options)
     models = {name: (fit.model, chosen_settings(fit, data.wavelength, options)) for name, fit in loaded.items()}
     first, *others = models.values()
+    if others and not shapes:
+        raise QdsimError("--no-shapes goes with one fit file; several are compared as they are: leave it out.")
     with progress_bar(console, "fitting models") as progress:
         if others:
             comparison = compare(models, data, blank, progress)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from math import exp, log, pi, sqrt
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +113,12 @@ class NanocrystalModel(BaseModel):
         if not matched or matched[1] == matched[2] or not set(matched.groups()) <= set(chemical_symbols[1:]):
             raise ValueError(f"'{value}' is no compound AB; write two chemical symbols, such as PbS")
         return value
+
+    @field_validator("shape", mode="before")
+    @classmethod
+    def _facets_by_name(cls, value: Any) -> Any:
+        """Read facets that YAML takes for numbers, as in {100: 1, 111: 1.1}, as the names that they are."""
+        return {str(name): distance for name, distance in value.items()} if isinstance(value, Mapping) else value
 
     @field_validator("centre")
     @classmethod

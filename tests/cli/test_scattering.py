@@ -423,5 +423,6 @@ def test_fit_files_are_compared_on_the_same_data(folder: Path, tmp_path: Path) -
     elsewhere = tmp_path / "elsewhere.yaml"
     elsewhere.write_text(FIT + "data: {file: other.xye}\n", encoding="utf-8")
     assert "given twice" in refused("compare", cube, cube)
+    assert "--no-shapes goes with one fit file" in refused("compare", folder / "fit.yaml", cube, "--no-shapes")
     assert "differ in their data" in refused("compare", folder / "fit.yaml", elsewhere)
     assert run("compare", folder / "fit.yaml", elsewhere, folder / "pbs.xye").exit_code == 0

@@ -71,6 +71,11 @@ def test_what_is_left_out_has_the_defaults_of_a_fit(tmp_path: Path) -> None:
     assert fit.data.file is None
 
 
+def test_facets_may_be_written_as_numbers(tmp_path: Path) -> None:
+    model = load(tmp_path, "model: {compound: PbS, diameter: 30, shape: {100: 1.0, 111: 1.1}}\n").model
+    assert model.shape == {"100": 1.0, "111": 1.1}
+
+
 def test_parameters_may_be_a_list_of_names(tmp_path: Path) -> None:
     assert load(tmp_path, HEAD + "vary: [alpha_rh, diameter]\n").vary == {"alpha_rh": None, "diameter": None, **USUAL}
 
