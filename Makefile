@@ -20,8 +20,8 @@ demo: venv cp2k
 	@$(BIN)/qdsim report -o report.html --force
 	@echo "The report is in $(CURDIR)/report.html"
 
-test: .venv/.installed-dev cp2k browser
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 30
+test: .venv/.installed-dev cp2k browser  # each of the two processes has a core, and threads that wait for another spin
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 30
 
 test-hpc: .venv/.installed-dev cp2k hpc
 	$(BIN)/python -m pytest tests/hpc --durations 30 $(SELECT)

@@ -131,7 +131,7 @@ def test_of_a_wrong_shape_that_hides_in_the_noise() -> None:
     # spheres describe the data, and their sizes are wrong by several errors: other shapes must be asked
     true, names = truth("cuboctahedron", 32.0, 3.0), [*SIZES, *LATTICE]
     spheres, averages = [], []
-    for seed in range(DRAWS // 4):
+    for seed in range(DRAWS // 8):
         data = counted(pattern("cuboctahedron", 32.0, 3.0), 1e3, seed)
         shapes = shape_models(truth("sphere", 32.0, 3.0))
         found = compare({name: (model, settings_for(names)) for name, model in shapes.items()}, data)
