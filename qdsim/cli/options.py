@@ -92,8 +92,9 @@ class DispersionType(click.ParamType):
         ctx: click.Context | None,  # noqa: ARG002 (click's signature)
     ) -> str | tuple[str, tuple[float, float]]:
         """Read none, or ELEMENT=F1,F2."""
-        if not isinstance(value, str) or value == "none":
-            return value  # type: ignore[no-any-return]  # converted before
+        if value == "none" or isinstance(value, tuple):  # the latter has been converted before
+            converted: str | tuple[str, tuple[float, float]] = value
+            return converted
         name, _, text = (part.strip() for part in value.partition("="))
         try:
             first, second = (float(word) for word in text.split(","))

@@ -30,6 +30,7 @@ _STANDARD = {"", "1", "2", "H", "R", "b", "b1"}  # choices of International Tabl
 _OLD_NAMES = {"abm2": "aem2", "aba2": "aea2", "cmca": "cmce", "cmma": "cmme", "ccca": "ccce"}
 _CHOICES = {"s": "1", "z": "2"}  # of the origin, as ICSD writes them after a symbol
 _PART = r"\s*[-+]?\s*(?:[xyz]|\d+\s*/\s*\d+|\d*\.?\d+)(?:\s*[-+]\s*(?:[xyz]|\d+\s*/\s*\d+|\d*\.?\d+))*\s*"
+_ROUNDED = 1e-2  # of a translation that is written with two digits, as 0.33 for 1/3
 _OPERATION = re.compile(rf"{_PART},{_PART},{_PART}", re.I)
 _OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
 _OTHER_OPERATIONS = ("_space_group_symop_magn", "_space_group_symop_ssg")
@@ -98,7 +99,7 @@ def stated_operations(block: CifBlock, cell: FloatArray) -> Operations | None:
             raise QdsimError(f"The symmetry operation {entry!r} is not understood: write it as 'x, y, z'.")
     rotations, translations = (np.array(part) for part in parse_sitesym(listed))
     operations = Operations(rotations.astype(np.int64), np.round(translations * 24) / 24 % 1.0)
-    if (np.abs(translations - np.round(translations * 24) / 24) > 1e-2).any():  # noqa: PLR2004 - 0.33 is 1/3
+    if (np.abs(translations - np.round(translations * 24) / 24) > _ROUNDED).any():
         raise QdsimError("A symmetry operation has a translation that no space group has: correct it.")
     distinct = set(_keys(operations.rotations, operations.translations))
     products = Operations(

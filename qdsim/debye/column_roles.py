@@ -75,7 +75,7 @@ def columns_by_label(path: Path, labels: Sequence[str]) -> Columns:
     roles = {role: [i for i, label in enumerate(labels) if i and role_of(label) == role] for role in ("value", *_ROLES)}
     values, sigmas, calculated, differences = (roles[one] for one in ("value", "sigma", "calculated", "difference"))
     assumed = ""
-    if values == [1, 2] and len(labels) == 3:  # noqa: PLR2004 (x, function and uncertainty)
+    if values == [1, 2] == list(range(1, len(labels))):
         values, sigmas = [1], [2]
         assumed = f"the column {labels[2]!r} is taken for the uncertainty of {labels[1]!r}"
     for found, what in ((values or calculated, "the function"), (sigmas, "its uncertainty")):

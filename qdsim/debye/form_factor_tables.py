@@ -143,7 +143,7 @@ def _column_of(file: Path, labels: tuple[str, ...], species: str) -> int:
     named = [symbol[1] if (symbol := _SYMBOL.fullmatch(label)) else "" for label in labels]
     if named.count(species) == 1:
         return named.index(species)
-    if len(labels) == 2 and _FORM_FACTOR.fullmatch(labels[1]):  # noqa: PLR2004 (x and f0)
+    if len(labels[1:]) == 1 and _FORM_FACTOR.fullmatch(labels[1]):
         return 1
     raise QdsimError(f"{file} labels its columns {', '.join(labels)}: label one of them, and only one, {species!r}.")
 

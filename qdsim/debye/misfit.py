@@ -2,8 +2,9 @@
 
 Least squares give the errors that noise alone causes. Where a model does not describe the data, what it misses moves
 the parameters too, and much more than noise does: neighbouring points are missed alike, so that they count as one. The
-variances are therefore multiplied by the reduced chi^2 times the number of points that are missed alike, as the errors
-of Rietveld refinements are (Bérar & Lelann, J. Appl. Cryst. 24, 1 (1991)). This number is 1 + 2 sum rho_l, where rho_l
+variances are therefore multiplied by the reduced chi^2 times the number of points that are missed alike. (Errors of
+Rietveld refinements are widened for the same reason, by sums over runs of one sign: Bérar & Lelann, J. Appl. Cryst. 24,
+1 (1991).) This number is 1 + 2 sum rho_l, where rho_l
 is the autocorrelation of the weighted differences, summed as long as it exceeds its own noise. It is still only a
 measure of what is missed, not of what that does to one parameter: a model that does not describe the data can be wrong
 by more.

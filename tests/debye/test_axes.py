@@ -1,6 +1,7 @@
 """What the first column of a file is, told by its labels, its header, its kind and its numbers."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -132,11 +133,11 @@ def test_the_end_of_the_name_tells_the_quantity_where_nothing_else_does(tmp_path
 )
 @pytest.mark.parametrize("arguments", [{}, {"wavelength": 0.1836}, {"quantity": "q"}])
 def test_other_functions_are_no_intensities(
-    tmp_path: Path, name: str, header: str, kind: str, arguments: dict[str, object]
+    tmp_path: Path, name: str, header: str, kind: str, arguments: dict[str, Any]
 ) -> None:
     path = written(tmp_path, header + ROWS, name)
     with pytest.raises(QdsimError) as error:
-        read_data(path, **arguments)  # type: ignore[arg-type]  # what a user may say
+        read_data(path, **arguments)
     assert f"{path} holds {kind} by its name or header, and I(Q) is wanted" in str(error.value)
 
 
@@ -153,11 +154,11 @@ def test_what_is_written_of_a_structure_factor_is_no_pattern(tmp_path: Path) -> 
 )
 @pytest.mark.parametrize("arguments", [{}, {"quantity": "q"}, {"wavelength": 1.0, "quantity": "two_theta"}])
 def test_an_axis_that_is_neither_q_nor_an_angle_is_refused(
-    tmp_path: Path, label: str, arguments: dict[str, object]
+    tmp_path: Path, label: str, arguments: dict[str, Any]
 ) -> None:
     path = written(tmp_path, f"# pyFAI\n# {label}   I\n{ROWS}")
     with pytest.raises(QdsimError) as error:
-        read_data(path, **arguments)  # type: ignore[arg-type]  # what a user may say
+        read_data(path, **arguments)
     assert f"{path}: x is {label!r}, which is neither Q nor 2 theta" in str(error.value)
 
 
@@ -184,10 +185,10 @@ def test_an_axis_of_fit2d_that_is_neither_q_nor_an_angle_is_refused(tmp_path: Pa
     ],
 )
 def test_what_contradicts_itself_is_refused(
-    tmp_path: Path, header: str, arguments: dict[str, object], message: str
+    tmp_path: Path, header: str, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(QdsimError, match=message):
-        read_data(written(tmp_path, header + ROWS), **arguments)  # type: ignore[arg-type]  # what a user may say
+        read_data(written(tmp_path, header + ROWS), **arguments)
 
 
 @pytest.mark.parametrize(
